@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The one test binary of the workspace: what concerns more than one crate.
+
+mod tidy;

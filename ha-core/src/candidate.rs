@@ -1,0 +1,350 @@
+//! Who may become leader. All vetoes are listed, so that an operator sees every reason at once.
+//!
+//! Positions are compared only between answers to a question that was asked after the leader key
+//! was seen absent, and with our own position read again after the answers came in: two moments
+//! compared would let each standby see the other ahead.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::SynchronousMode;
+use crate::memory::{Evidence, Memory};
+use crate::reason::Veto;
+use crate::time::Mono;
+use crate::value::{Lsn, MemberName, Position, Timeline};
+use crate::view::{ClusterView, MoveRequest, PeerAnswer, PeerReport, PeerServer, ServerView};
+
+/// How old the answers of peers may be when they decide.
+pub(crate) const EVIDENCE_LIFE: Duration = Duration::from_millis(1000);
+
+/// How soon the others are asked again while nobody has taken the leadership.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(300);
+
+/// Whether this member may take a free leadership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fitness {
+    /// Yes, as far as anybody knows.
+    Fit,
+    /// Nothing of its own speaks against it; the others must be asked.
+    NeedsPeers,
+    /// No.
+    Unfit(Vec<Veto>),
+}
+
+impl Fitness {
+    pub(crate) fn vetoes(&self) -> Vec<Veto> {
+        match self {
+            Self::Unfit(vetoes) => vetoes.clone(),
+            Self::Fit | Self::NeedsPeers => Vec::new(),
+        }
+    }
+}
+
+/// Vetoes that do not depend on positions: they also keep a member from making a cluster.
+pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
+    let rules = &memory.rules;
+    let tags = &memory.settings.tags;
+    let mut vetoes = Vec::new();
+    let mut veto_if = |condition: bool, veto: Veto| {
+        if condition {
+            vetoes.push(veto);
+        }
+    };
+    veto_if(tags.is_nofailover(), Veto::TaggedNoFailover);
+    veto_if(tags.is_nostream(), Veto::TaggedNoStream);
+    veto_if(memory.settings.watchdog_required, Veto::WatchdogRequired);
+    veto_if(
+        rules.synchronous_mode != SynchronousMode::Off,
+        Veto::SynchronousMode,
+    );
+    veto_if(rules.standby_cluster, Veto::StandbyCluster);
+    if let Some(view) = &memory.view {
+        if let Some(leader) = view.sync.value.leader.clone() {
+            vetoes.push(Veto::SyncInForce { leader });
+        }
+        let excluded = view
+            .failsafe
+            .as_ref()
+            .is_some_and(|names| !names.contains(memory.me()));
+        if rules.failsafe_mode && excluded {
+            vetoes.push(Veto::NotInFailsafe);
+        }
+    }
+    let is_held_back = memory
+        .promotion_failed_at
+        .is_some_and(|failed_at| memory.mono().since(failed_at) < rules.ttl);
+    if is_held_back {
+        vetoes.push(Veto::PromotionFailed);
+    }
+    vetoes
+}
+
+/// May this standby take the free leadership?
+pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
+    let (Some(view), Some(ServerView::Standby(standby))) = (&memory.view, memory.server()) else {
+        return Fitness::Unfit(standing_vetoes(memory));
+    };
+    let mine = standby.position();
+    let named = named_candidate(memory, view);
+    let mut vetoes = standing_vetoes(memory);
+    if !standby.wal_end_reached {
+        vetoes.push(Veto::WalEndNotReached);
+    }
+    if memory.rules.check_timeline
+        && let Some(cluster) = view.timeline()
+        && mine.timeline < cluster
+    {
+        vetoes.push(Veto::TimelineBehind {
+            mine: mine.timeline,
+            cluster,
+        });
+    }
+    match named.clone() {
+        Named::Us => {}
+        Named::Nobody { is_move: true } => {}
+        Named::Nobody { is_move: false } => vetoes.extend(lag_veto(memory, view, mine.lsn)),
+        Named::Other(candidate) => vetoes.push(Veto::DeferringTo { candidate }),
+        Named::NotUs => vetoes.push(Veto::SteppedDown),
+    }
+    weigh(memory, vetoes, |report, server| match named {
+        // The operator chose this member: only a living primary speaks against it.
+        Named::Us => primary_veto(report, server),
+        Named::Nobody { .. } | Named::Other(_) | Named::NotUs => {
+            primary_veto(report, server).or_else(|| ahead_veto(memory, mine, report, server))
+        }
+    })
+}
+
+/// May this running primary, which holds no lease, take the free leadership back?
+pub(crate) fn primary_fitness(memory: &Memory) -> Fitness {
+    let (Some(view), Some(ServerView::Primary(primary))) = (&memory.view, memory.server()) else {
+        return Fitness::Unfit(standing_vetoes(memory));
+    };
+    let mine = primary.position;
+    let mut vetoes = standing_vetoes(memory);
+    if let Some(record) = &view.leadership.value
+        && record.owner != *memory.me()
+        && record.from_timeline >= mine.timeline
+    {
+        vetoes.push(Veto::LedSince {
+            name: record.owner.clone(),
+        });
+    }
+    if let Some(cluster) = view.timeline()
+        && mine.timeline < cluster
+    {
+        vetoes.push(Veto::TimelineBehind {
+            mine: mine.timeline,
+            cluster,
+        });
+    }
+    let fitness = weigh(memory, vetoes, |report, server| {
+        primary_veto(report, server).or_else(|| {
+            let is_newer = server.position.timeline > mine.timeline;
+            is_newer.then(|| Veto::PeerAhead {
+                name: report.name.clone(),
+                at: server.position,
+            })
+        })
+    });
+    match fitness {
+        // A primary that was the last leader does not stop because the others are silent.
+        Fitness::Unfit(vetoes) if vetoes == [Veto::PeersSilent] => Fitness::Fit,
+        Fitness::Fit | Fitness::NeedsPeers | Fitness::Unfit(_) => fitness,
+    }
+}
+
+/// Adds what the answers of the others say, once they have been asked.
+fn weigh(
+    memory: &Memory,
+    mut vetoes: Vec<Veto>,
+    judge: impl Fn(&PeerReport, &PeerServer) -> Option<Veto>,
+) -> Fitness {
+    let others = memory.known_members();
+    let evidence = fresh_evidence(memory);
+    if let Some(evidence) = evidence {
+        for report in &evidence.reports {
+            if let PeerAnswer::Running(server) = &report.answer {
+                vetoes.extend(judge(report, server));
+            }
+        }
+        // A member that sees the store and no other member may be the one that is cut off: one
+        // more round costs little.
+        let is_silent = !evidence.reports.is_empty()
+            && evidence
+                .reports
+                .iter()
+                .all(|report| report.answer == PeerAnswer::Unreachable);
+        let others_registered = memory
+            .view
+            .as_ref()
+            .is_some_and(|view| view.members.keys().any(|name| name != memory.me()));
+        if is_silent && others_registered && memory.silent_rounds < 2 {
+            vetoes.push(Veto::PeersSilent);
+        }
+    }
+    if !vetoes.is_empty() {
+        Fitness::Unfit(vetoes)
+    } else if evidence.is_some() || others.is_empty() {
+        Fitness::Fit
+    } else {
+        Fitness::NeedsPeers
+    }
+}
+
+/// Answers that were asked for after the leader key was seen absent, and are not old.
+pub(crate) fn fresh_evidence(memory: &Memory) -> Option<&Evidence> {
+    let evidence = memory.evidence_since(memory.unlocked_since?)?;
+    (memory.mono().since(evidence.answered_at) < EVIDENCE_LIFE).then_some(evidence)
+}
+
+/// When the others should be asked again, for a member that holds back on their word.
+pub(crate) fn ask_again_at(memory: &Memory) -> Option<Mono> {
+    let evidence = memory.evidence_since(memory.unlocked_since?)?;
+    Some(evidence.answered_at.plus(ASK_AGAIN))
+}
+
+fn primary_veto(report: &PeerReport, server: &PeerServer) -> Option<Veto> {
+    server.is_primary.then(|| Veto::PeerIsPrimary {
+        name: report.name.clone(),
+    })
+}
+
+fn ahead_veto(
+    memory: &Memory,
+    mine: Position,
+    report: &PeerReport,
+    server: &PeerServer,
+) -> Option<Veto> {
+    if !server.may_lead {
+        return None;
+    }
+    // A peer that does not tell its timeline is compared on ours.
+    let timeline = if server.position.timeline == Timeline(0) {
+        mine.timeline
+    } else {
+        server.position.timeline
+    };
+    let theirs = Position {
+        timeline,
+        lsn: server.position.lsn,
+    };
+    if theirs > mine {
+        return Some(Veto::PeerAhead {
+            name: report.name.clone(),
+            at: theirs,
+        });
+    }
+    let is_preferred = theirs == mine
+        && server.failover_priority > memory.settings.tags.failover_priority()
+        && memory.old_leader.as_ref() != Some(&report.name)
+        && server.wal_end_reached != Some(false);
+    is_preferred.then(|| Veto::PeerPreferred {
+        name: report.name.clone(),
+    })
+}
+
+fn lag_veto(memory: &Memory, view: &ClusterView, mine: Lsn) -> Option<Veto> {
+    let by = view.status.value.optime.bytes_after(mine);
+    let limit = memory.rules.maximum_lag_on_failover;
+    (by > limit).then_some(Veto::Lagging { by, limit })
+}
+
+/// What a move request says about who shall lead, while there is no leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Nothing about us or any other.
+    Nobody {
+        /// Whether a move is wanted at all.
+        is_move: bool,
+    },
+    /// This member.
+    Us,
+    /// Another member, which gets a chance first.
+    Other(MemberName),
+    /// Anybody but this member.
+    NotUs,
+}
+
+/// Deference to a named candidate ends after one lease time: it may be unable to reach the store.
+pub(crate) fn named_candidate(memory: &Memory, view: &ClusterView) -> Named {
+    let Some(request) = &view.failover.value else {
+        return Named::Nobody { is_move: false };
+    };
+    if is_scheduled(request) {
+        return Named::Nobody { is_move: false };
+    }
+    let is_overdue = memory
+        .unlocked_since
+        .is_some_and(|since| memory.mono().since(since) >= memory.rules.ttl);
+    match &request.candidate {
+        Some(candidate) if candidate == memory.me() => Named::Us,
+        _ if is_overdue => Named::Nobody { is_move: false },
+        Some(candidate) => Named::Other(candidate.clone()),
+        None if request.leader.as_ref() == Some(memory.me()) => Named::NotUs,
+        None => Named::Nobody { is_move: true },
+    }
+}
+
+/// A request for later is not acted on.
+pub(crate) fn is_scheduled(request: &MoveRequest) -> bool {
+    request.scheduled_at.is_some()
+}
+
+/// Whether some member could take over from us, as far as the answers to a question tell that was
+/// asked at or after `since`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Successor {
+    /// Nobody has been asked.
+    Unasked,
+    /// Somebody can.
+    Ready,
+    /// Nobody can, at the moment.
+    NotYet,
+    /// Nobody can, and we have waited long enough.
+    Missing,
+}
+
+impl Successor {
+    /// All words, for the enumeration of the tables.
+    pub const ALL: [Self; 4] = [Self::Unasked, Self::Ready, Self::NotYet, Self::Missing];
+}
+
+/// What a successor must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needed {
+    /// Everything up to and including the record at this position.
+    Record(Lsn),
+    /// Not more than the permitted lag behind this position.
+    Near(Lsn),
+}
+
+/// The members that could take over from us.
+pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -> Vec<MemberName> {
+    let wanted = memory
+        .view
+        .as_ref()
+        .and_then(|view| view.failover.value.as_ref())
+        .filter(|request| !is_scheduled(request))
+        .and_then(|request| request.candidate.as_ref());
+    let can = |report: &&PeerReport| {
+        let PeerAnswer::Running(server) = &report.answer else {
+            return false;
+        };
+        let has = match needed {
+            Needed::Record(lsn) => server.position.lsn > lsn,
+            Needed::Near(lsn) => {
+                lsn.bytes_after(server.position.lsn) <= memory.rules.maximum_lag_on_failover
+            }
+        };
+        let is_wanted = wanted.is_none_or(|wanted| *wanted == report.name);
+        let knows_its_end = server.wal_end_reached != Some(false);
+        has && is_wanted && server.may_lead && !server.is_primary && knows_its_end
+    };
+    evidence
+        .reports
+        .iter()
+        .filter(can)
+        .map(|report| report.name.clone())
+        .collect()
+}

@@ -1,0 +1,194 @@
+//! Which situation goes to which table.
+//!
+//! The order is policy: what may make two servers writable comes first, what only delays comes
+//! last.
+
+use crate::candidate::{self, Fitness};
+use crate::decide::leader::Fall;
+use crate::decide::leaving::SessionState;
+use crate::decide::{
+    Act, Choice, act, blind, busy, empty, fence, follower, hold, leader, leaderless, leaving,
+    paused, stopped,
+};
+use crate::lease::Hold;
+use crate::memory::{Memory, NameCheck};
+use crate::reason::Code;
+use crate::situation::{self as word, Link, Lock, Made, Mode, Server, Writable};
+use crate::view::ServerView;
+
+/// The choice for the present facts.
+pub(crate) fn choose(memory: &Memory) -> Choice {
+    if memory.is_finished {
+        return hold(Code::Left);
+    }
+    let Some(server) = word::server(memory) else {
+        return hold(Code::GettingStarted);
+    };
+    let mode = word::mode(memory);
+    let busy = word::busy(memory);
+    let writable = word::writable(memory);
+    if let Some(choice) = fence::decide(mode, word::hold(memory), writable, busy) {
+        return choice;
+    }
+    if memory.name == NameCheck::Taken {
+        return act(Act::Quit, Code::NameTaken);
+    }
+    if let Some(choice) = busy::decide(mode, busy) {
+        return choice;
+    }
+    match mode {
+        Mode::Leaving => leave(memory, server),
+        Mode::Paused => pause(memory, server),
+        Mode::Normal => live(memory, server, writable),
+    }
+}
+
+fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
+    let lock = word::lock(memory);
+    if memory.view.is_some() && memory.name == NameCheck::Unproven {
+        return act(Act::AskName, Code::NameUnproven);
+    }
+    if word::made(memory) == Made::Mismatch {
+        return act(Act::Quit, Code::SystemIdMismatch);
+    }
+    // Too late to begin anything that writes.
+    if word::hold(memory) == Hold::Ending && writable == Writable::No {
+        return hold(Code::LeaseEnding);
+    }
+    match lock {
+        Lock::Unseen => blind_choice(memory, server),
+        Lock::Stale if !matches!(server, Server::Empty | Server::Leftover) => {
+            act(Act::Resume, Code::ResumingLease)
+        }
+        Lock::Mine if memory.fault.is_some() && server == Server::Primary => {
+            hold(Code::StoreUnreachableLeading)
+        }
+        Lock::Mine => leading(memory, server),
+        Lock::Other => following(memory, server),
+        Lock::Free => leaderless_choice(memory, server),
+        Lock::Stale => without_data(memory, lock),
+    }
+}
+
+fn blind_choice(memory: &Memory, server: Server) -> Choice {
+    let backoff = word::backoff(memory, &["start-standby"]);
+    blind::decide(server, word::blind(memory), backoff)
+}
+
+fn leading(memory: &Memory, server: Server) -> Choice {
+    if let Some(choice) = leader::running(server, word::movement(memory)) {
+        return choice;
+    }
+    match server {
+        Server::Empty | Server::Leftover => without_data(memory, Lock::Mine),
+        Server::Down
+        | Server::Unusable
+        | Server::Starting
+        | Server::Stopping
+        | Server::Unresponsive
+        | Server::Primary
+        | Server::Standby => leader::down(Fall {
+            downfall: word::downfall(memory),
+            heir: word::heir(memory),
+            gone: word::gone(memory),
+        }),
+    }
+}
+
+fn following(memory: &Memory, server: Server) -> Choice {
+    let link = link(memory);
+    follower::running(server, word::leader(memory), link)
+        .unwrap_or_else(|| down(memory, server, Lock::Other))
+}
+
+fn leaderless_choice(memory: &Memory, server: Server) -> Choice {
+    let race = word::race(memory, &fitness(memory));
+    leaderless::running(server, word::made(memory), race)
+        .unwrap_or_else(|| down(memory, server, Lock::Free))
+}
+
+/// The server is down, or there is no data, and we do not lead.
+fn down(memory: &Memory, server: Server, lock: Lock) -> Choice {
+    if matches!(server, Server::Empty | Server::Leftover) {
+        return without_data(memory, lock);
+    }
+    stopped::decide(
+        lock,
+        word::leader(memory),
+        word::made(memory),
+        word::origin(memory),
+        word::handover(memory),
+        word::backoff(memory, &["start-standby"]),
+    )
+}
+
+fn without_data(memory: &Memory, lock: Lock) -> Choice {
+    empty::decide(
+        lock,
+        word::made(memory),
+        word::may_make(memory),
+        word::leader(memory),
+        word::backoff(memory, &["clone", "bootstrap"]),
+        word::gone(memory),
+    )
+}
+
+fn leave(memory: &Memory, server: Server) -> Choice {
+    if memory.rules.pause {
+        return act(Act::Quit, Code::LeavingPaused);
+    }
+    let session = match memory.lease.session() {
+        Some(_) => SessionState::Open,
+        None => SessionState::Closed,
+    };
+    leaving::decide(
+        word::lock(memory),
+        server,
+        word::heir(memory),
+        word::gone(memory),
+        session,
+    )
+}
+
+fn pause(memory: &Memory, server: Server) -> Choice {
+    if memory.view.is_some() && memory.name == NameCheck::Unproven {
+        return act(Act::AskName, Code::NameUnproven);
+    }
+    paused::decide(
+        word::lock(memory),
+        server,
+        word::made(memory),
+        word::gone(memory),
+        word::leader(memory),
+        link(memory),
+    )
+}
+
+fn link(memory: &Memory) -> Link {
+    match memory.server() {
+        Some(ServerView::Standby(standby)) => word::link(memory, standby),
+        Some(
+            ServerView::Down { .. }
+            | ServerView::Starting
+            | ServerView::Stopping
+            | ServerView::Unresponsive
+            | ServerView::Primary(_),
+        )
+        | None => Link::Quiet,
+    }
+}
+
+/// Whether this member may take a free leadership with what it runs.
+pub(crate) fn fitness(memory: &Memory) -> Fitness {
+    match memory.server() {
+        Some(ServerView::Primary(_)) => candidate::primary_fitness(memory),
+        Some(
+            ServerView::Standby(_)
+            | ServerView::Down { .. }
+            | ServerView::Starting
+            | ServerView::Stopping
+            | ServerView::Unresponsive,
+        )
+        | None => candidate::standby_fitness(memory),
+    }
+}

@@ -1,0 +1,309 @@
+//! The rules of a cluster: what the store's `config` key says, with defaults and limits.
+//!
+//! Reading never fails: a value that makes no sense is replaced by its default and named in a
+//! warning, because a cluster without rules would be worse than one with default rules.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::value::Bytes;
+
+/// How commits are replicated, as the cluster's configuration asks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SynchronousMode {
+    /// Standbys receive WAL after the client got its answer.
+    #[default]
+    Off,
+    /// Named standbys confirm each commit.
+    On,
+    /// Any of several standbys confirm each commit.
+    Quorum,
+}
+
+/// The rules that decisions follow, valid for all members of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// How long the leader's lease lives without renewal.
+    pub ttl: Duration,
+    /// The longest silence between two looks at everything.
+    pub loop_wait: Duration,
+    /// How long attempts of one store call go on.
+    pub retry_timeout: Duration,
+    /// A standby further behind than this does not become leader by itself.
+    pub maximum_lag_on_failover: Bytes,
+    /// How long a crashed primary may try to start before another takes over; zero: not at all.
+    pub primary_start_timeout: Duration,
+    /// Whether a standby on an older timeline than the cluster's may not race.
+    pub check_timeline: bool,
+    /// Whether members leave PostgreSQL as it is.
+    pub pause: bool,
+    /// How commits are replicated.
+    pub synchronous_mode: SynchronousMode,
+    /// Whether a primary may outlive its store by asking its peers.
+    pub failsafe_mode: bool,
+    /// Whether the whole cluster follows another one.
+    pub standby_cluster: bool,
+    /// Whether members get replication slots.
+    pub use_slots: bool,
+    /// How long the slot of a vanished member is kept.
+    pub member_slots_ttl: Duration,
+    /// How many lines of timeline history are kept; zero: all.
+    pub max_timelines_history: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(30),
+            loop_wait: Duration::from_secs(10),
+            retry_timeout: Duration::from_secs(10),
+            maximum_lag_on_failover: Bytes(1 << 20),
+            primary_start_timeout: Duration::from_secs(300),
+            check_timeline: false,
+            pause: false,
+            synchronous_mode: SynchronousMode::Off,
+            failsafe_mode: false,
+            standby_cluster: false,
+            use_slots: true,
+            member_slots_ttl: Duration::from_secs(1800),
+            max_timelines_history: 0,
+        }
+    }
+}
+
+impl Rules {
+    /// Reads the `config` object of the store. Unknown keys are other readers' business.
+    ///
+    /// The second value names each entry that could not be used as written.
+    #[must_use]
+    pub fn read(config: &Value) -> (Self, Vec<String>) {
+        let mut reader = Reader {
+            config,
+            warnings: Vec::new(),
+        };
+        let default = Self::default();
+        let ttl = reader.seconds(&["ttl"], default.ttl, 1);
+        let rules = Self {
+            ttl,
+            loop_wait: reader.seconds(&["loop_wait"], default.loop_wait, 1),
+            retry_timeout: reader.seconds(&["retry_timeout"], default.retry_timeout, 1),
+            maximum_lag_on_failover: Bytes(reader.number(
+                &["maximum_lag_on_failover"],
+                default.maximum_lag_on_failover.0,
+            )),
+            primary_start_timeout: reader.seconds(
+                &["primary_start_timeout", "master_start_timeout"],
+                default.primary_start_timeout,
+                0,
+            ),
+            check_timeline: reader.flag("check_timeline", default.check_timeline),
+            pause: reader.flag("pause", default.pause),
+            synchronous_mode: reader.synchronous_mode(),
+            failsafe_mode: reader.flag("failsafe_mode", default.failsafe_mode),
+            standby_cluster: names_a_source(config.get("standby_cluster")),
+            use_slots: config
+                .get("postgresql")
+                .and_then(|section| section.get("use_slots"))
+                .and_then(truth)
+                .unwrap_or(default.use_slots),
+            member_slots_ttl: reader.seconds(&["member_slots_ttl"], default.member_slots_ttl, 0),
+            max_timelines_history: usize::try_from(reader.number(&["max_timelines_history"], 0))
+                .unwrap_or(usize::MAX),
+        };
+        (rules, reader.warnings)
+    }
+
+    /// How long all attempts of one store call may take together: never more than half the lease,
+    /// so that a failed renewal leaves time for another.
+    #[must_use]
+    pub fn call_limit(&self) -> Duration {
+        self.retry_timeout.min(self.ttl / 2)
+    }
+}
+
+/// A standby cluster exists as soon as one source of WAL is named.
+fn names_a_source(section: Option<&Value>) -> bool {
+    let Some(section) = section else { return false };
+    ["host", "port", "restore_command"]
+        .iter()
+        .any(|key| match section.get(key) {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+            Some(Value::Bool(true) | Value::Array(_) | Value::Object(_)) => true,
+        })
+}
+
+/// The truth of a value as the store's other readers see it: by its text.
+#[must_use]
+pub fn truth(value: &Value) -> Option<bool> {
+    let text = match value {
+        Value::Bool(truth) => return Some(*truth),
+        Value::String(text) => text.to_lowercase(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    };
+    match text.as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+struct Reader<'a> {
+    config: &'a Value,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The first of several spellings that is present.
+    fn find(&self, keys: &[&'static str]) -> Option<(&'static str, &Value)> {
+        keys.iter().find_map(|key| match self.config.get(key) {
+            None | Some(Value::Null) => None,
+            Some(value) => Some((*key, value)),
+        })
+    }
+
+    fn number(&mut self, keys: &[&'static str], default: u64) -> u64 {
+        let Some((key, value)) = self.find(keys) else {
+            return default;
+        };
+        let number = match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.trim().parse().ok(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        let Some(number) = number else {
+            let warning = format!("{key}: {value} is not a whole number, {default} is used");
+            self.warnings.push(warning);
+            return default;
+        };
+        number
+    }
+
+    fn seconds(&mut self, keys: &[&'static str], default: Duration, least: u64) -> Duration {
+        let seconds = match self.find(keys).and_then(|(_, value)| duration(value)) {
+            Some(seconds) => seconds,
+            None => self.number(keys, default.as_secs()),
+        };
+        if seconds < least {
+            self.warnings.push(format!(
+                "{}: {seconds} is too small, {least} is used",
+                keys[0]
+            ));
+        }
+        Duration::from_secs(seconds.max(least))
+    }
+
+    fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        let Some((_, value)) = self.find(&[key]) else {
+            return default;
+        };
+        let Some(truth) = truth(value) else {
+            let warning = format!("{key}: {value} is neither on nor off, {default} is used");
+            self.warnings.push(warning);
+            return default;
+        };
+        truth
+    }
+
+    fn synchronous_mode(&mut self) -> SynchronousMode {
+        let Some((key, value)) = self.find(&["synchronous_mode"]) else {
+            return SynchronousMode::Off;
+        };
+        if value
+            .as_str()
+            .is_some_and(|text| text.eq_ignore_ascii_case("quorum"))
+        {
+            return SynchronousMode::Quorum;
+        }
+        match truth(value) {
+            Some(true) => SynchronousMode::On,
+            Some(false) => SynchronousMode::Off,
+            None => {
+                // A mode that we cannot read still asks for synchronous commits: the stricter
+                // reading loses nothing.
+                let warning = format!("{key}: {value} is not a mode, on is used");
+                self.warnings.push(warning);
+                SynchronousMode::On
+            }
+        }
+    }
+}
+
+/// A text with a time unit, such as `30min`, in seconds.
+fn duration(value: &Value) -> Option<u64> {
+    let text = value.as_str()?.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().ok()?;
+    match text[digits..].trim() {
+        "" | "s" => Some(number),
+        "min" => number.checked_mul(60),
+        "h" => number.checked_mul(3600),
+        "d" => number.checked_mul(86400),
+        "ms" => Some(number / 1000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_empty_configuration_means_the_defaults() {
+        assert_eq!(Rules::read(&json!({})), (Rules::default(), Vec::new()));
+    }
+
+    #[test]
+    fn old_spellings_and_texts_are_understood() {
+        let (rules, warnings) = Rules::read(&json!({
+            "ttl": "5", "master_start_timeout": 0, "pause": "on", "member_slots_ttl": "30min",
+            "synchronous_mode": "quorum", "postgresql": {"use_slots": false},
+        }));
+        assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!(rules.ttl, Duration::from_secs(5));
+        assert_eq!(rules.primary_start_timeout, Duration::ZERO);
+        assert!(rules.pause && !rules.use_slots);
+        assert_eq!(rules.member_slots_ttl, Duration::from_secs(1800));
+        assert_eq!(rules.synchronous_mode, SynchronousMode::Quorum);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_and_replaced() {
+        let (rules, warnings) = Rules::read(&json!({
+            "ttl": "soon", "maximum_lag_on_failover": "1MB", "pause": "perhaps", "synchronous_mode": "maybe",
+        }));
+        assert_eq!(rules.ttl, Duration::from_secs(30));
+        assert_eq!(rules.synchronous_mode, SynchronousMode::On);
+        assert_eq!(warnings.len(), 4, "{warnings:?}");
+        assert!(warnings[0].starts_with("ttl: "), "{warnings:?}");
+    }
+
+    #[test]
+    fn one_call_never_takes_more_than_half_the_lease() {
+        let (rules, _) = Rules::read(&json!({"ttl": 5, "retry_timeout": 10}));
+        assert_eq!(rules.call_limit(), Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn a_standby_cluster_needs_a_source() {
+        assert!(
+            !Rules::read(&json!({"standby_cluster": {"primary_slot_name": "x"}}))
+                .0
+                .standby_cluster
+        );
+        assert!(
+            Rules::read(&json!({"standby_cluster": {"host": "h"}}))
+                .0
+                .standby_cluster
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! This member holds the leadership.
+//!
+//! The leadership is given up only when no process of the server is left, and in a planned move
+//! only when the successor has everything.
+
+use super::{Act, Choice, act, hold};
+use crate::candidate::Successor;
+use crate::reason::Code;
+use crate::situation::{Downfall, Gone, Move, Server};
+
+/// The words that matter to a leader whose server is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fall {
+    /// How it went down.
+    pub downfall: Downfall,
+    /// Whether somebody can take over.
+    pub heir: Successor,
+    /// Whether nothing of it is left.
+    pub gone: Gone,
+}
+
+/// The choice while the server runs, or is on its way up or down.
+#[must_use]
+pub fn running(server: Server, movement: Move) -> Option<Choice> {
+    Some(match (server, movement) {
+        (Server::Primary, Move::None) => act(Act::Lead, Code::Leading),
+        (Server::Primary, Move::Unchecked) => act(Act::AskPeers, Code::MoveChecking),
+        (Server::Primary, Move::Impossible) => act(Act::ClearMove, Code::MoveImpossible),
+        (Server::Primary, Move::NeedsCheckpoint) => act(Act::Checkpoint, Code::MoveCheckpoint),
+        (Server::Primary, Move::Ready) => act(Act::StopFast, Code::MoveStopping),
+        (Server::Standby, _) => act(Act::Promote, Code::LeaseAcquired),
+        (Server::Starting, _) => hold(Code::LeaderStarting),
+        (Server::Stopping, _) => hold(Code::LeaderStopping),
+        (Server::Unresponsive, _) => hold(Code::LeaderUnresponsive),
+        (Server::Unusable, _) => hold(Code::DataUnusable),
+        (Server::Down | Server::Empty | Server::Leftover, _) => return None,
+    })
+}
+
+/// The choice when the server is down.
+#[must_use]
+pub fn down(fall: Fall) -> Choice {
+    let Fall {
+        downfall,
+        heir,
+        gone,
+    } = fall;
+    match (downfall, heir, gone) {
+        (Downfall::HandedOver, Successor::Unasked | Successor::NotYet, _) => {
+            act(Act::AskAndProve, Code::MoveConfirming)
+        }
+        (Downfall::HandedOver, Successor::Ready, Gone::Unproven) => {
+            act(Act::ProveGone, Code::MoveConfirming)
+        }
+        (Downfall::HandedOver, Successor::Ready, Gone::Proven) => {
+            act(Act::Release, Code::MoveReleased)
+        }
+        (Downfall::HandedOver, Successor::Missing, _) => {
+            act(Act::StartPrimary, Code::MoveAbandoned)
+        }
+
+        (Downfall::InPlace, _, _) => act(Act::StartPrimary, Code::RestartInPlace),
+
+        (Downfall::Elsewhere, Successor::Unasked, _) => {
+            act(Act::AskAndProve, Code::AskingSuccessors)
+        }
+        (Downfall::Elsewhere, Successor::Ready, Gone::Unproven) => {
+            act(Act::ProveGone, Code::ProvingDeath)
+        }
+        (Downfall::Elsewhere, Successor::Ready, Gone::Proven) => {
+            act(Act::Release, Code::ReleasedAfterCrash)
+        }
+        (Downfall::Elsewhere, Successor::NotYet | Successor::Missing, _) => {
+            act(Act::StartPrimary, Code::NoSuccessor)
+        }
+
+        (Downfall::Unpromoted, _, Gone::Unproven) => act(Act::ProveGone, Code::ProvingDeath),
+        (Downfall::Unpromoted, _, Gone::Proven) => act(Act::Release, Code::ReleasedUnpromoted),
+    }
+}

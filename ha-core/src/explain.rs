@@ -1,0 +1,254 @@
+//! From a choice to its reason: the one place where a [`Reason`] gets its data.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use crate::candidate;
+use crate::choose;
+use crate::memory::Memory;
+use crate::reason::{Code, Reason, Veto};
+use crate::situation as word;
+use crate::task::Lane;
+use crate::value::{Generation, Lsn, MemberName, Position, SystemId, Timeline};
+use crate::view::{DataView, ServerView};
+
+/// Why `code` was chosen, with the facts that mattered.
+pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
+    match code {
+        Code::GettingStarted => Reason::GettingStarted {},
+        Code::NameUnproven => Reason::NameUnproven {
+            name: memory.me().clone(),
+        },
+        Code::NameTaken => Reason::NameTaken {
+            name: memory.me().clone(),
+        },
+        Code::SystemIdMismatch => Reason::SystemIdMismatch {
+            mine: mine(memory),
+            cluster: cluster(memory),
+        },
+        Code::ReplicaWithoutCluster => Reason::ReplicaWithoutCluster {},
+        Code::StoreForgotCluster => Reason::StoreForgotCluster { mine: mine(memory) },
+        Code::DataUnusable => Reason::DataUnusable {
+            what: unusable(memory),
+        },
+        Code::TaskRunning => Reason::TaskRunning { task: task(memory) },
+
+        Code::Leading => Reason::Leading {
+            timeline: position(memory).timeline,
+        },
+        Code::LeaseAcquired => Reason::LeaseAcquired {
+            generation: generation(memory),
+        },
+        Code::LeaderStarting => Reason::LeaderStarting {},
+        Code::LeaderStopping => Reason::LeaderStopping {},
+        Code::LeaderUnresponsive => Reason::LeaderUnresponsive {},
+        Code::RestartInPlace => Reason::RestartInPlace {
+            timeout_seconds: memory.rules.primary_start_timeout.as_secs(),
+        },
+        Code::NoSuccessor => Reason::NoSuccessor {},
+        Code::AskingSuccessors => Reason::AskingSuccessors {},
+        Code::ProvingDeath => Reason::ProvingDeath {},
+        Code::ReleasedAfterCrash => Reason::ReleasedAfterCrash {},
+        Code::ReleasedUnpromoted => Reason::ReleasedUnpromoted {},
+        Code::ReleasedWithoutData => Reason::ReleasedWithoutData {},
+        Code::ReleasedAfterFailedPromotion => Reason::ReleasedAfterFailedPromotion {},
+        Code::ResumingLease => Reason::ResumingLease {
+            generation: generation(memory),
+        },
+
+        Code::LeaseEnding => Reason::LeaseEnding {
+            left_ms: left_ms(memory),
+        },
+        Code::LeaseOver => Reason::LeaseOver {},
+        Code::LeadershipLost => Reason::LeadershipLost {},
+        Code::PrimaryBesideLeader => Reason::PrimaryBesideLeader {
+            holder: holder(memory),
+        },
+        Code::PrimaryUnleased => Reason::PrimaryUnleased {},
+        Code::WaitingForStore => Reason::WaitingForStore {},
+        Code::StoreUnreachableLeading => Reason::StoreUnreachableLeading {
+            left_ms: left_ms(memory),
+        },
+        Code::StoreUnreachable => Reason::StoreUnreachable {},
+        Code::ReadOnlyWithoutStore => Reason::ReadOnlyWithoutStore {},
+
+        Code::LeaderMissing => Reason::LeaderMissing {},
+        Code::BestCandidate => Reason::BestCandidate {
+            position: position(memory),
+        },
+        Code::NotCandidate => Reason::NotCandidate {
+            vetoes: choose::fitness(memory).vetoes(),
+        },
+        Code::OwnLeadershipEnded => Reason::OwnLeadershipEnded {},
+        Code::StalePrimary => Reason::StalePrimary {
+            vetoes: choose::fitness(memory).vetoes(),
+        },
+        Code::AdoptingCluster => Reason::AdoptingCluster { mine: mine(memory) },
+        Code::StartWithoutLeader => Reason::StartWithoutLeader {},
+        Code::AwaitingSuccessor => Reason::AwaitingSuccessor {},
+
+        Code::FollowingLeader => Reason::FollowingLeader {
+            holder: holder(memory),
+            timeline: position(memory).timeline,
+        },
+        Code::AwaitingPromotion => Reason::AwaitingPromotion {
+            holder: holder(memory),
+        },
+        Code::FollowNewLeader => Reason::FollowNewLeader {
+            holder: holder(memory),
+        },
+        Code::CatchingUp => Reason::CatchingUp {
+            holder: holder(memory),
+            replayed: position(memory).lsn,
+        },
+        Code::CheckingDivergence => Reason::CheckingDivergence {
+            holder: holder(memory),
+        },
+        Code::DivergedFromLeader => Reason::DivergedFromLeader {
+            holder: holder(memory),
+            mine: position(memory),
+            fork: fork(memory),
+        },
+        Code::DivergedLeaderUnproven => Reason::DivergedLeaderUnproven {
+            holder: holder(memory),
+        },
+        Code::StartFollowing => Reason::StartFollowing {
+            holder: holder(memory),
+        },
+        Code::StartFailed => Reason::StartFailed {
+            error: last_error(memory, "start-standby"),
+        },
+        Code::StandbyStarting => Reason::StandbyStarting {},
+        Code::StandbyStopping => Reason::StandbyStopping {},
+        Code::StandbyUnresponsive => Reason::StandbyUnresponsive {},
+
+        Code::CloneFromLeader => Reason::CloneFromLeader {
+            holder: holder(memory),
+        },
+        Code::CloneFailed => Reason::CloneFailed {
+            error: last_error(memory, "clone"),
+        },
+        Code::NoLeaderToClone => Reason::NoLeaderToClone {},
+        Code::ClaimingBootstrap => Reason::ClaimingBootstrap {},
+        Code::Bootstrapping => Reason::Bootstrapping {},
+        Code::BootstrapDone => Reason::BootstrapDone { mine: mine(memory) },
+        Code::BootstrapFailed => Reason::BootstrapFailed {
+            error: last_error(memory, "bootstrap"),
+        },
+        Code::BootstrapElsewhere => Reason::BootstrapElsewhere {},
+        Code::BootstrapNotAllowed => {
+            let mut vetoes = candidate::standing_vetoes(memory);
+            if memory.settings.bootstrap_config.is_none() {
+                vetoes.push(Veto::NoBootstrapSection);
+            }
+            Reason::BootstrapNotAllowed { vetoes }
+        }
+
+        Code::MoveChecking => Reason::MoveChecking {},
+        Code::MoveImpossible => {
+            let why = crate::switchover::refusal(memory)
+                .unwrap_or_else(|| "no good candidates have been found".to_owned());
+            Reason::MoveImpossible { why }
+        }
+        Code::MoveCheckpoint => Reason::MoveCheckpoint {},
+        Code::MoveStopping => Reason::MoveStopping {},
+        Code::MoveConfirming => Reason::MoveConfirming { end: end(memory) },
+        Code::MoveReleased => Reason::MoveReleased { end: end(memory) },
+        Code::MoveAbandoned => Reason::MoveAbandoned { end: end(memory) },
+
+        Code::Paused => Reason::Paused {},
+        Code::PausedRelease => Reason::PausedRelease {},
+        Code::PausedAcquire => Reason::PausedAcquire {},
+        Code::LeavingStop => Reason::LeavingStop {},
+        Code::LeavingConfirm => Reason::LeavingConfirm { end: end(memory) },
+        Code::LeavingRelease => Reason::LeavingRelease { end: end(memory) },
+        Code::LeavingSession => Reason::LeavingSession {},
+        Code::LeavingPaused => Reason::LeavingPaused {},
+        Code::Left => Reason::Left {},
+    }
+}
+
+fn mine(memory: &Memory) -> SystemId {
+    own_system_id(memory).unwrap_or(SystemId(0))
+}
+
+/// The identity of the local data.
+pub(crate) fn own_system_id(memory: &Memory) -> Option<SystemId> {
+    match &memory.local.as_ref()?.data {
+        DataView::Cluster(control) => Some(control.system_id),
+        DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+    }
+}
+
+fn cluster(memory: &Memory) -> SystemId {
+    use crate::view::Initialize;
+    match memory.view.as_ref().map(|view| &view.initialize.value) {
+        Some(Initialize::Known(system_id)) => *system_id,
+        Some(Initialize::Absent | Initialize::Claimed { .. }) | None => SystemId(0),
+    }
+}
+
+fn unusable(memory: &Memory) -> String {
+    match memory.local.as_ref().map(|local| &local.data) {
+        Some(DataView::Unusable(what)) => what.clone(),
+        Some(DataView::Empty | DataView::Leftover | DataView::Cluster(_)) | None => {
+            "the data directory cannot be used".to_owned()
+        }
+    }
+}
+
+fn task(memory: &Memory) -> &'static str {
+    memory
+        .work
+        .on(Lane::Server)
+        .map_or("no task", |running| running.task.name())
+}
+
+fn position(memory: &Memory) -> Position {
+    let none = Position {
+        timeline: Timeline(0),
+        lsn: Lsn(0),
+    };
+    memory
+        .server()
+        .and_then(ServerView::position)
+        .unwrap_or(none)
+}
+
+fn generation(memory: &Memory) -> Generation {
+    let seen = memory.view.as_ref().and_then(|view| view.leader.as_ref());
+    let seen = seen.map(|leader| leader.generation);
+    memory.lease.leadership().or(seen).unwrap_or_default()
+}
+
+fn holder(memory: &Memory) -> MemberName {
+    let seen = memory.view.as_ref().and_then(|view| view.leader.as_ref());
+    seen.map(|leader| leader.name.clone()).unwrap_or_default()
+}
+
+fn left_ms(memory: &Memory) -> u64 {
+    let fence_at = memory.lease.fence_at().unwrap_or_default();
+    u64::try_from(fence_at.since(memory.mono()).as_millis()).unwrap_or(u64::MAX)
+}
+
+fn end(memory: &Memory) -> Lsn {
+    word::shutdown_checkpoint(memory).unwrap_or_else(|| word::published_or_own_end(memory))
+}
+
+fn fork(memory: &Memory) -> Lsn {
+    let Some(check) = &memory.identity else {
+        return Lsn(0);
+    };
+    match crate::rejoin::relate(position(memory), &check.identity) {
+        crate::rejoin::Relation::Diverged { fork } => fork,
+        crate::rejoin::Relation::Ancestor => Lsn(0),
+    }
+}
+
+fn last_error(memory: &Memory, task: &'static str) -> String {
+    memory
+        .work
+        .attempts(task)
+        .map(|attempts| attempts.last_error.clone())
+        .unwrap_or_default()
+}

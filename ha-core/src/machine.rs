@@ -1,0 +1,295 @@
+//! The machine: memory, one step, outputs. Glue only; policy is in the tables.
+//!
+//! A step takes in one input, looks at everything it knows, and gives back what shall happen. It
+//! calls nothing and waits for nothing.
+
+mod absorb;
+mod deadlines;
+mod publish;
+mod upkeep;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::choose::choose;
+use crate::decide::{Act, Choice};
+use crate::explain::explain;
+use crate::journal::{Decision, Verdict};
+use crate::memory::{Memory, Settings};
+use crate::plan;
+use crate::reason::Code;
+use crate::requests::Requests;
+use crate::situation as word;
+use crate::status::Status;
+use crate::task::{Answer, AnswerKind, Boot, Command, Lane, Outcome, Progress, Task};
+use crate::time::{Mono, Now};
+use crate::value::{OpId, RequestId};
+use crate::view::{ClusterView, Fault, LocalView};
+
+pub use deadlines::Deadline;
+pub(crate) use publish::words as member_words;
+
+/// One thing that happened outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// A complete view of the store, or why there is none.
+    Cluster(Result<Box<ClusterView>, Fault>),
+    /// A complete look at the local server.
+    Local(LocalView),
+    /// A long task is alive. Never changes a decision.
+    Progress {
+        /// The task.
+        op: OpId,
+        /// How far it is.
+        progress: Progress,
+    },
+    /// A task has ended.
+    Done {
+        /// The task.
+        op: OpId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Somebody asks for something.
+    Operator {
+        /// To be named in the answer.
+        request: RequestId,
+        /// What is wanted.
+        command: Command,
+    },
+    /// Only time has passed.
+    Wake,
+}
+
+/// One thing that shall happen outside.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// A decision that differs from the one before. Comes first, so that logs precede effects.
+    Decided(Decision),
+    /// Start a task.
+    Start {
+        /// Its number.
+        op: OpId,
+        /// What to do.
+        task: Task,
+    },
+    /// Cancel a task; its end is still to be told.
+    Cancel {
+        /// Its number.
+        op: OpId,
+    },
+    /// Answer a request.
+    Reply {
+        /// The request.
+        request: RequestId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// End: there is nothing more to do, or this member must not go on.
+    Quit(Quit),
+}
+
+/// How a machine ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quit {
+    /// Whether this is the end that was asked for.
+    pub is_orderly: bool,
+    /// One sentence.
+    pub sentence: alloc::string::String,
+}
+
+/// What comes of one step.
+#[must_use]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Step {
+    /// What shall happen, in this order.
+    pub outputs: Vec<Output>,
+    /// When to step again at the latest, and what for.
+    pub wake: Option<(Mono, Deadline)>,
+}
+
+/// One member's decisions.
+///
+/// Equal machines that are given equal inputs give equal steps.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    memory: Memory,
+}
+
+impl Machine {
+    /// A machine that knows nothing but its own settings.
+    #[must_use]
+    pub fn new(settings: Settings, boot: Boot, now: Now) -> Self {
+        Self {
+            memory: Memory::new(settings, boot, now),
+        }
+    }
+
+    /// Takes in one input and says what shall happen.
+    ///
+    /// # Panics
+    ///
+    /// When time does not move forward: the clock outside is broken, and no lease could be
+    /// trusted.
+    pub fn step(&mut self, now: Now, input: Input) -> Step {
+        assert!(
+            now.mono >= self.memory.now.mono,
+            "the clock must not go backwards"
+        );
+        self.memory.now = now;
+        let mut step = Step::default();
+        if self.memory.is_finished {
+            return step;
+        }
+        self.absorb(input, &mut step);
+        self.decide(&mut step);
+        self.keep_session(&mut step);
+        self.publish(&mut step);
+        self.answer(&mut step);
+        step.wake = deadlines::earliest(&self.memory);
+        step
+    }
+
+    /// What the outside may know.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::of(&self.memory)
+    }
+
+    fn decide(&mut self, step: &mut Step) {
+        let choice = choose(&self.memory);
+        let verdict = if choice.act.is_hold() {
+            Verdict::Hold
+        } else {
+            Verdict::Act
+        };
+        let decision = Decision {
+            at: self.memory.mono(),
+            wall: self.memory.now.wall,
+            verdict,
+            reason: explain(&self.memory, choice.code),
+        };
+        let sentence = alloc::string::ToString::to_string(&decision.reason);
+        if self.memory.journal.note(decision.clone()) {
+            step.outputs.push(Output::Decided(decision));
+        }
+        self.carry_out(choice, sentence, step);
+    }
+
+    fn carry_out(&mut self, choice: Choice, sentence: alloc::string::String, step: &mut Step) {
+        match choice.act {
+            Act::Quit => self.quit(choice.code, sentence, step),
+            Act::CancelCopy => {
+                if let Some(op) = self.memory.work.cancel(Lane::Server) {
+                    step.outputs.push(Output::Cancel { op });
+                }
+            }
+            Act::Checkpoint => self.checkpoint_for_move(step),
+            Act::Acquire => {
+                let tasks = plan::tasks(&self.memory, Act::Acquire);
+                if tasks.is_empty() {
+                    // The lease is too old to begin with: renew it first.
+                    let now = self.memory.mono();
+                    self.memory.lease.renew_now(now);
+                }
+                self.start_all(tasks, step);
+            }
+            Act::Hold
+            | Act::AskName
+            | Act::AskPeers
+            | Act::Resume
+            | Act::Promote
+            | Act::Lead
+            | Act::Release
+            | Act::ProveGone
+            | Act::AskAndProve
+            | Act::StartPrimary
+            | Act::StartStandby
+            | Act::StartAlone
+            | Act::StopFast
+            | Act::Fence
+            | Act::Follow
+            | Act::Identify
+            | Act::Replace
+            | Act::Clone
+            | Act::Claim
+            | Act::Bootstrap
+            | Act::Record
+            | Act::Adopt
+            | Act::ClearMove
+            | Act::CloseSession => {
+                let tasks = plan::tasks(&self.memory, choice.act);
+                self.start_all(tasks, step);
+            }
+        }
+    }
+
+    fn start_all(&mut self, tasks: Vec<Task>, step: &mut Step) {
+        for task in tasks {
+            self.start(task, step);
+        }
+    }
+
+    /// Starts a task when its lane is free and its last failure is not too fresh. A fence waits
+    /// for nothing but another fence.
+    fn start(&mut self, task: Task, step: &mut Step) {
+        let memory = &mut self.memory;
+        let now = memory.mono();
+        let is_free = if task == Task::Fence {
+            !word::is_fencing(memory)
+        } else {
+            memory.work.is_idle(task.lane()) && !memory.work.must_wait(task.name(), now)
+        };
+        if !is_free {
+            return;
+        }
+        if matches!(
+            task,
+            Task::Start { .. } | Task::Bootstrap | Task::Clone { .. }
+        ) {
+            memory.is_gone = false;
+        }
+        let op = memory.work.begin(task.clone(), now);
+        step.outputs.push(Output::Start { op, task });
+    }
+
+    fn checkpoint_for_move(&mut self, step: &mut Step) {
+        // A checkpoint that fails or is already running only makes the stop longer.
+        let revision = self.memory.move_seen.map(|(revision, _)| revision);
+        if self.memory.work.must_wait("checkpoint", self.memory.mono()) {
+            self.memory.move_checkpoint = revision;
+            return;
+        }
+        self.start(Task::Checkpoint, step);
+    }
+
+    fn quit(&mut self, code: Code, sentence: alloc::string::String, step: &mut Step) {
+        self.memory.is_finished = true;
+        let is_orderly = matches!(code, Code::Left | Code::LeavingPaused);
+        if let Some(request) = self.memory.requests.leave.take() {
+            let answer = Answer {
+                kind: AnswerKind::Done,
+                text: sentence.clone(),
+            };
+            step.outputs.push(Output::Reply { request, answer });
+        }
+        step.outputs.push(Output::Quit(Quit {
+            is_orderly,
+            sentence,
+        }));
+    }
+
+    fn answer(&mut self, step: &mut Step) {
+        for (request, answer) in Requests::settle(&mut self.memory) {
+            step.outputs.push(Output::Reply { request, answer });
+        }
+        if let Some(task) = Requests::task(&self.memory) {
+            self.memory.requests.writing();
+            self.start(task, step);
+        }
+    }
+}

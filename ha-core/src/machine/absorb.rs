@@ -1,0 +1,412 @@
+//! Taking an input in: memory after the fact. No decision is taken here.
+
+use alloc::format;
+use core::time::Duration;
+
+use super::{Input, Machine, Output, Step};
+use crate::memory::{Evidence, IdentityCheck, NameCheck};
+use crate::situation as word;
+use crate::switchover;
+use crate::task::{Command, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
+use crate::value::{Generation, MemberName, RequestId, Revision};
+use crate::view::{ClusterView, Fault, Initialize, LocalView, PeerAnswer, PeerReport, ServerView};
+use crate::work::Running;
+
+impl Machine {
+    pub(super) fn absorb(&mut self, input: Input, step: &mut Step) {
+        match input {
+            Input::Cluster(Ok(view)) => self.absorb_view(*view),
+            Input::Cluster(Err(fault)) => self.absorb_fault(fault),
+            Input::Local(local) => self.absorb_local(local),
+            Input::Done { op, outcome } => {
+                if let Some(ended) = self.memory.work.end(op) {
+                    self.absorb_end(&ended, outcome, step);
+                }
+            }
+            Input::Operator { request, command } => self.absorb_command(request, command, step),
+            Input::Progress { .. } | Input::Wake => {}
+        }
+    }
+
+    fn absorb_fault(&mut self, fault: Fault) {
+        let now = self.memory.mono();
+        self.memory.fault = Some(fault);
+        self.memory.blind_since.get_or_insert(now);
+    }
+
+    fn absorb_view(&mut self, view: ClusterView) {
+        let memory = &mut self.memory;
+        let is_older = memory
+            .view
+            .as_ref()
+            .is_some_and(|known| view.revision < known.revision);
+        if is_older && memory.fault.is_none() {
+            // A view that was overtaken says nothing new.
+            return;
+        }
+        memory.fault = None;
+        memory.blind_since = None;
+        let leader = view
+            .leader
+            .as_ref()
+            .map(|leader| (leader.generation, leader.session.as_ref()));
+        memory.lease.observe(view.revision, leader);
+        if let Some(rules) = &view.rules {
+            memory.rules = rules.clone();
+            memory.config.clone_from(&view.config.value);
+        }
+        if matches!(view.initialize.value, Initialize::Known(_)) {
+            memory.has_known_cluster = true;
+        }
+        match &view.leader {
+            Some(leader) => {
+                memory.unlocked_since = None;
+                memory.silent_rounds = 0;
+                memory.released_at = None;
+                memory.old_leader = Some(leader.name.clone());
+                memory.old_members = view.members.clone();
+            }
+            None => {
+                memory.unlocked_since.get_or_insert(memory.now.mono);
+            }
+        }
+        memory.view = Some(view);
+        self.note_name();
+        self.note_move();
+        self.forget_loss_when_harmless();
+    }
+
+    /// Nobody else runs under our name when the store knows none, or it is we who wrote the key.
+    fn note_name(&mut self) {
+        let memory = &mut self.memory;
+        if memory.name != NameCheck::Unproven {
+            return;
+        }
+        let registered = memory
+            .view
+            .as_ref()
+            .and_then(|view| view.members.get(&memory.settings.name));
+        let is_ours = registered.is_none_or(|member| {
+            member.api_url.is_none() || member.instance.as_ref() == Some(&memory.boot.instance)
+        });
+        if is_ours {
+            memory.name = NameCheck::Ours;
+        }
+    }
+
+    /// A wanted move concerns us only while the view itself shows us as its leader.
+    fn note_move(&mut self) {
+        let memory = &mut self.memory;
+        let now = memory.now.mono;
+        let wanted = memory.view.as_ref().and_then(|view| {
+            let leader = view.leader.as_ref()?;
+            let is_mine = Some(leader.generation) == memory.lease.leadership();
+            let request = view.failover.value.as_ref()?;
+            let is_for_now = request.scheduled_at.is_none();
+            view.failover.revision.filter(|_| is_mine && is_for_now)
+        });
+        memory.move_seen = match (wanted, memory.move_seen) {
+            (None, _) => None,
+            (Some(revision), Some((seen, at))) if seen == revision => Some((seen, at)),
+            (Some(revision), Some(_) | None) => Some((revision, now)),
+        };
+    }
+
+    fn absorb_local(&mut self, local: LocalView) {
+        let memory = &mut self.memory;
+        if memory
+            .local
+            .as_ref()
+            .is_some_and(|known| local.seen_at < known.seen_at)
+        {
+            return;
+        }
+        let now = memory.now.mono;
+        match &local.server {
+            ServerView::Down { orphans } => {
+                memory.down_since.get_or_insert(now);
+                memory.is_gone &= !orphans;
+            }
+            ServerView::Primary(_) => {
+                memory.was_primary = true;
+                memory.is_start_failed = false;
+            }
+            ServerView::Standby(standby) => {
+                memory.was_primary = false;
+                if standby.is_streaming {
+                    memory.idle_since = None;
+                } else {
+                    memory.idle_since.get_or_insert(now);
+                }
+            }
+            ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive => {}
+        }
+        if !matches!(local.server, ServerView::Down { .. }) {
+            memory.down_since = None;
+            memory.is_gone = false;
+        }
+        if !matches!(local.server, ServerView::Standby(_)) {
+            memory.idle_since = None;
+        }
+        memory.local = Some(local);
+        self.forget_loss_when_harmless();
+    }
+
+    fn forget_loss_when_harmless(&mut self) {
+        if word::writable(&self.memory) == word::Writable::No {
+            self.memory.lease.forget_loss();
+        }
+    }
+
+    fn absorb_end(&mut self, ended: &Running, outcome: Outcome, step: &mut Step) {
+        let now = self.memory.mono();
+        let name = ended.task.name();
+        match &outcome {
+            Outcome::Done(_) => self.memory.work.succeeded(name),
+            Outcome::Failed(failure) => self.memory.work.failed(name, now, failure),
+            Outcome::NotApplied | Outcome::SessionLost | Outcome::Unknown => {
+                // Not to be repeated before the store has been seen again, or a moment later.
+                let message = format!("{name} did not go through");
+                self.memory.work.failed(
+                    name,
+                    now,
+                    &Failure {
+                        is_transient: true,
+                        message,
+                    },
+                );
+            }
+            Outcome::Cancelled => {}
+        }
+        match &ended.task {
+            Task::OpenSession { .. } | Task::Renew { .. } | Task::CloseSession { .. } => {
+                self.absorb_session(ended, outcome);
+            }
+            Task::Commit(commit) => self.absorb_commit(commit.purpose, &outcome, step),
+            Task::AskPeers { .. } => self.absorb_answers(ended, outcome),
+            Task::Identify { .. } => self.absorb_identity(ended, outcome),
+            Task::Promote { .. } => self.absorb_promotion(&outcome),
+            Task::Start {
+                role: StartAs::Primary(_),
+                ..
+            } => {
+                self.memory.is_start_failed = matches!(outcome, Outcome::Failed(_));
+            }
+            Task::ProveGone | Task::Fence => {
+                if outcome == Outcome::Done(Report::Gone) {
+                    self.memory.is_gone = true;
+                }
+            }
+            Task::Checkpoint => {
+                self.memory.is_checkpointed |= matches!(outcome, Outcome::Done(_));
+                self.memory.move_checkpoint = self.memory.move_seen.map(|(revision, _)| revision);
+            }
+            Task::SyncSlots { .. } => self.memory.published.slots = None,
+            Task::PublishHistory { .. }
+            | Task::Bootstrap
+            | Task::Clone { .. }
+            | Task::Replace { .. }
+            | Task::Start {
+                role: StartAs::Standby(_),
+                ..
+            }
+            | Task::Stop { .. }
+            | Task::Follow { .. } => {}
+        }
+        self.forget_loss_when_harmless();
+    }
+
+    fn absorb_session(&mut self, ended: &Running, outcome: Outcome) {
+        let memory = &mut self.memory;
+        let now = memory.now.mono;
+        let sent_at = ended.started_at;
+        match (&ended.task, outcome) {
+            (Task::OpenSession { ttl: asked }, Outcome::Done(Report::Session { name, ttl })) => {
+                memory.lease.opened(name, *asked, ttl, sent_at);
+                memory.published.member = None;
+            }
+            (Task::Renew { session, .. }, outcome) => {
+                if memory.lease.session_name().as_ref() != Some(session) {
+                    return;
+                }
+                match outcome {
+                    Outcome::Done(_) => memory.lease.renewed(sent_at),
+                    Outcome::NotApplied => {
+                        // The session lives, the leader key is not ours any more.
+                        memory.lease.leadership_lost();
+                        memory.lease.renewed(sent_at);
+                    }
+                    Outcome::SessionLost => memory.lease.session_lost(now),
+                    Outcome::Unknown | Outcome::Cancelled | Outcome::Failed(_) => {
+                        memory.lease.attempt_failed(now);
+                    }
+                }
+            }
+            // Whatever came of it: we do not use the session any more, and it ends by itself.
+            (Task::CloseSession { .. }, _) => memory.lease.session_closed(),
+            (_, _) => memory.lease.attempt_failed(now),
+        }
+    }
+
+    fn absorb_commit(&mut self, purpose: Purpose, outcome: &Outcome, step: &mut Step) {
+        let memory = &mut self.memory;
+        let committed = match outcome {
+            Outcome::Done(Report::Committed(revision)) => Some(*revision),
+            Outcome::Done(_)
+            | Outcome::NotApplied
+            | Outcome::SessionLost
+            | Outcome::Unknown
+            | Outcome::Cancelled
+            | Outcome::Failed(_) => None,
+        };
+        if *outcome == Outcome::SessionLost {
+            memory.lease.session_lost(memory.now.mono);
+        }
+        match (purpose, committed) {
+            (Purpose::Acquire | Purpose::RecordCluster, Some(revision)) => {
+                memory.lease.acquired(Generation(revision.0), revision);
+                memory.unlocked_since = None;
+            }
+            (Purpose::Resume, Some(revision)) => self.resumed(revision),
+            (Purpose::Release, Some(_)) => {
+                memory.lease.released();
+                memory.released_at = Some(memory.now.mono);
+                memory.move_seen = None;
+            }
+            (Purpose::RequestMove, Some(revision)) => memory.requests.written(revision),
+            (Purpose::RequestMove, None) => {
+                if let Some((request, answer)) = memory.requests.not_written() {
+                    step.outputs.push(Output::Reply { request, answer });
+                }
+            }
+            (Purpose::PublishMember, None) => memory.published.member = None,
+            (Purpose::PublishStatus, None) => memory.published.status = None,
+            (
+                Purpose::Acquire
+                | Purpose::RecordCluster
+                | Purpose::Resume
+                | Purpose::Release
+                | Purpose::AdoptCluster
+                | Purpose::ClaimInitialize
+                | Purpose::RestoreConfig
+                | Purpose::ClearMove,
+                _,
+            )
+            | (Purpose::PublishMember | Purpose::PublishStatus, Some(_)) => {}
+        }
+    }
+
+    fn resumed(&mut self, revision: Revision) {
+        let seen = self
+            .memory
+            .view
+            .as_ref()
+            .and_then(|view| view.leader.as_ref());
+        if let Some(generation) = seen.map(|leader| leader.generation) {
+            self.memory.lease.acquired(generation, revision);
+        }
+    }
+
+    fn absorb_answers(&mut self, ended: &Running, outcome: Outcome) {
+        let Outcome::Done(Report::Peers(reports)) = outcome else {
+            return;
+        };
+        let memory = &mut self.memory;
+        let me: MemberName = memory.settings.name.clone();
+        if memory.name == NameCheck::Unproven
+            && let Some(report) = reports.iter().find(|report| report.name == me)
+        {
+            memory.name = judge_name(report, memory.boot.instance.as_str());
+        }
+        let reports: alloc::vec::Vec<PeerReport> = reports
+            .into_iter()
+            .filter(|report| report.name != me)
+            .collect();
+        if reports.is_empty() {
+            return;
+        }
+        if reports
+            .iter()
+            .all(|report| report.answer == PeerAnswer::Unreachable)
+        {
+            memory.silent_rounds += 1;
+        } else {
+            memory.silent_rounds = 0;
+        }
+        memory.evidence = Some(Evidence {
+            asked_at: ended.started_at,
+            answered_at: memory.now.mono,
+            reports,
+        });
+    }
+
+    fn absorb_identity(&mut self, ended: &Running, outcome: Outcome) {
+        let Outcome::Done(Report::Identity(identity)) = outcome else {
+            return;
+        };
+        let memory = &mut self.memory;
+        let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {
+            return;
+        };
+        memory.identity = Some(IdentityCheck {
+            generation: leader.generation,
+            asked_at: ended.started_at,
+            identity,
+        });
+    }
+
+    fn absorb_promotion(&mut self, outcome: &Outcome) {
+        let memory = &mut self.memory;
+        match outcome {
+            Outcome::Done(_) => memory.is_checkpointed = false,
+            Outcome::Failed(_) => memory.promotion_failed_at = Some(memory.now.mono),
+            Outcome::NotApplied | Outcome::SessionLost | Outcome::Unknown | Outcome::Cancelled => {}
+        }
+    }
+
+    fn absorb_command(&mut self, request: RequestId, command: Command, step: &mut Step) {
+        match command {
+            Command::Leave => {
+                let now = self.memory.mono();
+                self.memory.leaving_since.get_or_insert(now);
+                self.memory.requests.leave = Some(request);
+            }
+            Command::Switchover {
+                leader,
+                candidate,
+                scheduled_at,
+            } => {
+                let admitted = switchover::admit(
+                    &self.memory,
+                    leader.as_ref(),
+                    candidate.as_ref(),
+                    scheduled_at.as_deref(),
+                );
+                let now = self.memory.mono();
+                let patience = self.memory.rules.loop_wait.max(Duration::from_secs(10)) * 2;
+                let begun = admitted.and_then(|movement| {
+                    self.memory.requests.begin(request, movement, now, patience)
+                });
+                if let Err(answer) = begun {
+                    step.outputs.push(Output::Reply { request, answer });
+                }
+            }
+        }
+    }
+
+    /// Whether a lane is free: the small question of the other files of the machine.
+    pub(super) fn is_idle(&self, lane: Lane) -> bool {
+        self.memory.work.is_idle(lane)
+    }
+}
+
+/// What the answer of the API under our name means.
+fn judge_name(report: &PeerReport, mine: &str) -> NameCheck {
+    match (&report.answer, report.answer.instance()) {
+        (PeerAnswer::Unreachable, _) => NameCheck::Ours,
+        (_, Some(instance)) if instance.as_str() == mine => NameCheck::Ours,
+        (PeerAnswer::NotRunning { .. } | PeerAnswer::Running(_), Some(_) | None) => {
+            NameCheck::Taken
+        }
+    }
+}

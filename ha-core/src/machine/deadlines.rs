@@ -1,0 +1,127 @@
+//! When the machine must be stepped again although nothing happens. Every deadline has a name.
+
+use core::time::Duration;
+
+use serde::Serialize;
+
+use crate::candidate;
+use crate::memory::Memory;
+use crate::situation::{self as word, Lock, Writable};
+use crate::task::Lane;
+use crate::time::Mono;
+use crate::view::ServerView;
+
+/// What a wake is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deadline {
+    /// A writable server must be killed.
+    Fence,
+    /// A writable server must begin to stop.
+    StepDown,
+    /// The session must be opened or renewed.
+    RenewSession,
+    /// The server should be looked at again: the outside answers with a fresh local view.
+    Look,
+    /// The others should be asked again.
+    Ask,
+    /// A failed task may be tried again.
+    Backoff,
+    /// A store that has never been seen has had its time.
+    Grace,
+    /// A former leader has waited for its successor.
+    Handover,
+    /// Deference to a candidate, or a penalty, ends.
+    Patience,
+    /// A request must be answered.
+    Request,
+}
+
+/// The earliest of all deadlines.
+pub(crate) fn earliest(memory: &Memory) -> Option<(Mono, Deadline)> {
+    if memory.is_finished {
+        return None;
+    }
+    let now = memory.mono();
+    let limits = [
+        (
+            writable_limit(memory, memory.lease.fence_at()),
+            Deadline::Fence,
+        ),
+        (
+            writable_limit(memory, memory.lease.step_down_at()),
+            Deadline::StepDown,
+        ),
+        (renewal(memory), Deadline::RenewSession),
+        (look(memory), Deadline::Look),
+        (ask(memory), Deadline::Ask),
+        (memory.work.next_attempt(now), Deadline::Backoff),
+        (
+            memory.view.is_none().then(|| word::grace_ends_at(memory)),
+            Deadline::Grace,
+        ),
+        (
+            memory
+                .released_at
+                .map(|at| at.plus(word::handover_life(memory))),
+            Deadline::Handover,
+        ),
+        (patience(memory), Deadline::Patience),
+        (memory.requests.deadline(), Deadline::Request),
+    ];
+    limits
+        .into_iter()
+        .filter_map(|(at, deadline)| Some((at?, deadline)))
+        // A limit that has passed was dealt with in this step; what still waits, waits for an
+        // outcome.
+        .filter(|(at, _)| *at > now)
+        .min()
+}
+
+fn writable_limit(memory: &Memory, at: Option<Mono>) -> Option<Mono> {
+    at.filter(|_| word::writable(memory) == Writable::Yes || memory.lease.leadership().is_some())
+}
+
+fn renewal(memory: &Memory) -> Option<Mono> {
+    memory
+        .work
+        .is_idle(Lane::Session)
+        .then(|| memory.lease.next_attempt())
+}
+
+/// Looking often while something is on its way, seldom otherwise.
+fn look(memory: &Memory) -> Option<Mono> {
+    let local = memory.local.as_ref()?;
+    let soon = Duration::from_millis(200);
+    let pause = match &local.server {
+        ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive => soon,
+        ServerView::Standby(standby) if !standby.wal_end_reached => soon,
+        ServerView::Standby(standby) if !standby.is_streaming => Duration::from_millis(500),
+        ServerView::Down { .. } | ServerView::Primary(_) | ServerView::Standby(_) => {
+            memory.rules.loop_wait
+        }
+    };
+    Some(local.seen_at.plus(pause.min(memory.rules.loop_wait)))
+}
+
+fn ask(memory: &Memory) -> Option<Mono> {
+    match word::lock(memory) {
+        Lock::Free => candidate::ask_again_at(memory),
+        Lock::Mine => {
+            let since = crate::plan::question_since(memory);
+            let evidence = memory.evidence_since(since)?;
+            Some(evidence.answered_at.plus(Duration::from_millis(100)))
+        }
+        Lock::Stale | Lock::Other | Lock::Unseen => None,
+    }
+}
+
+fn patience(memory: &Memory) -> Option<Mono> {
+    let ttl = memory.rules.ttl;
+    let ends = [memory.unlocked_since, memory.promotion_failed_at];
+    ends.into_iter()
+        .flatten()
+        .map(|at| at.plus(ttl))
+        .filter(|at| *at > memory.mono())
+        .min()
+}

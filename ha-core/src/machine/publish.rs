@@ -1,0 +1,287 @@
+//! What a member tells the others: its own key always, the cluster's records while it leads.
+//!
+//! Everything that presumes the leadership is guarded by it: a former leader that wakes up late
+//! overwrites nothing.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::{Machine, Step};
+use crate::memory::{Memory, NameCheck};
+use crate::plan;
+use crate::schema::{MemberValue, key, slot_name, write};
+use crate::situation::{self as word, Lock};
+use crate::task::{Commit, KeyState, Lane, Purpose, StoreGuard, StoreWrite, Task};
+use crate::time::Mono;
+use crate::value::{Lsn, Timeline};
+use crate::view::{ControlState, DataView, Initialize, PrimaryView, ServerView, StatusKey};
+
+impl Machine {
+    pub(super) fn publish(&mut self, step: &mut Step) {
+        let memory = &self.memory;
+        if memory.is_finished || memory.current_view().is_none() || memory.name != NameCheck::Ours {
+            return;
+        }
+        self.publish_member(step);
+        if word::lock(&self.memory) == Lock::Mine
+            && let Some(ServerView::Primary(primary)) = self.memory.server().cloned()
+        {
+            self.publish_as_leader(&primary, step);
+        }
+    }
+
+    fn publish_member(&mut self, step: &mut Step) {
+        let memory = &self.memory;
+        let Some(session) = memory.lease.session_name() else {
+            return;
+        };
+        if !self.is_idle(Lane::Store) {
+            return;
+        }
+        let value = member_value(memory).render();
+        let stored = memory
+            .view
+            .as_ref()
+            .and_then(|view| view.members.get(memory.me()));
+        let is_bound = stored.is_some_and(|member| member.session.as_ref() == Some(&session));
+        let known = memory
+            .published
+            .member
+            .as_ref()
+            .or_else(|| stored.map(|member| &member.value));
+        let is_equal = known == Some(&value);
+        let is_written = memory.published.member.is_some();
+        if is_equal && (is_bound || is_written) {
+            return;
+        }
+        // Positions move all the time: they wait for the next round, the rest does not.
+        let is_due = memory.mono() >= memory.published.member_at.plus(memory.rules.loop_wait);
+        let is_urgent = known
+            .is_none_or(|known| without_positions(known) != without_positions(&value))
+            || !(is_bound || is_written);
+        if !is_due && !is_urgent {
+            return;
+        }
+        let commit = Commit {
+            purpose: Purpose::PublishMember,
+            session: Some(session),
+            guards: Vec::new(),
+            writes: vec![StoreWrite::PutBound {
+                key: write::member_key(memory.me()),
+                value: value.to_string(),
+            }],
+        };
+        self.memory.published.member = Some(value);
+        self.memory.published.member_at = self.memory.mono();
+        self.start(Task::Commit(commit), step);
+    }
+
+    fn publish_as_leader(&mut self, primary: &PrimaryView, step: &mut Step) {
+        if !self.memory.is_checkpointed && self.is_idle(Lane::Checkpoint) {
+            self.start(Task::Checkpoint, step);
+        }
+        self.keep_slots(primary, step);
+        if !self.is_idle(Lane::Store) {
+            return;
+        }
+        let Some(task) = self.next_record(primary) else {
+            return;
+        };
+        if let Task::Commit(commit) = &task
+            && commit.purpose == Purpose::PublishStatus
+        {
+            self.memory.published.status_at = self.memory.mono();
+        }
+        self.start(task, step);
+    }
+
+    /// The first of the leader's records that is missing or old.
+    fn next_record(&mut self, primary: &PrimaryView) -> Option<Task> {
+        let memory = &self.memory;
+        let view = memory.current_view()?;
+        if !matches!(view.initialize.value, Initialize::Known(_)) {
+            return plan::adopt(memory).map(Task::Commit);
+        }
+        if let (None, Some(config)) = (view.config.revision, &memory.config) {
+            return self.guarded(Purpose::RestoreConfig, key::CONFIG, config.to_string());
+        }
+        let timeline = primary.position.timeline;
+        if timeline > Timeline(1) && view.timeline() != Some(timeline) {
+            return Some(Task::PublishHistory {
+                timeline,
+                published: view.history.value.clone(),
+                keep: memory.rules.max_timelines_history,
+            });
+        }
+        let is_due = memory.mono() >= memory.published.status_at.plus(memory.rules.loop_wait)
+            || memory.published.status.is_none();
+        if !is_due {
+            return None;
+        }
+        let status = write::status(&leader_status(memory, primary));
+        let is_known = memory.published.status.as_ref() == Some(&status)
+            || status == write::status(&view.status.value);
+        self.memory.published.status = Some(status.clone());
+        if is_known {
+            self.memory.published.status_at = self.memory.mono();
+            return None;
+        }
+        self.guarded(Purpose::PublishStatus, key::STATUS, status)
+    }
+
+    fn guarded(&self, purpose: Purpose, key: &str, value: String) -> Option<Task> {
+        Some(Task::Commit(Commit {
+            purpose,
+            session: Some(self.memory.lease.session_name()?),
+            guards: vec![StoreGuard {
+                key: key::LEADER.to_owned(),
+                is: KeyState::HeldBySession,
+            }],
+            writes: vec![StoreWrite::Put {
+                key: key.to_owned(),
+                value,
+            }],
+        }))
+    }
+
+    /// Every member has a slot on the leader; the slot of a member that went away is kept for a
+    /// while, so that it finds its WAL when it comes back.
+    fn keep_slots(&mut self, primary: &PrimaryView, step: &mut Step) {
+        let now = self.memory.mono();
+        let wanted = plan::member_slots(&self.memory);
+        for slot in &wanted {
+            self.memory.slot_wanted_at.insert(slot.clone(), now);
+        }
+        let life = self.memory.rules.member_slots_ttl;
+        let dropped: BTreeSet<String> = primary
+            .slots
+            .keys()
+            .filter(|slot| !wanted.contains(*slot))
+            .filter(|slot| {
+                let last: Option<&Mono> = self.memory.slot_wanted_at.get(*slot);
+                // Slots that were never a member's belong to somebody else.
+                last.is_some_and(|last| now.since(*last) > life)
+            })
+            .cloned()
+            .collect();
+        let is_complete = wanted.iter().all(|slot| primary.slots.contains_key(slot));
+        if is_complete && dropped.is_empty() {
+            return;
+        }
+        // Told once; asked again only when a look at the server still misses them.
+        if self.memory.published.slots.as_ref() == Some(&wanted) || !self.is_idle(Lane::Slots) {
+            return;
+        }
+        self.memory.published.slots = Some(wanted.clone());
+        self.start(Task::SyncSlots { wanted, dropped }, step);
+    }
+}
+
+fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
+    let mut slots: alloc::collections::BTreeMap<String, Lsn> = primary
+        .slots
+        .iter()
+        .filter_map(|(name, position)| Some((name.clone(), (*position)?)))
+        .collect();
+    slots.insert(slot_name(memory.me().as_str()), primary.position.lsn);
+    let retain_slots = primary
+        .slots
+        .keys()
+        .filter(|slot| memory.slot_wanted_at.contains_key(*slot))
+        .cloned();
+    StatusKey {
+        optime: primary.position.lsn,
+        retain_slots: write::names(retain_slots),
+        slots,
+    }
+}
+
+/// What this member says about itself.
+pub(crate) fn member_value(memory: &Memory) -> MemberValue {
+    let settings = &memory.settings;
+    let mut value = MemberValue::new(
+        settings.conn_url.clone(),
+        settings.api_url.clone(),
+        memory.boot.instance.clone(),
+        &settings.tags,
+    );
+    (value.state, value.role) = words(memory);
+    value.pause = memory.rules.pause.then_some(true);
+    match memory.server() {
+        Some(ServerView::Primary(primary)) => {
+            value.xlog_location = Some(primary.position.lsn.0);
+            value.timeline = Some(primary.position.timeline.0);
+            value.checkpoint_after_promote = (!memory.is_checkpointed).then_some(false);
+        }
+        Some(ServerView::Standby(standby)) => {
+            let known = |lsn: Lsn| Some(lsn.0).filter(|lsn| *lsn > 0);
+            value.xlog_location = Some(standby.position().lsn.0);
+            value.receive_lsn = known(standby.received);
+            value.replay_lsn = known(standby.replayed);
+            value.timeline = Some(standby.timeline.0).filter(|timeline| *timeline > 0);
+            value.replication_state = standby.is_streaming.then_some("streaming");
+        }
+        Some(
+            ServerView::Down { .. }
+            | ServerView::Starting
+            | ServerView::Stopping
+            | ServerView::Unresponsive,
+        )
+        | None => {}
+    }
+    value
+}
+
+/// The state and role words that other tools know.
+pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
+    let Some(local) = &memory.local else {
+        return ("stopped", "uninitialized");
+    };
+    let task = memory.work.on(Lane::Server).map(|running| &running.task);
+    let copying = match task {
+        Some(Task::Bootstrap) => Some("initializing new cluster"),
+        Some(Task::Clone { .. } | Task::Replace { .. }) => Some("creating replica"),
+        Some(_) | None => None,
+    };
+    if let Some(state) = copying {
+        return (state, "uninitialized");
+    }
+    let role = if memory.was_primary {
+        "primary"
+    } else {
+        "replica"
+    };
+    match (&local.server, &local.data) {
+        (ServerView::Primary(_), _) => ("running", "primary"),
+        (ServerView::Standby(_), _) => ("running", "replica"),
+        (ServerView::Starting, _) => ("starting", role),
+        (ServerView::Stopping, _) => ("stopping", role),
+        (ServerView::Unresponsive, _) => ("running", role),
+        (ServerView::Down { .. }, DataView::Cluster(control)) => match control.state {
+            ControlState::ShutDown => ("stopped", "demoted"),
+            ControlState::ShutDownInRecovery => ("stopped", "replica"),
+            ControlState::InProduction => ("crashed", "demoted"),
+            ControlState::InArchiveRecovery => ("crashed", "replica"),
+            ControlState::Other => ("crashed", "demoted"),
+        },
+        (ServerView::Down { .. }, DataView::Empty | DataView::Leftover | DataView::Unusable(_)) => {
+            ("stopped", "uninitialized")
+        }
+    }
+}
+
+/// A member's value without what moves all the time.
+fn without_positions(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Value::Object(map) = &mut value {
+        for key in ["xlog_location", "receive_lsn", "replay_lsn"] {
+            map.remove(key);
+        }
+    }
+    value
+}

@@ -1,0 +1,241 @@
+//! What a machine remembers between steps. Data and small questions about it; no policy.
+//!
+//! Nothing here needs to survive the process: a fresh machine with the same facts decides anew.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::Rules;
+use crate::journal::Journal;
+use crate::lease::Lease;
+use crate::requests::Requests;
+use crate::tags::Tags;
+use crate::task::Boot;
+use crate::time::{Mono, Now};
+use crate::value::{Generation, MemberName, Revision};
+use crate::view::{
+    ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
+    ServerView,
+};
+use crate::work::Work;
+
+/// What a member is told once, by its own configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Its name.
+    pub name: MemberName,
+    /// Where clients reach its PostgreSQL, as published.
+    pub conn_url: String,
+    /// Where its REST API answers, as published.
+    pub api_url: String,
+    /// What its operator said about it.
+    pub tags: Tags,
+    /// The configuration to begin a new cluster with; none: it never makes a cluster.
+    pub bootstrap_config: Option<Value>,
+    /// Whether leading needs a watchdog.
+    pub watchdog_required: bool,
+}
+
+/// The memory of a machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    pub(crate) settings: Settings,
+    pub(crate) boot: Boot,
+    pub(crate) now: Now,
+    /// When the machine was made.
+    pub(crate) started_at: Mono,
+
+    /// The latest complete view of the store.
+    pub(crate) view: Option<ClusterView>,
+    /// Why the view may be old; none: it is current.
+    pub(crate) fault: Option<Fault>,
+    /// Since when there is no current view.
+    pub(crate) blind_since: Option<Mono>,
+    /// The rules last read; an unreadable configuration never replaces them.
+    pub(crate) rules: Rules,
+    /// The configuration last read, to restore it in a store that lost it.
+    pub(crate) config: Option<Value>,
+    /// Whether the store has ever told us the identifier of the cluster.
+    pub(crate) has_known_cluster: bool,
+    /// The members of the latest view that had a leader, and who that was.
+    pub(crate) old_members: BTreeMap<MemberName, MemberView>,
+    pub(crate) old_leader: Option<MemberName>,
+    /// Since when the leader key is absent.
+    pub(crate) unlocked_since: Option<Mono>,
+
+    pub(crate) local: Option<LocalView>,
+    /// Whether the server ran as a primary when it was last seen to answer.
+    pub(crate) was_primary: bool,
+    /// Since when the server is down.
+    pub(crate) down_since: Option<Mono>,
+    /// Since when the standby is up and not streaming.
+    pub(crate) idle_since: Option<Mono>,
+    /// No process of the server is left: proven since it went down.
+    pub(crate) is_gone: bool,
+
+    pub(crate) lease: Lease,
+    pub(crate) work: Work,
+    /// What other members answered last.
+    pub(crate) evidence: Option<Evidence>,
+    /// How many rounds in a row nobody answered, since the leader key is absent.
+    pub(crate) silent_rounds: u32,
+    /// What the leader's server said about itself.
+    pub(crate) identity: Option<IdentityCheck>,
+    /// Whether nobody else runs under our name.
+    pub(crate) name: NameCheck,
+
+    /// When we last gave the leadership up by request.
+    pub(crate) released_at: Option<Mono>,
+    /// When a promotion failed.
+    pub(crate) promotion_failed_at: Option<Mono>,
+    /// Whether the last start in place failed.
+    pub(crate) is_start_failed: bool,
+    /// Whether the checkpoint after our promotion is done.
+    pub(crate) is_checkpointed: bool,
+    /// The move request whose checkpoint is done, or needs none.
+    pub(crate) move_checkpoint: Option<Revision>,
+    /// When the present move request was first seen by us as leader.
+    pub(crate) move_seen: Option<(Revision, Mono)>,
+    /// The agent was asked to stop.
+    pub(crate) leaving_since: Option<Mono>,
+    /// The machine has nothing more to do.
+    pub(crate) is_finished: bool,
+
+    pub(crate) published: Published,
+    /// When each member's slot was last wanted.
+    pub(crate) slot_wanted_at: BTreeMap<String, Mono>,
+    pub(crate) requests: Requests,
+    pub(crate) journal: Journal,
+}
+
+/// The answers of one round of questions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// When the round began.
+    pub(crate) asked_at: Mono,
+    /// When it ended.
+    pub(crate) answered_at: Mono,
+    pub(crate) reports: Vec<PeerReport>,
+}
+
+/// What a leader's server said, and under which leadership it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdentityCheck {
+    pub(crate) generation: Generation,
+    pub(crate) asked_at: Mono,
+    pub(crate) identity: ServerIdentity,
+}
+
+/// Whether another agent may run under our name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameCheck {
+    /// Not asked yet.
+    Unproven,
+    /// Nobody else does.
+    Ours,
+    /// Somebody else does.
+    Taken,
+}
+
+/// What we last wrote to the store, so that nothing is written twice.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Published {
+    pub(crate) member: Option<Value>,
+    pub(crate) member_at: Mono,
+    pub(crate) status: Option<String>,
+    pub(crate) status_at: Mono,
+    pub(crate) slots: Option<BTreeSet<String>>,
+}
+
+impl Memory {
+    pub(crate) fn new(settings: Settings, boot: Boot, now: Now) -> Self {
+        let rules = settings
+            .bootstrap_config
+            .as_ref()
+            .map(|config| Rules::read(config).0);
+        Self {
+            boot,
+            now,
+            started_at: now.mono,
+            view: None,
+            fault: None,
+            blind_since: Some(now.mono),
+            rules: rules.unwrap_or_default(),
+            config: settings.bootstrap_config.clone(),
+            settings,
+            has_known_cluster: false,
+            old_members: BTreeMap::new(),
+            old_leader: None,
+            unlocked_since: None,
+            local: None,
+            was_primary: false,
+            down_since: None,
+            idle_since: None,
+            is_gone: false,
+            lease: Lease::default(),
+            work: Work::default(),
+            evidence: None,
+            silent_rounds: 0,
+            identity: None,
+            name: NameCheck::Unproven,
+            released_at: None,
+            promotion_failed_at: None,
+            is_start_failed: false,
+            is_checkpointed: true,
+            move_checkpoint: None,
+            move_seen: None,
+            leaving_since: None,
+            is_finished: false,
+            published: Published::default(),
+            slot_wanted_at: BTreeMap::new(),
+            requests: Requests::default(),
+            journal: Journal::default(),
+        }
+    }
+
+    pub(crate) fn mono(&self) -> Mono {
+        self.now.mono
+    }
+
+    pub(crate) fn me(&self) -> &MemberName {
+        &self.settings.name
+    }
+
+    /// The view, when it is current.
+    pub(crate) fn current_view(&self) -> Option<&ClusterView> {
+        self.view.as_ref().filter(|_| self.fault.is_none())
+    }
+
+    pub(crate) fn server(&self) -> Option<&ServerView> {
+        self.local.as_ref().map(|local| &local.server)
+    }
+
+    pub(crate) fn control_state(&self) -> Option<ControlState> {
+        match &self.local.as_ref()?.data {
+            DataView::Cluster(control) => Some(control.state),
+            DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+        }
+    }
+
+    /// The answers of a round that began at or after `instant`.
+    pub(crate) fn evidence_since(&self, instant: Mono) -> Option<&Evidence> {
+        self.evidence
+            .as_ref()
+            .filter(|evidence| evidence.asked_at >= instant)
+    }
+
+    /// All members that may have something to say: the ones registered now, and the ones that were
+    /// when there last was a leader.
+    pub(crate) fn known_members(&self) -> BTreeMap<&MemberName, &MemberView> {
+        let mut members: BTreeMap<&MemberName, &MemberView> = self.old_members.iter().collect();
+        if let Some(view) = &self.view {
+            members.extend(view.members.iter());
+        }
+        members.remove(self.me());
+        members
+    }
+}

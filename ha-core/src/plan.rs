@@ -1,0 +1,418 @@
+//! From a choice to tasks: each act filled with what its execution needs.
+//!
+//! A plan may be empty although the table chose to act: then a precondition that only this file
+//! knows (an open session, a fresh lease) is still to come, and the machine looks again.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::candidate::is_scheduled;
+use crate::decide::Act;
+use crate::memory::Memory;
+use crate::rejoin::LeaderElsewhere;
+use crate::schema::{key, slot_name, write};
+use crate::situation as word;
+use crate::task::{
+    Commit, KeyState, Purpose, StartAs, StopMode, StoreGuard, StoreWrite, Task, Upstream,
+};
+use crate::value::{MemberName, SessionName, Timeline};
+use crate::view::{ClusterView, LeadershipRecord, ServerView};
+
+/// How long a standby may take to accept connections before its start counts as failed. The
+/// server goes on meanwhile: a failed start is only looked at again.
+const STANDBY_START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The tasks that carry an act out.
+pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
+    match act {
+        Act::Hold | Act::Lead | Act::Quit | Act::CancelCopy => Vec::new(),
+        Act::AskName => ask_name(memory).into_iter().collect(),
+        Act::AskPeers => ask_peers(memory).into_iter().collect(),
+        Act::AskAndProve => {
+            let proof = (!memory.is_gone).then_some(Task::ProveGone);
+            ask_peers(memory).into_iter().chain(proof).collect()
+        }
+        Act::ProveGone => vec![Task::ProveGone],
+        Act::Acquire => commit(acquire(memory)),
+        Act::Resume => commit(resume(memory)),
+        Act::Release => commit(release(memory)),
+        Act::Claim => commit(claim(memory)),
+        Act::Record => commit(record(memory)),
+        Act::Adopt => commit(adopt(memory)),
+        Act::ClearMove => commit(clear_move(memory)),
+        Act::Promote => promote(memory).into_iter().collect(),
+        Act::StartPrimary => start_primary(memory).into_iter().collect(),
+        Act::StartStandby => vec![start_standby(upstream(memory))],
+        Act::StartAlone => vec![start_standby(None)],
+        Act::StopFast => vec![Task::Stop {
+            mode: StopMode::Fast,
+        }],
+        Act::Fence => vec![Task::Fence],
+        Act::Follow => vec![Task::Follow {
+            upstream: upstream(memory),
+        }],
+        Act::Identify => identify(memory).into_iter().collect(),
+        Act::Replace => replace(memory).into_iter().collect(),
+        Act::Clone => clone_source(memory)
+            .map(|from| Task::Clone { from })
+            .into_iter()
+            .collect(),
+        Act::Bootstrap => vec![Task::Bootstrap],
+        Act::Checkpoint => vec![Task::Checkpoint],
+        Act::CloseSession => memory
+            .lease
+            .session_name()
+            .map(|session| Task::CloseSession { session })
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn commit(commit: Option<Commit>) -> Vec<Task> {
+    commit.map(Task::Commit).into_iter().collect()
+}
+
+fn ask_name(memory: &Memory) -> Option<Task> {
+    let me = memory.me();
+    let member = memory.view.as_ref()?.members.get(me)?;
+    let peers = vec![(me.clone(), member.api_url.clone()?)];
+    let expected = BTreeSet::from([me.clone()]);
+    Some(Task::AskPeers {
+        peers,
+        expected,
+        limit: Duration::from_secs(2),
+    })
+}
+
+/// How soon the same question is asked again.
+const ASK_SPACING: Duration = Duration::from_millis(100);
+
+fn ask_peers(memory: &Memory) -> Option<Task> {
+    let since = question_since(memory);
+    let was_asked = memory
+        .evidence_since(since)
+        .is_some_and(|evidence| memory.mono() < evidence.answered_at.plus(ASK_SPACING));
+    if was_asked {
+        return None;
+    }
+    let peers: Vec<(MemberName, String)> = memory
+        .known_members()
+        .into_iter()
+        .filter_map(|(name, member)| Some((name.clone(), member.api_url.clone()?)))
+        .collect();
+    let registered = memory.view.as_ref().map(|view| &view.members);
+    let expected = peers
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| registered.is_some_and(|members| members.contains_key(*name)))
+        .cloned()
+        .collect();
+    let limit = (memory.rules.ttl / 5).clamp(Duration::from_millis(300), Duration::from_secs(2));
+    Some(Task::AskPeers {
+        peers,
+        expected,
+        limit,
+    })
+}
+
+/// Since when answers to the present question count.
+pub(crate) fn question_since(memory: &Memory) -> crate::time::Mono {
+    let is_down = matches!(memory.server(), Some(ServerView::Down { .. }));
+    let wanted = if memory.lease.leadership().is_none() {
+        memory.unlocked_since
+    } else if is_down {
+        memory.down_since
+    } else {
+        memory.move_seen.map(|(_, at)| at)
+    };
+    wanted.unwrap_or_else(|| memory.mono())
+}
+
+fn guard(key: &str, is: KeyState) -> StoreGuard {
+    StoreGuard {
+        key: key.to_owned(),
+        is,
+    }
+}
+
+fn put(key: &str, value: String) -> StoreWrite {
+    StoreWrite::Put {
+        key: key.to_owned(),
+        value,
+    }
+}
+
+fn put_bound(key: &str, value: String) -> StoreWrite {
+    StoreWrite::PutBound {
+        key: key.to_owned(),
+        value,
+    }
+}
+
+/// Session and view, when both are there: what every change of the leadership needs.
+fn present(memory: &Memory) -> Option<(SessionName, &ClusterView)> {
+    Some((memory.lease.session_name()?, memory.current_view()?))
+}
+
+/// Taking the leadership is one commit with everything that the decision rested on: whoever
+/// changed the synchronous members, a wanted move or the record of the last leadership since we
+/// looked makes it fail.
+fn acquire(memory: &Memory) -> Option<Commit> {
+    let (session, view) = present(memory)?;
+    if !memory.lease.is_fresh(memory.mono()) {
+        return None;
+    }
+    let mut writes = leadership_writes(memory);
+    let is_answered = view
+        .failover
+        .value
+        .as_ref()
+        .is_some_and(|request| !is_scheduled(request));
+    if is_answered {
+        writes.push(put(key::FAILOVER, write::failover(None)));
+    }
+    Some(Commit {
+        purpose: Purpose::Acquire,
+        session: Some(session),
+        guards: vec![
+            guard(key::LEADER, KeyState::Absent),
+            guard(key::FAILOVER, KeyState::seen(view.failover.revision)),
+            guard(key::SYNC, KeyState::seen(view.sync.revision)),
+            guard(key::LEADERSHIP, KeyState::seen(view.leadership.revision)),
+            guard(key::INITIALIZE, KeyState::seen(view.initialize.revision)),
+        ],
+        writes,
+    })
+}
+
+fn leadership_writes(memory: &Memory) -> Vec<StoreWrite> {
+    let timeline = memory
+        .server()
+        .and_then(ServerView::position)
+        .map(|position| position.timeline);
+    let record = LeadershipRecord {
+        owner: memory.me().clone(),
+        from_timeline: timeline.unwrap_or(Timeline(1)),
+    };
+    vec![
+        put_bound(key::LEADER, memory.me().0.clone()),
+        put(key::LEADERSHIP, write::leadership(&record)),
+    ]
+}
+
+fn resume(memory: &Memory) -> Option<Commit> {
+    let (session, view) = present(memory)?;
+    let leader = view.leader.as_ref()?;
+    Some(Commit {
+        purpose: Purpose::Resume,
+        session: Some(session),
+        guards: vec![guard(key::LEADER, KeyState::At(leader.revision))],
+        writes: vec![put_bound(key::LEADER, memory.me().0.clone())],
+    })
+}
+
+fn release(memory: &Memory) -> Option<Commit> {
+    let session = memory.lease.session_name()?;
+    let mut writes = vec![StoreWrite::Delete {
+        key: key::LEADER.to_owned(),
+    }];
+    if let (Some(end), Some(view)) = (word::shutdown_checkpoint(memory), &memory.view) {
+        let mut status = view.status.value.clone();
+        status.optime = status.optime.max(end);
+        writes.push(put(key::STATUS, write::status(&status)));
+    }
+    Some(Commit {
+        purpose: Purpose::Release,
+        session: Some(session),
+        guards: vec![guard(key::LEADER, KeyState::HeldBySession)],
+        writes,
+    })
+}
+
+fn claim(memory: &Memory) -> Option<Commit> {
+    let (session, _) = present(memory)?;
+    Some(Commit {
+        purpose: Purpose::ClaimInitialize,
+        session: Some(session),
+        guards: vec![
+            guard(key::INITIALIZE, KeyState::Absent),
+            guard(key::LEADER, KeyState::Absent),
+        ],
+        writes: vec![put_bound(key::INITIALIZE, String::new())],
+    })
+}
+
+fn record(memory: &Memory) -> Option<Commit> {
+    let (session, view) = present(memory)?;
+    let system_id = crate::explain::own_system_id(memory)?;
+    let mut writes = leadership_writes(memory);
+    writes.push(put(key::INITIALIZE, write::initialize(system_id)));
+    if let (None, Some(config)) = (view.config.revision, &memory.config) {
+        writes.push(put(key::CONFIG, config.to_string()));
+    }
+    Some(Commit {
+        purpose: Purpose::RecordCluster,
+        session: Some(session),
+        guards: vec![
+            guard(key::INITIALIZE, KeyState::HeldBySession),
+            guard(key::LEADER, KeyState::Absent),
+            guard(key::CONFIG, KeyState::seen(view.config.revision)),
+        ],
+        writes,
+    })
+}
+
+/// Records the identifier of data that was there before the store knew the cluster.
+pub(crate) fn adopt(memory: &Memory) -> Option<Commit> {
+    let view = memory.current_view()?;
+    let system_id = crate::explain::own_system_id(memory)?;
+    Some(Commit {
+        purpose: Purpose::AdoptCluster,
+        session: memory.lease.session_name(),
+        guards: vec![guard(
+            key::INITIALIZE,
+            KeyState::seen(view.initialize.revision),
+        )],
+        writes: vec![put(key::INITIALIZE, write::initialize(system_id))],
+    })
+}
+
+fn clear_move(memory: &Memory) -> Option<Commit> {
+    let (session, view) = present(memory)?;
+    Some(Commit {
+        purpose: Purpose::ClearMove,
+        session: Some(session),
+        guards: vec![
+            guard(key::FAILOVER, KeyState::seen(view.failover.revision)),
+            guard(key::LEADER, KeyState::HeldBySession),
+        ],
+        writes: vec![put(key::FAILOVER, write::failover(None))],
+    })
+}
+
+fn promote(memory: &Memory) -> Option<Task> {
+    let grant = memory.lease.grant(memory.mono())?;
+    Some(Task::Promote {
+        grant,
+        slots: member_slots(memory),
+    })
+}
+
+fn start_primary(memory: &Memory) -> Option<Task> {
+    let grant = memory.lease.grant(memory.mono())?;
+    let timeout = memory.rules.primary_start_timeout;
+    let limit = if timeout.is_zero() {
+        Duration::from_secs(300)
+    } else {
+        timeout
+    };
+    Some(Task::Start {
+        role: StartAs::Primary(grant),
+        limit,
+    })
+}
+
+fn start_standby(upstream: Option<Upstream>) -> Task {
+    Task::Start {
+        role: StartAs::Standby(upstream),
+        limit: STANDBY_START_LIMIT,
+    }
+}
+
+/// The leader as a source of WAL; none while nobody else leads or its address is not known.
+pub(crate) fn upstream(memory: &Memory) -> Option<Upstream> {
+    if memory.settings.tags.is_nostream() {
+        return None;
+    }
+    let view = memory.view.as_ref()?;
+    let leader = view
+        .leader
+        .as_ref()
+        .filter(|leader| leader.name != *memory.me())?;
+    member_as_upstream(memory, &leader.name)
+}
+
+fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<Upstream> {
+    let member = memory.view.as_ref()?.members.get(name)?;
+    let (host, port) = member.endpoint.clone()?;
+    let slot = memory
+        .rules
+        .use_slots
+        .then(|| slot_name(memory.me().as_str()));
+    Some(Upstream {
+        name: name.clone(),
+        host,
+        port,
+        slot,
+    })
+}
+
+/// Whom to copy: a running member that offers itself for it, otherwise the leader.
+fn clone_source(memory: &Memory) -> Option<Upstream> {
+    let view = memory.view.as_ref()?;
+    let leader = view.leader.as_ref()?;
+    let offers: Vec<&MemberName> = view
+        .members
+        .iter()
+        .filter(|(name, member)| {
+            member.tags.is_clonefrom()
+                && member.state == "running"
+                && *name != memory.me()
+                && **name != leader.name
+        })
+        .map(|(name, _)| name)
+        .collect();
+    let offer = usize::try_from(memory.boot.seed)
+        .ok()
+        .and_then(|seed| offers.get(seed.checked_rem(offers.len())?).copied());
+    let source = member_as_upstream(memory, offer.unwrap_or(&leader.name))?;
+    // The copy itself needs no slot of ours on its source.
+    Some(Upstream {
+        slot: None,
+        ..source
+    })
+}
+
+fn identify(memory: &Memory) -> Option<Task> {
+    let Some(ServerView::Standby(standby)) = memory.server() else {
+        return None;
+    };
+    Some(Task::Identify {
+        upstream: upstream(memory)?,
+        timeline: standby.timeline,
+    })
+}
+
+/// The proof that another member holds the good copy, from the latest check of the present leader.
+pub(crate) fn witness(memory: &Memory) -> Option<LeaderElsewhere> {
+    let leader = memory.current_view()?.leader.as_ref()?;
+    let check = memory
+        .identity
+        .as_ref()
+        .filter(|check| check.generation == leader.generation)?;
+    let mine = crate::explain::own_system_id(memory)?;
+    LeaderElsewhere::prove(memory.me(), leader, &check.identity, mine)
+}
+
+fn replace(memory: &Memory) -> Option<Task> {
+    Some(Task::Replace {
+        witness: witness(memory)?,
+        from: upstream(memory)?,
+    })
+}
+
+/// The replication slots that the other members need on a leader.
+pub(crate) fn member_slots(memory: &Memory) -> BTreeSet<String> {
+    let Some(view) = memory.view.as_ref().filter(|_| memory.rules.use_slots) else {
+        return BTreeSet::new();
+    };
+    view.members
+        .iter()
+        .filter(|(name, member)| *name != memory.me() && !member.tags.is_nostream())
+        .map(|(name, _)| slot_name(name.as_str()))
+        .collect()
+}

@@ -1,0 +1,387 @@
+//! Why a decision was taken: the dictionary of the system.
+//!
+//! Each entry has a stable code for logs, metrics, the API and tests, and one sentence with the
+//! numbers that mattered. Holding back has reasons as well: "why is nobody promoted?" is what
+//! operators ask. A code is never reused for another meaning.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::Serialize;
+
+use crate::value::{Bytes, Generation, Lsn, MemberName, Position, SystemId, Timeline};
+
+macro_rules! reasons {
+    ($( $(#[$doc:meta])+ $name:ident { $($field:ident : $type:ty),* } $code:literal $sentence:literal $(, $shown:ident = $how:expr)?; )*) => {
+        /// The code of a [`Reason`] without its data: what the decision tables speak in.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $( $(#[$doc])+ $name, )* }
+
+        impl Code {
+            /// All codes, in the order of the dictionary.
+            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
+
+            /// The stable text of the code.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$name => $code, )* }
+            }
+
+            /// The sentence, with its data still to be filled in.
+            #[must_use]
+            pub const fn template(self) -> &'static str {
+                match self { $( Self::$name => $sentence, )* }
+            }
+        }
+
+        /// Why a decision was taken, with the data that mattered.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(tag = "code", rename_all = "kebab-case")]
+        #[allow(missing_docs, reason = "the fields are what the sentence beside them says")]
+        pub enum Reason { $( $(#[$doc])+ $name { $($field: $type),* }, )* }
+
+        impl Reason {
+            /// The stable code.
+            #[must_use]
+            pub const fn code(&self) -> Code {
+                match self { $( Self::$name { .. } => Code::$name, )* }
+            }
+        }
+
+        impl fmt::Display for Reason {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $( Self::$name { $($field),* } => write!(f, $sentence $(, $shown = $how)?), )* }
+            }
+        }
+    };
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+reasons! {
+    // Before anything else.
+    /// The first look at store and server is not complete.
+    GettingStarted {} "getting-started" "the first look at the store and at PostgreSQL is not complete";
+    /// Another agent may be running under this name.
+    NameUnproven { name: MemberName } "name-unproven" "asking whether another agent runs under the name {name}";
+    /// Another agent is running under this name.
+    NameTaken { name: MemberName } "name-taken" "another agent runs under the name {name}: give this member another name";
+    /// The data belongs to another cluster.
+    SystemIdMismatch { mine: SystemId, cluster: SystemId } "system-id-mismatch" "the data directory has system identifier {mine}, the cluster {cluster}: it belongs to another cluster and is left alone";
+    /// A running replica found no cluster to belong to.
+    ReplicaWithoutCluster {} "replica-without-cluster" "PostgreSQL runs as a replica and the store knows no cluster: start the member whose PostgreSQL is the primary first";
+    /// The store forgot the cluster that this member belongs to.
+    StoreForgotCluster { mine: SystemId } "store-forgot-cluster" "the store no longer knows the cluster {mine}: only its primary may record it again";
+    /// The data directory cannot be used.
+    DataUnusable { what: String } "data-unusable" "{what}; it is left alone";
+    /// A long task owns the server.
+    TaskRunning { task: &'static str } "task-running" "{task} is running";
+
+    // Leading.
+    /// This member leads.
+    Leading { timeline: Timeline } "leading" "leading on timeline {timeline}";
+    /// The leadership is won: the standby becomes primary.
+    LeaseAcquired { generation: Generation } "lease-acquired" "promoting: the leadership of generation {generation} is ours";
+    /// The leader's server is starting.
+    LeaderStarting {} "leader-starting" "our PostgreSQL is starting, the leadership is kept meanwhile";
+    /// The leader's server is going down.
+    LeaderStopping {} "leader-stopping" "our PostgreSQL is stopping, the leadership is kept meanwhile";
+    /// The leader's server does not answer.
+    LeaderUnresponsive {} "leader-unresponsive" "our PostgreSQL runs and does not answer, the leadership is kept";
+    /// A crashed primary is started where it is.
+    RestartInPlace { timeout_seconds: u64 } "restart-in-place" "our primary is down: it may start again within {timeout_seconds} s before another takes over";
+    /// A crashed primary has nobody to take over.
+    NoSuccessor {} "no-successor" "our primary is down and no other member can take over: it is started in place";
+    /// A crashed primary asks who could take over.
+    AskingSuccessors {} "asking-successors" "our primary is down: asking the others who can take over, and making sure that no process of it is left";
+    /// No process of the dead server is left, but that is not proven yet.
+    ProvingDeath {} "proving-death" "making sure that no process of our PostgreSQL is left";
+    /// The leadership is given up after a crash.
+    ReleasedAfterCrash {} "released-after-crash" "our primary is dead, no process of it is left: the leadership is given up to a member that can take over";
+    /// The leadership was won but the server died before its promotion.
+    ReleasedUnpromoted {} "released-unpromoted" "our server died before it was promoted: the leadership is given up";
+    /// The leader lost its data directory.
+    ReleasedWithoutData {} "released-without-data" "our data directory is gone: the leadership is given up";
+    /// A promotion failed.
+    ReleasedAfterFailedPromotion {} "released-after-failed-promotion" "our promotion failed: the leadership is given up and we hold back for one lease time";
+    /// The leadership was taken by an earlier run of this agent.
+    ResumingLease { generation: Generation } "resuming-lease" "the leadership of generation {generation} is ours from an earlier run: binding it to the new session";
+
+    // Losing the lease.
+    /// The lease could not be renewed and is about to end.
+    LeaseEnding { left_ms: u64 } "lease-ending" "the lease was not renewed and ends in {left_ms} ms: stopping before another member can lead";
+    /// The lease has ended.
+    LeaseOver {} "lease-over" "the lease has ended without renewal: every process of our PostgreSQL is killed";
+    /// Somebody removed or took the leader key.
+    LeadershipLost {} "leadership-lost" "the leader key is no longer ours: every process of our PostgreSQL is killed";
+    /// A primary without a lease while another member leads.
+    PrimaryBesideLeader { holder: MemberName } "primary-beside-leader" "our PostgreSQL runs as primary while {holder} leads: every process of it is killed";
+    /// A primary without a lease and without a store to ask.
+    PrimaryUnleased {} "primary-unleased" "our PostgreSQL runs as primary, the store cannot be asked and no lease is known: stopping it";
+    /// The agent has just started and the store has not answered yet.
+    WaitingForStore {} "waiting-for-store" "the store has not answered yet";
+    /// The store is out of reach, the lease still holds.
+    StoreUnreachableLeading { left_ms: u64 } "store-unreachable-leading" "the store is unreachable, our lease holds for another {left_ms} ms";
+    /// The store is out of reach.
+    StoreUnreachable {} "store-unreachable" "the store is unreachable: a standby stays as it is";
+    /// A server that we stopped because of the store serves reads.
+    ReadOnlyWithoutStore {} "read-only-without-store" "the store is unreachable: PostgreSQL is started read-only without an upstream";
+
+    // No leader.
+    /// A healthy standby asks the others before it races.
+    LeaderMissing {} "leader-missing" "there is no leader: asking the others for their positions";
+    /// The best candidate takes the leadership.
+    BestCandidate { position: Position } "best-candidate" "there is no leader and nobody is ahead of {position}: taking the leadership";
+    /// Not allowed to race.
+    NotCandidate { vetoes: Vec<Veto> } "not-candidate" "there is no leader and this member may not lead: {vetoes}", vetoes = Vetoes(vetoes);
+    /// A primary whose leadership has ended, and nobody else has led since.
+    OwnLeadershipEnded {} "own-leadership-ended" "there is no leader, we were the last one and our primary still runs: taking the leadership back";
+    /// A primary that cannot prove to be the newest.
+    StalePrimary { vetoes: Vec<Veto> } "stale-primary" "our PostgreSQL runs as primary without a lease and may not lead ({vetoes}): stopping it", vetoes = Vetoes(vetoes);
+    /// A running primary is taken over into an empty store.
+    AdoptingCluster { mine: SystemId } "adopting-cluster" "the store knows no cluster and our primary runs: recording its identifier {mine}";
+    /// Starting as a standby, to see where the WAL ends.
+    StartWithoutLeader {} "start-without-leader" "there is no leader: starting as a standby to find the end of our WAL";
+    /// The old leader gives the next one a moment.
+    AwaitingSuccessor {} "awaiting-successor" "the leadership was handed over: waiting for the next leader";
+
+    // Following.
+    /// Streaming from the leader.
+    FollowingLeader { holder: MemberName, timeline: Timeline } "following-leader" "following {holder} on timeline {timeline}";
+    /// The leader is known but not yet primary.
+    AwaitingPromotion { holder: MemberName } "awaiting-promotion" "{holder} leads and is not primary yet";
+    /// Pointing at a new leader.
+    FollowNewLeader { holder: MemberName } "follow-new-leader" "pointing our standby at {holder}";
+    /// Not streaming yet.
+    CatchingUp { holder: MemberName, replayed: Lsn } "catching-up" "not streaming from {holder} yet, replayed up to {replayed}";
+    /// Checking the history against the leader's.
+    CheckingDivergence { holder: MemberName } "checking-divergence" "not streaming from {holder}: comparing our history with its own";
+    /// Our WAL has records that the leader's history lacks.
+    DivergedFromLeader { holder: MemberName, mine: Position, fork: Lsn } "diverged-from-leader" "our WAL ends at {mine}, the history of {holder} left that timeline at {fork}: copying its data anew";
+    /// The leader must be a live primary before data is removed for it.
+    DivergedLeaderUnproven { holder: MemberName } "diverged-leader-unproven" "our data diverged from {holder}, which has not proven to be a running primary: our copy is kept";
+    /// A stopped standby is started behind the leader.
+    StartFollowing { holder: MemberName } "start-following" "starting as a standby of {holder}";
+    /// Starting did not work.
+    StartFailed { error: String } "start-failed" "PostgreSQL did not start ({error}): trying again later";
+    /// A standby is starting.
+    StandbyStarting {} "standby-starting" "our PostgreSQL is starting";
+    /// A standby is stopping.
+    StandbyStopping {} "standby-stopping" "our PostgreSQL is stopping";
+    /// A standby does not answer.
+    StandbyUnresponsive {} "standby-unresponsive" "our PostgreSQL runs and does not answer";
+
+    // No data.
+    /// Copying the leader's data.
+    CloneFromLeader { holder: MemberName } "clone-from-leader" "our data directory is empty: copying from {holder}";
+    /// Copying did not work.
+    CloneFailed { error: String } "clone-failed" "copying did not work ({error}): trying again later";
+    /// Nobody to copy from.
+    NoLeaderToClone {} "no-leader-to-clone" "our data directory is empty: waiting for a leader to copy from";
+    /// Claiming the right to make the cluster.
+    ClaimingBootstrap {} "claiming-bootstrap" "nobody made this cluster yet: claiming to make it";
+    /// Making the cluster.
+    Bootstrapping {} "bootstrapping" "making the cluster";
+    /// The cluster is made: recording it and taking the leadership.
+    BootstrapDone { mine: SystemId } "bootstrap-done" "the cluster {mine} is made: recording it and taking the leadership";
+    /// Making the cluster did not work.
+    BootstrapFailed { error: String } "bootstrap-failed" "making the cluster did not work: {error}";
+    /// Somebody else makes the cluster.
+    BootstrapElsewhere {} "bootstrap-elsewhere" "another member makes the cluster";
+    /// This member may not make a cluster.
+    BootstrapNotAllowed { vetoes: Vec<Veto> } "bootstrap-not-allowed" "nobody made this cluster yet and this member may not: {vetoes}", vetoes = Vetoes(vetoes);
+
+    // Moving the leadership.
+    /// A switchover asks whether the candidate can take over.
+    MoveChecking {} "move-checking" "a switchover is wanted: asking who can take over";
+    /// A switchover cannot be done.
+    MoveImpossible { why: String } "move-impossible" "the wanted switchover cannot be done: {why}";
+    /// A switchover writes a checkpoint first, so that the stop is short.
+    MoveCheckpoint {} "move-checkpoint" "a switchover is wanted: writing a checkpoint so that the stop is short";
+    /// A switchover stops the primary.
+    MoveStopping {} "move-stopping" "a switchover is wanted: stopping our primary in order";
+    /// Nothing is released before the successor has everything.
+    MoveConfirming { end: Lsn } "move-confirming" "our primary has stopped at {end}: asking whether the successor has received everything";
+    /// The leadership is handed over.
+    MoveReleased { end: Lsn } "move-released" "the successor has everything up to {end}: the leadership is handed over";
+    /// The successor did not receive everything.
+    MoveAbandoned { end: Lsn } "move-abandoned" "no successor has received everything up to {end}: starting our primary again";
+
+    // Maintenance and shutdown.
+    /// Pause: nothing is changed.
+    Paused {} "paused" "the cluster is paused: PostgreSQL is left as it is";
+    /// Pause: a leader whose server is no primary gives up the key.
+    PausedRelease {} "paused-release" "the cluster is paused and our server is no primary: the leadership is given up";
+    /// Pause: a running primary takes the free leadership.
+    PausedAcquire {} "paused-acquire" "the cluster is paused, there is no leader and our primary runs: taking the leadership";
+    /// The agent stops: its server first.
+    LeavingStop {} "leaving-stop" "the agent is asked to stop: stopping PostgreSQL in order";
+    /// The agent stops: is there a successor?
+    LeavingConfirm { end: Lsn } "leaving-confirm" "our primary has stopped at {end}: asking who has received everything";
+    /// The agent stops: the leadership is handed over.
+    LeavingRelease { end: Lsn } "leaving-release" "our primary has stopped at {end}: the leadership is handed over";
+    /// The agent stops: the session ends.
+    LeavingSession {} "leaving-session" "PostgreSQL has stopped: ending our session";
+    /// The agent stops and leaves a paused server running.
+    LeavingPaused {} "leaving-paused" "the agent stops; the cluster is paused: PostgreSQL and the leader key are left as they are";
+    /// The agent has nothing more to do.
+    Left {} "left" "stopped in order";
+}
+
+/// One thing that keeps a member from leading. All of them are listed, not only the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "veto", rename_all = "kebab-case")]
+#[allow(
+    missing_docs,
+    reason = "the fields are what the sentence beside them says"
+)]
+pub enum Veto {
+    /// Its operator said never.
+    TaggedNoFailover,
+    /// It takes no WAL by streaming.
+    TaggedNoStream,
+    /// A watchdog is required and none is served.
+    WatchdogRequired,
+    /// Synchronous replication is configured: only a member that keeps its promises may lead.
+    SynchronousMode,
+    /// Synchronous replication is in force: only its members may lead.
+    SyncInForce { leader: MemberName },
+    /// The cluster follows another one.
+    StandbyCluster,
+    /// A failsafe topology exists and does not name this member.
+    NotInFailsafe,
+    /// Too far behind the last known position of the leader.
+    Lagging { by: Bytes, limit: Bytes },
+    /// On an older timeline than the cluster.
+    TimelineBehind { mine: Timeline, cluster: Timeline },
+    /// The end of the local WAL is not reached: the position is not known.
+    WalEndNotReached,
+    /// Another member is ahead.
+    PeerAhead { name: MemberName, at: Position },
+    /// Another member answers as a primary.
+    PeerIsPrimary { name: MemberName },
+    /// Another member is equal and goes first by its priority.
+    PeerPreferred { name: MemberName },
+    /// None of the others answered yet: they are asked once more.
+    PeersSilent,
+    /// A switchover names another candidate.
+    DeferringTo { candidate: MemberName },
+    /// This member has just stepped down by request.
+    SteppedDown,
+    /// A recent promotion failed.
+    PromotionFailed,
+    /// Another member led after this one.
+    LedSince { name: MemberName },
+    /// No `bootstrap` section in the configuration.
+    NoBootstrapSection,
+    /// The cluster is paused.
+    Paused,
+}
+
+impl fmt::Display for Veto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TaggedNoFailover => f.write_str("tagged nofailover"),
+            Self::TaggedNoStream => f.write_str("tagged nostream"),
+            Self::WatchdogRequired => f.write_str("a watchdog is required and not served yet"),
+            Self::SynchronousMode => {
+                f.write_str("synchronous_mode is configured and not served yet")
+            }
+            Self::SyncInForce { leader } => {
+                write!(
+                    f,
+                    "synchronous replication of {leader} is in force and not served yet"
+                )
+            }
+            Self::StandbyCluster => {
+                f.write_str("a standby cluster is configured and not served yet")
+            }
+            Self::NotInFailsafe => f.write_str("not named in the failsafe topology"),
+            Self::Lagging { by, limit } => write!(f, "lagging by {by}, limit {limit}"),
+            Self::TimelineBehind { mine, cluster } => {
+                write!(f, "on timeline {mine}, the cluster is on {cluster}")
+            }
+            Self::WalEndNotReached => f.write_str("the end of our own WAL is not reached yet"),
+            Self::PeerAhead { name, at } => write!(f, "{name} is ahead at {at}"),
+            Self::PeerIsPrimary { name } => write!(f, "{name} still answers as primary"),
+            Self::PeerPreferred { name } => write!(f, "{name} is equal and has a higher priority"),
+            Self::PeersSilent => f.write_str("no other member answered yet"),
+            Self::DeferringTo { candidate } => write!(f, "a switchover names {candidate}"),
+            Self::SteppedDown => f.write_str("has just stepped down by request"),
+            Self::PromotionFailed => f.write_str("a recent promotion failed"),
+            Self::LedSince { name } => write!(f, "{name} has led since"),
+            Self::NoBootstrapSection => f.write_str("no bootstrap section in its configuration"),
+            Self::Paused => f.write_str("the cluster is paused"),
+        }
+    }
+}
+
+/// Vetoes as one text.
+pub(crate) struct Vetoes<'a>(pub(crate) &'a [Veto]);
+
+impl fmt::Display for Vetoes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, veto) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{veto}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
+
+    #[test]
+    fn codes_are_unique_and_kebab_case() {
+        let codes: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), Code::ALL.len());
+        for code in codes {
+            assert!(
+                code.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_json_tag_is_the_code() {
+        let reason = Reason::NotCandidate {
+            vetoes: alloc::vec![Veto::WalEndNotReached],
+        };
+        let json = serde_json::to_value(&reason).unwrap();
+        assert_eq!(json["code"], reason.code().as_str());
+        assert_eq!(json["vetoes"][0]["veto"], "wal-end-not-reached");
+    }
+
+    #[test]
+    fn a_sentence_lists_every_veto() {
+        let vetoes = alloc::vec![
+            Veto::Lagging {
+                by: Bytes(18 << 20),
+                limit: Bytes(1 << 20)
+            },
+            Veto::PeerAhead {
+                name: MemberName::from("b"),
+                at: Position {
+                    timeline: Timeline(2),
+                    lsn: Lsn(0x300_0000)
+                },
+            },
+        ];
+        assert_eq!(
+            Reason::NotCandidate { vetoes }.to_string(),
+            "there is no leader and this member may not lead: lagging by 18 MiB, limit 1024 KiB, \
+             b is ahead at 0/3000000@2"
+        );
+    }
+}

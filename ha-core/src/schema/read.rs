@@ -1,0 +1,355 @@
+//! From raw keys to a [`ClusterView`].
+//!
+//! Nothing here fails: a value that cannot be read counts as absent, because one broken key must
+//! not blind a member to all others.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::key;
+use crate::config::{Rules, truth};
+use crate::tags::Tags;
+use crate::time::Mono;
+use crate::value::{
+    Generation, InstanceId, Lsn, MemberName, Revision, SessionName, SystemId, Timeline,
+};
+use crate::view::{
+    ClusterView, HistoryLine, Initialize, Keyed, LeaderKey, LeadershipRecord, MemberView,
+    MoveRequest, StatusKey, SyncKey,
+};
+
+/// One key of the store as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawEntry<'a> {
+    /// The key, relative to the cluster's prefix.
+    pub key: &'a str,
+    /// Its value.
+    pub value: &'a [u8],
+    /// When it was created.
+    pub created: Revision,
+    /// When it was last written.
+    pub modified: Revision,
+    /// The session it lives with.
+    pub session: Option<&'a str>,
+}
+
+/// Reads all keys of one cluster, taken at one `revision`, into a view.
+#[must_use]
+pub fn read_cluster<'a>(
+    seen_at: Mono,
+    revision: Revision,
+    entries: impl IntoIterator<Item = RawEntry<'a>>,
+) -> ClusterView {
+    let mut view = ClusterView {
+        seen_at,
+        revision,
+        ..ClusterView::default()
+    };
+    for entry in entries {
+        // Values are text; bytes that are none are as good as absent.
+        let Ok(text) = core::str::from_utf8(entry.value) else {
+            continue;
+        };
+        let modified = Some(entry.modified);
+        match entry.key {
+            key::INITIALIZE => {
+                view.initialize = Keyed {
+                    revision: modified,
+                    value: initialize(text, &entry),
+                };
+            }
+            key::CONFIG => read_config(&mut view, entry.modified, text),
+            key::LEADER => view.leader = leader(text, &entry),
+            key::STATUS => {
+                view.status = Keyed {
+                    revision: modified,
+                    value: status(text),
+                }
+            }
+            key::SYNC => {
+                view.sync = Keyed {
+                    revision: modified,
+                    value: sync(text),
+                }
+            }
+            key::FAILOVER => {
+                view.failover = Keyed {
+                    revision: modified,
+                    value: failover(text),
+                }
+            }
+            key::HISTORY => {
+                view.history = Keyed {
+                    revision: modified,
+                    value: history(text),
+                }
+            }
+            key::FAILSAFE => view.failsafe = failsafe(text),
+            key::LEADERSHIP => {
+                view.leadership = Keyed {
+                    revision: modified,
+                    value: leadership(text),
+                };
+            }
+            other => {
+                if let Some(name) = other.strip_prefix(key::MEMBERS) {
+                    view.members
+                        .insert(MemberName::from(name), member(text, &entry));
+                }
+            }
+        }
+    }
+    view
+}
+
+fn object(text: &str) -> Option<Map<String, Value>> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => Some(map),
+        _ => None,
+    }
+}
+
+fn initialize(text: &str, entry: &RawEntry<'_>) -> Initialize {
+    match text.parse::<SystemId>() {
+        Ok(system_id) => Initialize::Known(system_id),
+        Err(_) => Initialize::Claimed {
+            session: entry.session.map(SessionName::from),
+        },
+    }
+}
+
+fn read_config(view: &mut ClusterView, modified: Revision, text: &str) {
+    let Some(map) = object(text) else { return };
+    let value = Value::Object(map);
+    let (rules, warnings) = Rules::read(&value);
+    view.rules = Some(rules);
+    view.config_warnings = warnings;
+    view.config = Keyed {
+        revision: Some(modified),
+        value: Some(value),
+    };
+}
+
+fn leader(text: &str, entry: &RawEntry<'_>) -> Option<LeaderKey> {
+    if text.is_empty() {
+        return None;
+    }
+    Some(LeaderKey {
+        name: MemberName::from(text),
+        generation: Generation(entry.created.0),
+        revision: entry.modified,
+        session: entry.session.map(SessionName::from),
+    })
+}
+
+fn lsn(value: Option<&Value>) -> Option<Lsn> {
+    value.and_then(Value::as_u64).map(Lsn)
+}
+
+fn text_of(map: &Map<String, Value>, key: &str) -> Option<String> {
+    map.get(key)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+/// An object, or one that some writers put into a text.
+fn nested(value: Option<&Value>) -> Option<Value> {
+    let value = value?;
+    match value.as_str() {
+        Some(text) => serde_json::from_str(text).ok(),
+        None => Some(value.clone()),
+    }
+}
+
+fn status(text: &str) -> StatusKey {
+    let optime_only = |optime| StatusKey {
+        optime: Lsn(optime),
+        ..StatusKey::default()
+    };
+    match serde_json::from_str(text) {
+        Ok(Value::Number(number)) => optime_only(number.as_u64().unwrap_or(0)),
+        Ok(Value::Object(map)) => {
+            let slots = match nested(map.get("slots")) {
+                Some(Value::Object(slots)) => slots,
+                _ => Map::new(),
+            };
+            let retained = match nested(map.get("retain_slots")) {
+                Some(Value::Array(names)) => names,
+                _ => Vec::new(),
+            };
+            StatusKey {
+                optime: lsn(map.get("optime")).unwrap_or_default(),
+                slots: slots
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.clone(), Lsn(value.as_u64()?))))
+                    .collect(),
+                retain_slots: retained
+                    .iter()
+                    .filter_map(|name| name.as_str().map(str::to_owned))
+                    .collect(),
+            }
+        }
+        _ => StatusKey::default(),
+    }
+}
+
+fn sync(text: &str) -> SyncKey {
+    let Some(map) = object(text) else {
+        return SyncKey::default();
+    };
+    let leader = text_of(&map, "leader").map(MemberName);
+    let names = text_of(&map, "sync_standby").unwrap_or_default();
+    let standbys: BTreeSet<MemberName> = names
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(MemberName::from)
+        .collect();
+    let quorum = map
+        .get("quorum")
+        .and_then(Value::as_u64)
+        .filter(|_| leader.is_some());
+    SyncKey {
+        standbys,
+        quorum: quorum.unwrap_or(0),
+        leader,
+    }
+}
+
+fn failover(text: &str) -> Option<MoveRequest> {
+    let request = match object(text) {
+        Some(map) => MoveRequest {
+            leader: text_of(&map, "leader").map(MemberName),
+            candidate: text_of(&map, "member").map(MemberName),
+            scheduled_at: text_of(&map, "scheduled_at"),
+        },
+        None if text.starts_with('{') || text.starts_with('[') => return None,
+        None => {
+            // The oldest form: `leader:candidate`.
+            let (leader, candidate) = text.split_once(':').unwrap_or((text, ""));
+            let name =
+                |part: &str| Some(MemberName::from(part.trim())).filter(|name| !name.0.is_empty());
+            MoveRequest {
+                leader: name(leader),
+                candidate: name(candidate),
+                scheduled_at: None,
+            }
+        }
+    };
+    (request.leader.is_some() || request.candidate.is_some()).then_some(request)
+}
+
+fn history(text: &str) -> Vec<HistoryLine> {
+    let Ok(Value::Array(lines)) = serde_json::from_str(text) else {
+        return Vec::new();
+    };
+    lines.iter().filter_map(history_line).collect()
+}
+
+fn history_line(line: &Value) -> Option<HistoryLine> {
+    let parts = line.as_array()?;
+    let text = |index: usize| parts.get(index).and_then(Value::as_str).map(str::to_owned);
+    Some(HistoryLine {
+        timeline: Timeline(u32::try_from(parts.first()?.as_u64()?).ok()?),
+        switch: Lsn(parts.get(1)?.as_u64()?),
+        reason: text(2).unwrap_or_default(),
+        at: text(3),
+        new_leader: text(4).map(MemberName),
+    })
+}
+
+fn failsafe(text: &str) -> Option<BTreeSet<MemberName>> {
+    object(text).map(|map| {
+        map.keys()
+            .map(|name| MemberName::from(name.as_str()))
+            .collect()
+    })
+}
+
+fn leadership(text: &str) -> Option<LeadershipRecord> {
+    let map = object(text)?;
+    Some(LeadershipRecord {
+        owner: MemberName(text_of(&map, "owner")?),
+        from_timeline: Timeline(u32::try_from(map.get("from_timeline")?.as_u64()?).ok()?),
+    })
+}
+
+fn member(text: &str, entry: &RawEntry<'_>) -> MemberView {
+    let mut view = MemberView {
+        revision: entry.modified,
+        session: entry.session.map(SessionName::from),
+        ..MemberView::default()
+    };
+    if text.starts_with("postgres") {
+        // The oldest form: a connection URL with the API's address as its `application_name`.
+        view.endpoint = endpoint(text);
+        view.api_url = text
+            .split_once("application_name=")
+            .map(|(_, url)| url.split('&').next().unwrap_or_default().to_owned());
+        return view;
+    }
+    let Some(map) = object(text) else { return view };
+    view.endpoint = text_of(&map, "conn_url")
+        .as_deref()
+        .and_then(endpoint)
+        .or_else(|| kwargs(&map));
+    view.api_url = text_of(&map, "api_url");
+    view.state = text_of(&map, "state").unwrap_or_default();
+    view.role = text_of(&map, "role").unwrap_or_default();
+    view.timeline = map
+        .get("timeline")
+        .and_then(Value::as_u64)
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| *number > 0)
+        .map(Timeline);
+    view.xlog_location = lsn(map.get("xlog_location"));
+    view.receive_lsn = lsn(map.get("receive_lsn"));
+    view.replay_lsn = lsn(map.get("replay_lsn"));
+    view.replication_state = text_of(&map, "replication_state");
+    view.pending_restart = map.get("pending_restart").and_then(truth).unwrap_or(false);
+    if let Some(Value::Object(tags)) = map.get("tags") {
+        view.tags = Tags::read(tags);
+    }
+    view.instance = map
+        .get("herdsman")
+        .and_then(|ours| ours.get("instance"))
+        .and_then(Value::as_str)
+        .map(InstanceId::from);
+    view.value = Value::Object(map);
+    view
+}
+
+fn kwargs(map: &Map<String, Value>) -> Option<(String, u16)> {
+    let kwargs: &Value = map.get("conn_kwargs")?;
+    let host = kwargs.get("host")?.as_str()?.to_owned();
+    let port = match kwargs.get("port") {
+        Some(Value::String(text)) => text.parse().ok()?,
+        Some(value) => u16::try_from(value.as_u64()?).ok()?,
+        None => 5432,
+    };
+    Some((host, port))
+}
+
+/// Host and port of `postgres://[user@]host[:port]/database`.
+#[must_use]
+pub(crate) fn endpoint(url: &str) -> Option<(String, u16)> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?']).next()?;
+    let address = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, address)| address);
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (address, 5432),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+//! From what a member knows to the JSON that all readers of the store understand.
+//!
+//! The shapes are fixed by other programs; a test pins each.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::tags::Tags;
+use crate::value::{InstanceId, Lsn, MemberName, SystemId, Timeline};
+use crate::view::{HistoryLine, LeadershipRecord, MoveRequest, StatusKey};
+
+/// The version that we tell other members: of the interface that we speak, so that they neither
+/// fall back to old key layouts nor expect newer ones.
+pub const INTERFACE_VERSION: &str = "4.1.4";
+
+/// A member's own key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemberValue {
+    /// Where clients reach PostgreSQL.
+    pub conn_url: String,
+    /// Where the REST API answers.
+    pub api_url: String,
+    /// The state word.
+    pub state: &'static str,
+    /// The role word.
+    pub role: &'static str,
+    /// The interface version spoken.
+    pub version: &'static str,
+    /// `Some(false)` while the checkpoint after a promotion is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_after_promote: Option<bool>,
+    /// What the operator said.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, Value>,
+    /// The end of the WAL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xlog_location: Option<u64>,
+    /// What a standby replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_lsn: Option<u64>,
+    /// What a standby received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receive_lsn: Option<u64>,
+    /// Where a standby gets WAL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication_state: Option<&'static str>,
+    /// The timeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
+    /// Whether pause was noticed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<bool>,
+    /// What only we know.
+    pub herdsman: OurField,
+}
+
+/// Our own field of a member's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OurField {
+    /// Which run of the agent wrote it.
+    pub instance: InstanceId,
+}
+
+impl MemberValue {
+    /// A member of which only the addresses are known.
+    #[must_use]
+    pub fn new(conn_url: String, api_url: String, instance: InstanceId, tags: &Tags) -> Self {
+        Self {
+            conn_url,
+            api_url,
+            state: "stopped",
+            role: "uninitialized",
+            version: INTERFACE_VERSION,
+            checkpoint_after_promote: None,
+            tags: tags.published.clone(),
+            xlog_location: None,
+            replay_lsn: None,
+            receive_lsn: None,
+            replication_state: None,
+            timeline: None,
+            pause: None,
+            herdsman: OurField { instance },
+        }
+    }
+
+    /// The JSON as stored.
+    #[must_use]
+    pub fn render(&self) -> Value {
+        serde_json::to_value(self).expect("a struct of texts and numbers always renders")
+    }
+}
+
+/// The `status` key.
+pub(crate) fn status(status: &StatusKey) -> String {
+    let mut value = json!({ "optime": status.optime.0 });
+    if !status.slots.is_empty() {
+        let slots: BTreeMap<&str, u64> = status
+            .slots
+            .iter()
+            .map(|(name, lsn)| (name.as_str(), lsn.0))
+            .collect();
+        value["slots"] = json!(slots);
+    }
+    if !status.retain_slots.is_empty() {
+        value["retain_slots"] = json!(status.retain_slots);
+    }
+    value.to_string()
+}
+
+/// The `failover` key; no request is an empty object, never an absent key.
+pub(crate) fn failover(request: Option<&MoveRequest>) -> String {
+    let mut value = json!({});
+    if let Some(request) = request {
+        let parts = [
+            ("leader", request.leader.as_ref().map(MemberName::as_str)),
+            ("member", request.candidate.as_ref().map(MemberName::as_str)),
+            ("scheduled_at", request.scheduled_at.as_deref()),
+        ];
+        for (key, part) in parts {
+            if let Some(part) = part {
+                value[key] = json!(part);
+            }
+        }
+    }
+    value.to_string()
+}
+
+/// The `initialize` key.
+pub(crate) fn initialize(system_id: SystemId) -> String {
+    system_id.to_string()
+}
+
+/// Our own leadership record.
+pub(crate) fn leadership(record: &LeadershipRecord) -> String {
+    json!({ "owner": record.owner.as_str(), "from_timeline": record.from_timeline.0 }).to_string()
+}
+
+/// The text of the `history` key.
+#[must_use]
+pub fn history_text(lines: &[HistoryLine]) -> String {
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|line| {
+            let mut parts = alloc::vec![
+                json!(line.timeline.0),
+                json!(line.switch.0),
+                json!(line.reason),
+            ];
+            if let Some(at) = &line.at {
+                parts.push(json!(at));
+                if let Some(leader) = &line.new_leader {
+                    parts.push(json!(leader.as_str()));
+                }
+            }
+            Value::Array(parts)
+        })
+        .collect();
+    Value::Array(lines).to_string()
+}
+
+/// The history to publish: what the server's own history file says, with the times and leaders
+/// that were published before, and the newest line marked with this leader.
+#[must_use]
+pub fn merge_history(
+    published: &[HistoryLine],
+    own: &[(Timeline, Lsn, String)],
+    leader: &MemberName,
+    at: &str,
+    keep: usize,
+) -> Vec<HistoryLine> {
+    let skip = if keep == 0 {
+        0
+    } else {
+        own.len().saturating_sub(keep)
+    };
+    let newest = own.len().saturating_sub(1);
+    own.iter()
+        .enumerate()
+        .skip(skip)
+        .map(|(index, (timeline, switch, reason))| {
+            let before = published
+                .iter()
+                .find(|line| line.timeline == *timeline && line.switch == *switch)
+                .filter(|line| line.new_leader.is_some());
+            let is_new = index == newest && before.is_none();
+            HistoryLine {
+                timeline: *timeline,
+                switch: *switch,
+                reason: reason.clone(),
+                at: if is_new {
+                    Some(at.to_owned())
+                } else {
+                    before.and_then(|line| line.at.clone())
+                },
+                new_leader: if is_new {
+                    Some(leader.clone())
+                } else {
+                    before.and_then(|line| line.new_leader.clone())
+                },
+            }
+        })
+        .collect()
+}
+
+/// The key of a member.
+pub(crate) fn member_key(name: &MemberName) -> String {
+    format!("{}{name}", super::key::MEMBERS)
+}
+
+/// Names as a set of texts.
+pub(crate) fn names(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    names.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_written_as_other_readers_expect_them() {
+        let request = MoveRequest {
+            leader: Some(MemberName::from("n1")),
+            candidate: Some(MemberName::from("n2")),
+            scheduled_at: None,
+        };
+        assert_eq!(failover(Some(&request)), r#"{"leader":"n1","member":"n2"}"#);
+        assert_eq!(failover(None), "{}");
+        let key = StatusKey {
+            optime: Lsn(67_395_656),
+            slots: BTreeMap::from([("n2".to_owned(), Lsn(5))]),
+            retain_slots: names(["n2".to_owned()]),
+        };
+        assert_eq!(
+            status(&key),
+            r#"{"optime":67395656,"retain_slots":["n2"],"slots":{"n2":5}}"#
+        );
+        assert_eq!(status(&StatusKey::default()), r#"{"optime":0}"#);
+    }
+
+    #[test]
+    fn a_member_value_leaves_out_what_is_not_known() {
+        let value = MemberValue::new(
+            "postgres://h:5432/postgres".to_owned(),
+            "http://h:8008/patroni".to_owned(),
+            InstanceId::from("i"),
+            &Tags::default(),
+        );
+        assert_eq!(
+            value.render(),
+            json!({
+                "conn_url": "postgres://h:5432/postgres", "api_url": "http://h:8008/patroni",
+                "state": "stopped", "role": "uninitialized", "version": INTERFACE_VERSION,
+                "herdsman": {"instance": "i"},
+            })
+        );
+    }
+
+    #[test]
+    fn history_keeps_old_marks_and_marks_the_newest_line() {
+        let old = HistoryLine {
+            timeline: Timeline(1),
+            switch: Lsn(100),
+            reason: "r".to_owned(),
+            at: Some("t0".to_owned()),
+            new_leader: Some(MemberName::from("n1")),
+        };
+        let own = [
+            (Timeline(1), Lsn(100), "r".to_owned()),
+            (Timeline(2), Lsn(200), "r".to_owned()),
+        ];
+        let merged = merge_history(
+            core::slice::from_ref(&old),
+            &own,
+            &MemberName::from("n2"),
+            "t1",
+            0,
+        );
+        assert_eq!(merged[0], old);
+        assert_eq!(merged[1].new_leader, Some(MemberName::from("n2")));
+        assert_eq!(
+            history_text(&merged),
+            r#"[[1,100,"r","t0","n1"],[2,200,"r","t1","n2"]]"#
+        );
+        assert_eq!(
+            merge_history(&[], &own, &MemberName::from("n2"), "t1", 1).len(),
+            1
+        );
+    }
+}

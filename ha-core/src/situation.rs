@@ -1,0 +1,381 @@
+//! Facts become words. Every threshold lives here; the tables see words only.
+//!
+//! A word is computed from whole views and the machine's memory, never from a previous word.
+
+mod words;
+
+use core::time::Duration;
+
+use crate::candidate::{self, Fitness, Needed, Successor};
+use crate::lease::Hold;
+use crate::memory::Memory;
+use crate::rejoin::{self, Relation};
+use crate::task::{Lane, StartAs, StopMode, Task};
+use crate::value::Lsn;
+use crate::view::{ControlState, DataView, Initialize, ServerView, StandbyView};
+
+pub use words::{
+    Backoff, Blind, Busy, Downfall, Gone, Handover, Leader, Link, Lock, Made, MayMake, Mode, Move,
+    Origin, Race, Server, Writable,
+};
+
+/// How long an agent that cannot see the store lets a running primary be: enough for a store that
+/// answers, too short to matter to one that does not.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a standby may be up without streaming before its history is compared.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How long a stopped leader waits for a successor to confirm that it has everything.
+const CONFIRM: Duration = Duration::from_secs(5);
+
+pub(crate) fn mode(memory: &Memory) -> Mode {
+    if memory.leaving_since.is_some() {
+        Mode::Leaving
+    } else if memory.rules.pause {
+        Mode::Paused
+    } else {
+        Mode::Normal
+    }
+}
+
+pub(crate) fn hold(memory: &Memory) -> Hold {
+    memory.lease.hold(memory.mono())
+}
+
+pub(crate) fn lock(memory: &Memory) -> Lock {
+    match hold(memory) {
+        Hold::Firm | Hold::Ending => return Lock::Mine,
+        Hold::Over => return Lock::Unseen,
+        Hold::None | Hold::Lost => {}
+    }
+    let Some(view) = memory.current_view() else {
+        return Lock::Unseen;
+    };
+    match &view.leader {
+        None => Lock::Free,
+        // An old view still shows the leadership that was taken from us.
+        Some(leader) if Some(leader.generation) == memory.lease.lost() => Lock::Unseen,
+        Some(leader) if leader.name == *memory.me() => Lock::Stale,
+        Some(_) => Lock::Other,
+    }
+}
+
+pub(crate) fn server(memory: &Memory) -> Option<Server> {
+    let local = memory.local.as_ref()?;
+    Some(match (&local.data, &local.server) {
+        (_, ServerView::Primary(_)) => Server::Primary,
+        (_, ServerView::Standby(_)) => Server::Standby,
+        (_, ServerView::Starting) => Server::Starting,
+        (_, ServerView::Stopping) => Server::Stopping,
+        (_, ServerView::Unresponsive) => Server::Unresponsive,
+        (DataView::Empty, ServerView::Down { .. }) => Server::Empty,
+        (DataView::Leftover, ServerView::Down { .. }) => Server::Leftover,
+        (DataView::Unusable(_), ServerView::Down { .. }) => Server::Unusable,
+        (DataView::Cluster(_), ServerView::Down { .. }) => Server::Down,
+    })
+}
+
+pub(crate) fn writable(memory: &Memory) -> Writable {
+    let is_made_writable = memory.work.on(Lane::Server).is_some_and(|running| {
+        matches!(
+            running.task,
+            Task::Promote { .. }
+                | Task::Start {
+                    role: StartAs::Primary(_),
+                    ..
+                }
+        )
+    });
+    let may_write = match memory.server() {
+        Some(ServerView::Primary(_)) => true,
+        Some(ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive) => {
+            memory.was_primary
+        }
+        Some(ServerView::Down { orphans }) => *orphans && memory.was_primary,
+        Some(ServerView::Standby(_)) | None => false,
+    };
+    if is_made_writable || may_write {
+        Writable::Yes
+    } else {
+        Writable::No
+    }
+}
+
+pub(crate) fn busy(memory: &Memory) -> Busy {
+    let Some(running) = memory.work.on(Lane::Server) else {
+        return Busy::No;
+    };
+    match &running.task {
+        Task::Stop { .. } | Task::Fence | Task::ProveGone => Busy::Stopping,
+        Task::Bootstrap | Task::Clone { .. } | Task::Replace { .. } => Busy::Copying,
+        Task::Start { .. }
+        | Task::Promote { .. }
+        | Task::Follow { .. }
+        | Task::OpenSession { .. }
+        | Task::Renew { .. }
+        | Task::CloseSession { .. }
+        | Task::Commit(_)
+        | Task::PublishHistory { .. }
+        | Task::AskPeers { .. }
+        | Task::Identify { .. }
+        | Task::Checkpoint
+        | Task::SyncSlots { .. } => Busy::Working,
+    }
+}
+
+/// Whether a kill is already under way.
+pub(crate) fn is_fencing(memory: &Memory) -> bool {
+    memory.work.on(Lane::Server).is_some_and(|running| {
+        matches!(
+            running.task,
+            Task::Fence
+                | Task::Stop {
+                    mode: StopMode::Immediate
+                }
+        )
+    })
+}
+
+pub(crate) fn race(memory: &Memory, fitness: &Fitness) -> Race {
+    match fitness {
+        Fitness::Fit => Race::Fit,
+        Fitness::NeedsPeers => Race::NeedsPeers,
+        Fitness::Unfit(_) => match candidate::ask_again_at(memory) {
+            // Only a member that was held back by the others' answers asks them again.
+            Some(at) if memory.mono() >= at && candidate::standing_vetoes(memory).is_empty() => {
+                Race::AskAgain
+            }
+            Some(_) | None => Race::Unfit,
+        },
+    }
+}
+
+pub(crate) fn made(memory: &Memory) -> Made {
+    let Some(view) = &memory.view else {
+        return Made::Known;
+    };
+    let mine = memory.local.as_ref().and_then(|local| match &local.data {
+        DataView::Cluster(control) => Some(control.system_id),
+        DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+    });
+    match &view.initialize.value {
+        Initialize::Known(cluster) => match mine {
+            Some(mine) if mine != *cluster => Made::Mismatch,
+            Some(_) | None => Made::Known,
+        },
+        Initialize::Absent if memory.has_known_cluster => Made::Forgotten,
+        Initialize::Absent => Made::Absent,
+        Initialize::Claimed { session } => {
+            let ours = memory.lease.session_name();
+            if session.is_some() && *session == ours {
+                Made::ByUs
+            } else {
+                Made::ByOther
+            }
+        }
+    }
+}
+
+pub(crate) fn may_make(memory: &Memory) -> MayMake {
+    let has_section = memory.settings.bootstrap_config.is_some();
+    if has_section && candidate::standing_vetoes(memory).is_empty() {
+        MayMake::Yes
+    } else {
+        MayMake::No
+    }
+}
+
+/// The wanted move and what is known about it.
+pub(crate) fn movement(memory: &Memory) -> Move {
+    let Some((revision, seen_at)) = memory.move_seen else {
+        return Move::None;
+    };
+    if crate::switchover::refusal(memory).is_some() {
+        return Move::Impossible;
+    }
+    match successor(memory, seen_at, Needed::Near(published_or_own_end(memory))) {
+        Successor::Unasked => Move::Unchecked,
+        Successor::NotYet | Successor::Missing => Move::Impossible,
+        Successor::Ready if memory.move_checkpoint == Some(revision) => Move::Ready,
+        Successor::Ready => Move::NeedsCheckpoint,
+    }
+}
+
+/// The best known end of our own WAL.
+pub(crate) fn published_or_own_end(memory: &Memory) -> Lsn {
+    let published = memory
+        .view
+        .as_ref()
+        .map(|view| view.status.value.optime)
+        .unwrap_or_default();
+    let own = memory
+        .server()
+        .and_then(ServerView::position)
+        .map(|position| position.lsn);
+    own.unwrap_or(published)
+}
+
+/// The checkpoint with which the server was shut down in order.
+pub(crate) fn shutdown_checkpoint(memory: &Memory) -> Option<Lsn> {
+    match &memory.local.as_ref()?.data {
+        DataView::Cluster(control) if control.state == ControlState::ShutDown => {
+            Some(control.checkpoint.lsn)
+        }
+        DataView::Cluster(_) | DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+    }
+}
+
+/// Whether a member can take over from our server, which is down.
+pub(crate) fn heir(memory: &Memory) -> Successor {
+    let since = memory.down_since.unwrap_or_else(|| memory.mono());
+    let needed = match shutdown_checkpoint(memory) {
+        Some(checkpoint) => Needed::Record(checkpoint),
+        None => Needed::Near(published_or_own_end(memory)),
+    };
+    let found = successor(memory, since, needed);
+    let is_patience_over = memory.mono().since(since) >= CONFIRM;
+    // Without another member there is nobody to wait for.
+    let is_alone = memory.known_members().is_empty();
+    match found {
+        Successor::NotYet if is_patience_over => Successor::Missing,
+        Successor::Unasked if is_alone => Successor::Missing,
+        Successor::Unasked | Successor::Ready | Successor::NotYet | Successor::Missing => found,
+    }
+}
+
+fn successor(memory: &Memory, since: crate::time::Mono, needed: Needed) -> Successor {
+    let Some(evidence) = memory.evidence_since(since) else {
+        return Successor::Unasked;
+    };
+    if candidate::successors(memory, evidence, needed).is_empty() {
+        Successor::NotYet
+    } else {
+        Successor::Ready
+    }
+}
+
+/// What the stopped server was, according to its control file.
+pub(crate) fn origin(memory: &Memory) -> Origin {
+    let was_primary = match memory.control_state() {
+        Some(ControlState::ShutDown | ControlState::InProduction) => true,
+        Some(ControlState::Other) => memory.was_primary,
+        Some(ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery) | None => false,
+    };
+    if was_primary {
+        Origin::Primary
+    } else {
+        Origin::Standby
+    }
+}
+
+pub(crate) fn downfall(memory: &Memory) -> Downfall {
+    let is_moving = memory.move_seen.is_some() && shutdown_checkpoint(memory).is_some();
+    if origin(memory) == Origin::Standby {
+        Downfall::Unpromoted
+    } else if is_moving {
+        Downfall::HandedOver
+    } else if memory.rules.primary_start_timeout.is_zero() || memory.is_start_failed {
+        Downfall::Elsewhere
+    } else {
+        Downfall::InPlace
+    }
+}
+
+pub(crate) fn gone(memory: &Memory) -> Gone {
+    if memory.is_gone {
+        Gone::Proven
+    } else {
+        Gone::Unproven
+    }
+}
+
+pub(crate) fn leader(memory: &Memory) -> Leader {
+    let is_primary = memory.current_view().is_some_and(|view| {
+        view.leader.as_ref().is_some_and(|leader| {
+            view.members
+                .get(&leader.name)
+                .is_some_and(|member| member.is_primary() && member.endpoint.is_some())
+        })
+    });
+    if is_primary {
+        Leader::Primary
+    } else {
+        Leader::NotYet
+    }
+}
+
+pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
+    let wanted = crate::plan::upstream(memory).map(|upstream| (upstream.host, upstream.port));
+    let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {
+        return Link::Quiet;
+    };
+    if wanted.is_some() && standby.upstream != wanted {
+        return Link::Astray;
+    }
+    if standby.is_streaming {
+        return Link::Streaming;
+    }
+    let quiet_for = memory
+        .idle_since
+        .map(|since| memory.mono().since(since))
+        .unwrap_or_default();
+    if !standby.wal_end_reached || quiet_for < QUIET {
+        return Link::Quiet;
+    }
+    let Some(check) = &memory.identity else {
+        return Link::Suspect;
+    };
+    let is_current = check.generation == leader.generation
+        && memory.mono().since(check.asked_at) < memory.rules.loop_wait;
+    if !is_current {
+        return Link::Suspect;
+    }
+    match rejoin::relate(standby.position(), &check.identity) {
+        Relation::Ancestor => Link::Quiet,
+        Relation::Diverged { .. } if crate::plan::witness(memory).is_some() => Link::Diverged,
+        Relation::Diverged { .. } => Link::DivergedUnproven,
+    }
+}
+
+pub(crate) fn backoff(memory: &Memory, tasks: &[&'static str]) -> Backoff {
+    let waits = tasks
+        .iter()
+        .any(|task| memory.work.must_wait(task, memory.mono()));
+    if waits {
+        Backoff::Waiting
+    } else {
+        Backoff::None
+    }
+}
+
+pub(crate) fn blind(memory: &Memory) -> Blind {
+    if memory.view.is_some() {
+        Blind::Lost
+    } else if memory.mono().since(memory.started_at) < GRACE {
+        Blind::NeverYoung
+    } else {
+        Blind::Never
+    }
+}
+
+/// When the first look at the store has taken too long.
+pub(crate) fn grace_ends_at(memory: &Memory) -> crate::time::Mono {
+    memory.started_at.plus(GRACE)
+}
+
+pub(crate) fn handover(memory: &Memory) -> Handover {
+    let is_recent = memory
+        .released_at
+        .is_some_and(|released_at| memory.mono().since(released_at) < handover_life(memory));
+    if is_recent {
+        Handover::Recent
+    } else {
+        Handover::None
+    }
+}
+
+/// How long a former leader stays down for its successor before it starts as a standby of nobody.
+pub(crate) fn handover_life(memory: &Memory) -> Duration {
+    memory.rules.ttl.min(Duration::from_secs(5))
+}

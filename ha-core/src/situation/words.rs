@@ -1,0 +1,198 @@
+//! The words that the decision tables are written in.
+//!
+//! A word says one thing; each enumeration is complete, so that the tables can be too.
+
+macro_rules! words {
+    ($( $(#[$doc:meta])+ $name:ident { $( $(#[$variant_doc:meta])+ $variant:ident, )+ } )+) => {
+        $(
+            $(#[$doc])+
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $name { $( $(#[$variant_doc])+ $variant, )+ }
+
+            impl $name {
+                /// All words, for the enumeration of the tables.
+                pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+            }
+        )+
+    };
+}
+
+words! {
+    /// Who holds the leadership.
+    Lock {
+        /// This member, by its present session.
+        Mine,
+        /// This member, by the session of an earlier run.
+        Stale,
+        /// Another member.
+        Other,
+        /// Nobody.
+        Free,
+        /// The store cannot be seen.
+        Unseen,
+    }
+    /// What the local server is.
+    Server {
+        /// No data.
+        Empty,
+        /// Remains of an unfinished copy or initialisation.
+        Leftover,
+        /// Data that cannot be used.
+        Unusable,
+        /// Not running.
+        Down,
+        /// Not accepting connections yet.
+        Starting,
+        /// Going down.
+        Stopping,
+        /// Running, not answering.
+        Unresponsive,
+        /// A primary.
+        Primary,
+        /// A standby.
+        Standby,
+    }
+    /// What the member is about.
+    Mode {
+        /// Everyday life.
+        Normal,
+        /// The cluster is paused.
+        Paused,
+        /// The agent is asked to stop.
+        Leaving,
+    }
+    /// Whether the server accepts writes, or may begin to at any moment.
+    Writable {
+        /// It does, or may.
+        Yes,
+        /// It cannot.
+        No,
+    }
+    /// What runs on the server's lane.
+    Busy {
+        /// Nothing.
+        No,
+        /// A stop or a kill.
+        Stopping,
+        /// A copy or an initialisation.
+        Copying,
+        /// A start, a promotion or another short task.
+        Working,
+    }
+    /// Whether a standby may race.
+    Race {
+        /// It may.
+        Fit,
+        /// The others must be asked first.
+        NeedsPeers,
+        /// It may not.
+        Unfit,
+        /// It may not now, and the others should be asked again.
+        AskAgain,
+    }
+    /// What the store says about the making of the cluster.
+    Made {
+        /// It is made, and our data belongs to it or is not there.
+        Known,
+        /// It is made, and our data belongs elsewhere.
+        Mismatch,
+        /// Nobody made it, as far as this member ever knew.
+        Absent,
+        /// The store knew it before and does not any more.
+        Forgotten,
+        /// We are making it.
+        ByUs,
+        /// Somebody else is making it.
+        ByOther,
+    }
+    /// What a stopped server was.
+    Origin {
+        /// A primary.
+        Primary,
+        /// A standby.
+        Standby,
+    }
+    /// Whether this member may make a cluster.
+    MayMake {
+        /// Yes.
+        Yes,
+        /// No.
+        No,
+    }
+    /// A wanted move, as the leader sees it while its primary runs.
+    Move {
+        /// None is wanted.
+        None,
+        /// One is wanted; the others have not been asked.
+        Unchecked,
+        /// It cannot be done.
+        Impossible,
+        /// It can be done; the checkpoint is still to be written.
+        NeedsCheckpoint,
+        /// It can be done now.
+        Ready,
+    }
+    /// How the server of a leader went down.
+    Downfall {
+        /// In order, because the leadership moves.
+        HandedOver,
+        /// It may start again where it is.
+        InPlace,
+        /// Another member should take over if it can.
+        Elsewhere,
+        /// As a standby, before it was promoted.
+        Unpromoted,
+    }
+    /// Whether it is proven that no process of a server is left.
+    Gone {
+        /// It is.
+        Proven,
+        /// Not yet.
+        Unproven,
+    }
+    /// The leader that a follower sees.
+    Leader {
+        /// It runs as a primary.
+        Primary,
+        /// It is not primary yet, or its address is unknown.
+        NotYet,
+    }
+    /// How a standby stands to its leader.
+    Link {
+        /// Pointed elsewhere.
+        Astray,
+        /// WAL streams in.
+        Streaming,
+        /// It does not, and that is young.
+        Quiet,
+        /// It does not, and the histories should be compared.
+        Suspect,
+        /// Our data has diverged, the leader is proven.
+        Diverged,
+        /// Our data has diverged, the leader is not proven.
+        DivergedUnproven,
+    }
+    /// Whether the last attempt of this kind failed a moment ago.
+    Backoff {
+        /// It did not.
+        None,
+        /// It did.
+        Waiting,
+    }
+    /// How long a member has been without its store.
+    Blind {
+        /// The store has never been seen, and that is young.
+        NeverYoung,
+        /// The store has never been seen.
+        Never,
+        /// The store was seen before.
+        Lost,
+    }
+    /// Whether the member has just handed its leadership over.
+    Handover {
+        /// It has.
+        Recent,
+        /// It has not.
+        None,
+    }
+}

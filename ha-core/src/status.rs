@@ -1,0 +1,143 @@
+//! What the API, the logs and the tests may see of a machine: a value, not a window.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::config::Rules;
+use crate::journal::Decision;
+use crate::lease::Hold;
+use crate::machine::member_words;
+use crate::memory::Memory;
+use crate::situation as word;
+use crate::tags::Tags;
+use crate::task::Lane;
+use crate::time::{Mono, Now};
+use crate::value::{Generation, InstanceId, MemberName, OpId};
+use crate::view::{ClusterView, LocalView};
+
+/// A machine as of one step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// When.
+    pub now: Now,
+    /// The member.
+    pub name: MemberName,
+    /// This run of its agent.
+    pub instance: InstanceId,
+    /// Its tags.
+    pub tags: Tags,
+    /// The rules in force.
+    pub rules: Rules,
+    /// The state word, as published.
+    pub state: &'static str,
+    /// The role word, as published.
+    pub role: &'static str,
+    /// The leadership, when it is held.
+    pub lease: Option<HeldLease>,
+    /// The latest view of the store.
+    pub cluster: Option<ClusterView>,
+    /// Whether that view is current.
+    pub is_store_reachable: bool,
+    /// The latest look at the server.
+    pub local: Option<LocalView>,
+    /// The current decision, and how often it was repeated.
+    pub decision: Option<Decision>,
+    /// Repeats of the current decision since it was first taken.
+    pub repeats: u64,
+    /// The last decisions, oldest first.
+    pub decisions: Vec<Decision>,
+    /// Tasks in flight.
+    pub tasks: Vec<RunningTask>,
+    /// Tasks that failed last and will be tried again.
+    pub attempts: BTreeMap<&'static str, FailedAttempts>,
+}
+
+/// A leadership that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldLease {
+    /// Which one.
+    pub generation: Generation,
+    /// Until when a writable server may go on without a renewal.
+    pub fence_at: Mono,
+}
+
+/// A task in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunningTask {
+    /// Its number.
+    pub op: OpId,
+    /// What it is.
+    pub task: &'static str,
+    /// Where it runs.
+    pub lane: Lane,
+    /// Since when.
+    pub since: Mono,
+}
+
+/// Failures of a kind of task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedAttempts {
+    /// In a row.
+    pub count: u32,
+    /// Not to be tried again before.
+    pub next_at: Mono,
+    /// What went wrong last.
+    pub last_error: String,
+}
+
+impl Status {
+    pub(crate) fn of(memory: &Memory) -> Self {
+        let (state, role) = member_words(memory);
+        let is_held = matches!(word::hold(memory), Hold::Firm | Hold::Ending);
+        let lease = memory
+            .lease
+            .leadership()
+            .zip(memory.lease.fence_at())
+            .filter(|_| is_held)
+            .map(|(generation, fence_at)| HeldLease {
+                generation,
+                fence_at,
+            });
+        Self {
+            now: memory.now,
+            name: memory.me().clone(),
+            instance: memory.boot.instance.clone(),
+            tags: memory.settings.tags.clone(),
+            rules: memory.rules.clone(),
+            state,
+            role,
+            lease,
+            cluster: memory.view.clone(),
+            is_store_reachable: memory.current_view().is_some(),
+            local: memory.local.clone(),
+            decision: memory.journal.current().cloned(),
+            repeats: memory.journal.repeats(),
+            decisions: memory.journal.all().cloned().collect(),
+            tasks: memory
+                .work
+                .all()
+                .map(|running| RunningTask {
+                    op: running.op,
+                    task: running.task.name(),
+                    lane: running.task.lane(),
+                    since: running.started_at,
+                })
+                .collect(),
+            attempts: memory
+                .work
+                .all_attempts()
+                .map(|(name, attempts)| {
+                    let failed = FailedAttempts {
+                        count: attempts.count,
+                        next_at: attempts.next_at,
+                        last_error: attempts.last_error.clone(),
+                    };
+                    (name, failed)
+                })
+                .collect(),
+        }
+    }
+}

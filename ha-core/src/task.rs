@@ -1,0 +1,468 @@
+//! Everything the outside can be asked to do, and what it may answer.
+//!
+//! A task carries all that its execution needs: the outside decides nothing. At most one task per
+//! [`Lane`] runs at a time; the machine enforces it, and [`Task::Fence`] alone pre-empts its lane.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lease::Grant;
+use crate::rejoin::LeaderElsewhere;
+use crate::value::{InstanceId, MemberName, Revision, SessionName, Timeline};
+use crate::view::{HistoryLine, PeerReport, ServerIdentity};
+
+/// What may run beside what: tasks of different lanes do not disturb each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lane {
+    /// The session with the store. Nothing slow ever runs here.
+    Session,
+    /// Taking and giving up the leadership.
+    Leadership,
+    /// Everything else that is written to the store.
+    Store,
+    /// Asking other members.
+    Peers,
+    /// Asking the leader's server who it is.
+    Identity,
+    /// The server process and its data directory.
+    Server,
+    /// Checkpoints.
+    Checkpoint,
+    /// Replication slots.
+    Slots,
+}
+
+/// How a server is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopMode {
+    /// Clients are sent away, a checkpoint is written, WAL is shipped to the standbys.
+    Fast,
+    /// Everything is dropped; the next start recovers.
+    Immediate,
+}
+
+/// Where a standby gets its WAL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Upstream {
+    /// The member.
+    pub name: MemberName,
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The replication slot to use there.
+    pub slot: Option<String>,
+}
+
+/// What a server is started as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartAs {
+    /// A primary on its present timeline; needs the lease.
+    Primary(Grant),
+    /// A standby, of nobody when there is no upstream.
+    Standby(Option<Upstream>),
+}
+
+/// One thing to do outside.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "task", rename_all = "kebab-case")]
+pub enum Task {
+    /// Open a session with the store.
+    OpenSession {
+        /// The wanted time to live.
+        ttl: Duration,
+    },
+    /// Keep the session alive, and prove the leadership when one is held.
+    Renew {
+        /// The session.
+        session: SessionName,
+        /// Whether the leader key must still be held by it.
+        proves_leader: bool,
+        /// How long all attempts may take.
+        limit: Duration,
+    },
+    /// End the session: everything bound to it goes.
+    CloseSession {
+        /// The session.
+        session: SessionName,
+    },
+    /// Change the store, all or nothing.
+    Commit(Commit),
+    /// Read the server's own timeline history and publish it, while the leader key is held.
+    PublishHistory {
+        /// The timeline whose history to publish.
+        timeline: Timeline,
+        /// What was published before.
+        published: Vec<HistoryLine>,
+        /// How many lines to keep; zero: all.
+        keep: usize,
+    },
+    /// Ask members for their positions; the local server is looked at again when they answered.
+    AskPeers {
+        /// The members and their APIs.
+        peers: Vec<(MemberName, String)>,
+        /// Of these, the ones that are registered now: worth waiting for.
+        expected: BTreeSet<MemberName>,
+        /// How long to wait for the expected.
+        limit: Duration,
+    },
+    /// Ask a server over a replication connection who it is.
+    Identify {
+        /// The server.
+        upstream: Upstream,
+        /// Our own timeline: what its history says about it matters.
+        timeline: Timeline,
+    },
+    /// Make a new database cluster in the empty data directory and start it.
+    Bootstrap,
+    /// Copy the data of a member into the empty data directory (remains of an unfinished copy are
+    /// removed) and start it as a standby.
+    Clone {
+        /// Whom to copy.
+        from: Upstream,
+    },
+    /// Remove the data and copy the leader's. The witness must still hold when it is executed.
+    Replace {
+        /// The proof that another member holds the good copy.
+        witness: LeaderElsewhere,
+        /// Whom to copy.
+        from: Upstream,
+    },
+    /// Start the server.
+    Start {
+        /// What as.
+        role: StartAs,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// Stop the server.
+    Stop {
+        /// How.
+        mode: StopMode,
+    },
+    /// Make the standby a primary. The grant is checked again when it is executed.
+    Promote {
+        /// The right to do so.
+        grant: Grant,
+        /// The replication slots that the other members need on it.
+        slots: BTreeSet<String>,
+    },
+    /// Point the standby at another upstream.
+    Follow {
+        /// The upstream; none: no streaming.
+        upstream: Option<Upstream>,
+    },
+    /// Kill what may be left of a server that is down, and prove that nothing is.
+    ProveGone,
+    /// Kill every process of the server, at once, whatever else runs.
+    Fence,
+    /// Write a checkpoint.
+    Checkpoint,
+    /// Make and drop physical replication slots.
+    SyncSlots {
+        /// Slots that must exist.
+        wanted: BTreeSet<String>,
+        /// Slots that must go, when they are not in use.
+        dropped: BTreeSet<String>,
+    },
+}
+
+/// Why the store is changed; names the change in logs and decides its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Take the leadership.
+    Acquire,
+    /// Bind a leadership of an earlier run to this session.
+    Resume,
+    /// Give the leadership up.
+    Release,
+    /// Record a new cluster and take its leadership.
+    RecordCluster,
+    /// Record the identifier of a running primary.
+    AdoptCluster,
+    /// Claim to make the cluster.
+    ClaimInitialize,
+    /// Write the member's own key.
+    PublishMember,
+    /// Write the leader's position.
+    PublishStatus,
+    /// Write the configuration where it is missing.
+    RestoreConfig,
+    /// Ask for a move of the leadership.
+    RequestMove,
+    /// Remove a move that cannot be done.
+    ClearMove,
+}
+
+/// A change of the store, applied as a whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Commit {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The session that guards and writes refer to.
+    pub session: Option<SessionName>,
+    /// What must hold.
+    pub guards: Vec<StoreGuard>,
+    /// What is written.
+    pub writes: Vec<StoreWrite>,
+}
+
+/// A condition of a commit; keys are relative to the cluster's prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StoreGuard {
+    /// The key.
+    pub key: String,
+    /// What must hold of it.
+    pub is: KeyState,
+}
+
+/// What a guard demands of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyState {
+    /// It does not exist.
+    Absent,
+    /// It was last written at this revision.
+    At(Revision),
+    /// It is bound to the commit's session.
+    HeldBySession,
+}
+
+impl KeyState {
+    /// The state in which a view saw a key.
+    #[must_use]
+    pub fn seen(revision: Option<Revision>) -> Self {
+        revision.map_or(Self::Absent, Self::At)
+    }
+}
+
+/// A write of a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreWrite {
+    /// A value that lives and dies with the session.
+    PutBound {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// A value that stays.
+    Put {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// The key goes.
+    Delete {
+        /// The key.
+        key: String,
+    },
+}
+
+impl Task {
+    /// Where the task runs.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::OpenSession { .. } | Self::Renew { .. } | Self::CloseSession { .. } => {
+                Lane::Session
+            }
+            Self::Commit(commit) => match commit.purpose {
+                Purpose::Acquire | Purpose::Resume | Purpose::Release | Purpose::RecordCluster => {
+                    Lane::Leadership
+                }
+                Purpose::AdoptCluster
+                | Purpose::ClaimInitialize
+                | Purpose::PublishMember
+                | Purpose::PublishStatus
+                | Purpose::RestoreConfig
+                | Purpose::RequestMove
+                | Purpose::ClearMove => Lane::Store,
+            },
+            Self::PublishHistory { .. } => Lane::Store,
+            Self::AskPeers { .. } => Lane::Peers,
+            Self::Identify { .. } => Lane::Identity,
+            Self::Bootstrap
+            | Self::Clone { .. }
+            | Self::Replace { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Promote { .. }
+            | Self::Follow { .. }
+            | Self::ProveGone
+            | Self::Fence => Lane::Server,
+            Self::Checkpoint => Lane::Checkpoint,
+            Self::SyncSlots { .. } => Lane::Slots,
+        }
+    }
+
+    /// The task's name in logs, status and tests.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OpenSession { .. } => "open-session",
+            Self::Renew { .. } => "renew",
+            Self::CloseSession { .. } => "close-session",
+            Self::Commit(commit) => commit.purpose.name(),
+            Self::PublishHistory { .. } => "publish-history",
+            Self::AskPeers { .. } => "ask-peers",
+            Self::Identify { .. } => "identify",
+            Self::Bootstrap => "bootstrap",
+            Self::Clone { .. } => "clone",
+            Self::Replace { .. } => "replace",
+            Self::Start {
+                role: StartAs::Primary(_),
+                ..
+            } => "start-primary",
+            Self::Start {
+                role: StartAs::Standby(_),
+                ..
+            } => "start-standby",
+            Self::Stop { .. } => "stop",
+            Self::Promote { .. } => "promote",
+            Self::Follow { .. } => "follow",
+            Self::ProveGone => "prove-gone",
+            Self::Fence => "fence",
+            Self::Checkpoint => "checkpoint",
+            Self::SyncSlots { .. } => "sync-slots",
+        }
+    }
+}
+
+impl Purpose {
+    /// The purpose's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Acquire => "acquire",
+            Self::Resume => "resume",
+            Self::Release => "release",
+            Self::RecordCluster => "record-cluster",
+            Self::AdoptCluster => "adopt-cluster",
+            Self::ClaimInitialize => "claim-initialize",
+            Self::PublishMember => "publish-member",
+            Self::PublishStatus => "publish-status",
+            Self::RestoreConfig => "restore-config",
+            Self::RequestMove => "request-move",
+            Self::ClearMove => "clear-move",
+        }
+    }
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Done, with what came of it.
+    Done(Report),
+    /// A guard did not hold: nothing was changed.
+    NotApplied,
+    /// The session is gone, and everything bound to it.
+    SessionLost,
+    /// It may or may not have happened: only a fresh read tells.
+    Unknown,
+    /// It was cancelled before it took effect.
+    Cancelled,
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// What came of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Report {
+    /// Nothing to tell.
+    Nothing,
+    /// The revision of a commit.
+    Committed(Revision),
+    /// The opened session.
+    Session {
+        /// Its name.
+        name: SessionName,
+        /// Its time to live as granted.
+        ttl: Duration,
+    },
+    /// The answers of peers.
+    Peers(Vec<PeerReport>),
+    /// Who a server is.
+    Identity(ServerIdentity),
+    /// No process of the server is left.
+    Gone,
+}
+
+/// Why a task did not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Whether trying again may help without anybody doing anything.
+    pub is_transient: bool,
+    /// One line.
+    pub message: String,
+}
+
+/// How far a long task is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all, when known.
+    pub total: Option<u64>,
+}
+
+/// What an operator, or the process around the machine, asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Move the leadership in order.
+    Switchover {
+        /// Who leads now, as the operator believes.
+        leader: Option<MemberName>,
+        /// Who shall lead; none: the best.
+        candidate: Option<MemberName>,
+        /// When, as ISO 8601 text; none: now.
+        scheduled_at: Option<String>,
+    },
+    /// Stop the server, hand the leadership over and end.
+    Leave,
+}
+
+/// The answer to a [`Command`]: a word that says what an HTTP status would, and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What kind of answer.
+    pub kind: AnswerKind,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Kinds of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerKind {
+    /// It was done.
+    Done,
+    /// The request makes no sense.
+    Invalid,
+    /// The request does not fit the state of the cluster.
+    Refused,
+    /// It was tried and did not work, or its end is not known.
+    Failed,
+}
+
+/// Facts about the process run that the machine belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// This run of the agent.
+    pub instance: InstanceId,
+    /// The only source of chance: equal seeds give equal machines.
+    pub seed: u64,
+}

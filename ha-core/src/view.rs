@@ -1,0 +1,414 @@
+//! What the outside looks like: whole snapshots of the store, of the local server, of peers.
+//!
+//! A view is a fact and never a wish. Views are complete: a lost, repeated or late one may delay
+//! a decision, it cannot corrupt it.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::Rules;
+use crate::tags::Tags;
+use crate::time::Mono;
+use crate::value::{
+    Generation, InstanceId, Lsn, MemberName, Position, Revision, SessionName, SystemId, Timeline,
+};
+
+/// Why there is no view of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// The store did not answer in time.
+    Unreachable(String),
+    /// The store's history went backwards: it was replaced or restored from a backup.
+    StoreReplaced,
+    /// The store refuses this member: a password, a certificate, a permission.
+    Denied(String),
+}
+
+/// One complete read of a cluster's keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// When the read was sent, or the change that completed the view was received.
+    pub seen_at: Mono,
+    /// The store's revision of this view.
+    pub revision: Revision,
+    /// The `initialize` key.
+    pub initialize: Keyed<Initialize>,
+    /// The `leader` key.
+    pub leader: Option<LeaderKey>,
+    /// The members that are registered now.
+    pub members: BTreeMap<MemberName, MemberView>,
+    /// The rules, when the `config` key holds an object.
+    pub rules: Option<Rules>,
+    /// What of the `config` key could not be used as written.
+    pub config_warnings: Vec<String>,
+    /// The `config` key as it stands.
+    pub config: Keyed<Option<Value>>,
+    /// The leader's last published position and its slots.
+    pub status: Keyed<StatusKey>,
+    /// The synchronous members.
+    pub sync: Keyed<SyncKey>,
+    /// A wanted switchover or failover.
+    pub failover: Keyed<Option<MoveRequest>>,
+    /// The timelines so far, oldest first.
+    pub history: Keyed<Vec<HistoryLine>>,
+    /// The members that promised to hold back during a store outage, if any did.
+    pub failsafe: Option<BTreeSet<MemberName>>,
+    /// Who last took the leadership, if a member of this kind did.
+    pub leadership: Keyed<Option<LeadershipRecord>>,
+}
+
+/// A value together with the revision of its last change; no revision: the key is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyed<T> {
+    /// When the key last changed.
+    pub revision: Option<Revision>,
+    /// What it says.
+    pub value: T,
+}
+
+/// What the `initialize` key says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initialize {
+    /// Nobody made a cluster yet.
+    #[default]
+    Absent,
+    /// Somebody is making one now.
+    Claimed {
+        /// The session that holds the claim, if one does.
+        session: Option<SessionName>,
+    },
+    /// The cluster exists and has this identifier.
+    Known(SystemId),
+}
+
+/// The `leader` key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderKey {
+    /// Who holds it.
+    pub name: MemberName,
+    /// Which leadership this is.
+    pub generation: Generation,
+    /// When the key was last written.
+    pub revision: Revision,
+    /// The session that it lives with.
+    pub session: Option<SessionName>,
+}
+
+/// A member as it describes itself in the store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// When the key was last written.
+    pub revision: Revision,
+    /// The session that it lives with.
+    pub session: Option<SessionName>,
+    /// Where clients reach its PostgreSQL: `host` and `port`.
+    pub endpoint: Option<(String, u16)>,
+    /// Where its REST API answers.
+    pub api_url: Option<String>,
+    /// Its state word, such as `running`.
+    pub state: String,
+    /// Its role word, such as `replica`.
+    pub role: String,
+    /// The timeline it is on.
+    pub timeline: Option<Timeline>,
+    /// The end of its WAL: flushed by a primary, received by a standby.
+    pub xlog_location: Option<Lsn>,
+    /// What a standby has received.
+    pub receive_lsn: Option<Lsn>,
+    /// What a standby has replayed.
+    pub replay_lsn: Option<Lsn>,
+    /// Where a standby gets its WAL, such as `streaming`.
+    pub replication_state: Option<String>,
+    /// What its operator said about it.
+    pub tags: Tags,
+    /// Whether a setting waits for a restart.
+    pub pending_restart: bool,
+    /// Which run of an agent wrote this, when it is one of ours.
+    pub instance: Option<InstanceId>,
+    /// The whole value as stored.
+    pub value: Value,
+}
+
+impl MemberView {
+    /// Whether the member says that it runs as a primary.
+    #[must_use]
+    pub fn is_primary(&self) -> bool {
+        matches!(self.role.as_str(), "primary" | "master")
+    }
+}
+
+/// The `status` key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusKey {
+    /// The leader's last published position.
+    pub optime: Lsn,
+    /// Positions of replication slots by name.
+    pub slots: BTreeMap<String, Lsn>,
+    /// Slots that are kept although nobody uses them now.
+    pub retain_slots: BTreeSet<String>,
+}
+
+/// The `sync` key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncKey {
+    /// The leader that wrote it; none: no synchronous replication is in force.
+    pub leader: Option<MemberName>,
+    /// The members that may hold every acknowledged commit.
+    pub standbys: BTreeSet<MemberName>,
+    /// How many votes besides its own a candidate needs.
+    pub quorum: u64,
+}
+
+impl SyncKey {
+    /// Whether commits may have been acknowledged on the word of standbys.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        self.leader.is_some()
+    }
+}
+
+/// The `failover` key: a planned move.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveRequest {
+    /// Who should step down; none: a failover by hand.
+    pub leader: Option<MemberName>,
+    /// Who should take over; none: the best.
+    pub candidate: Option<MemberName>,
+    /// When, as written; none: now.
+    pub scheduled_at: Option<String>,
+}
+
+/// One line of the timeline history: `timeline` ended at `switch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryLine {
+    /// The timeline that ended.
+    pub timeline: Timeline,
+    /// Where it ended.
+    pub switch: Lsn,
+    /// Why, in PostgreSQL's words.
+    pub reason: String,
+    /// When, as ISO 8601 text, where known.
+    pub at: Option<String>,
+    /// Who led the next timeline, where known.
+    pub new_leader: Option<MemberName>,
+}
+
+/// Our own record, written in the same commit as the leader key: who took over, and from where.
+///
+/// It survives the leader key, so a former primary that wakes up can tell whether the last
+/// leadership was its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeadershipRecord {
+    /// Who took the leadership.
+    pub owner: MemberName,
+    /// The timeline on which it was taken; a promotion begins a later one.
+    pub from_timeline: Timeline,
+}
+
+impl ClusterView {
+    /// The timeline the cluster is on according to its history; none when nothing tells.
+    #[must_use]
+    pub fn timeline(&self) -> Option<Timeline> {
+        self.history
+            .value
+            .last()
+            .map(|line| Timeline(line.timeline.0 + 1))
+    }
+}
+
+/// One look at the local server and its data directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalView {
+    /// When the look began.
+    pub seen_at: Mono,
+    /// What is on disk.
+    pub data: DataView,
+    /// What runs.
+    pub server: ServerView,
+}
+
+/// The data directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataView {
+    /// Nothing is there.
+    Empty,
+    /// A copy or an initialisation did not finish: its remains may be removed.
+    Leftover,
+    /// It cannot be read, or holds something that is no database: never touched.
+    Unusable(String),
+    /// A database cluster.
+    Cluster(ControlView),
+}
+
+/// What the control file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlView {
+    /// The identity of the data.
+    pub system_id: SystemId,
+    /// How the server was left.
+    pub state: ControlState,
+    /// The latest checkpoint and its timeline.
+    pub checkpoint: Position,
+}
+
+/// How a server was left, according to its control file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlState {
+    /// Stopped in order as a primary.
+    ShutDown,
+    /// Stopped in order as a standby.
+    ShutDownInRecovery,
+    /// Running as a primary, or killed while it did.
+    InProduction,
+    /// Running as a standby, or killed while it did.
+    InArchiveRecovery,
+    /// Something between these.
+    Other,
+}
+
+/// The server process and what it answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerView {
+    /// No postmaster.
+    Down {
+        /// Whether processes of the server live on without it.
+        orphans: bool,
+    },
+    /// A postmaster that does not accept connections yet.
+    Starting,
+    /// A postmaster that is going down.
+    Stopping,
+    /// A postmaster that does not answer in time.
+    Unresponsive,
+    /// A primary.
+    Primary(PrimaryView),
+    /// A standby.
+    Standby(StandbyView),
+}
+
+/// A running primary.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaryView {
+    /// The end of its flushed WAL.
+    pub position: Position,
+    /// Its physical replication slots and their positions.
+    pub slots: BTreeMap<String, Option<Lsn>>,
+}
+
+/// A running standby.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandbyView {
+    /// The timeline it replays.
+    pub timeline: Timeline,
+    /// The end of what it received.
+    pub received: Lsn,
+    /// The end of what it replayed.
+    pub replayed: Lsn,
+    /// Whether it has reached the end of its own WAL since it started. Before that its positions
+    /// say less than its disk holds.
+    pub wal_end_reached: bool,
+    /// Whether WAL is streaming in.
+    pub is_streaming: bool,
+    /// Where it is told to stream from: `host` and `port`.
+    pub upstream: Option<(String, u16)>,
+    /// Its physical replication slots and their positions.
+    pub slots: BTreeMap<String, Option<Lsn>>,
+}
+
+impl StandbyView {
+    /// The end of the WAL that would survive a promotion.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
+            timeline: self.timeline,
+            lsn: self.received.max(self.replayed),
+        }
+    }
+}
+
+impl ServerView {
+    /// The end of the running server's WAL.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Primary(primary) => Some(primary.position),
+            Self::Standby(standby) => Some(standby.position()),
+            Self::Down { .. } | Self::Starting | Self::Stopping | Self::Unresponsive => None,
+        }
+    }
+}
+
+/// What a peer answered when it was asked for its position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Who was asked.
+    pub name: MemberName,
+    /// What came back.
+    pub answer: PeerAnswer,
+}
+
+/// The possible answers of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerAnswer {
+    /// No answer in time.
+    Unreachable,
+    /// Its agent answers, its server does not run.
+    NotRunning {
+        /// Which run of an agent answered, when it is one of ours.
+        instance: Option<InstanceId>,
+    },
+    /// A running server.
+    Running(PeerServer),
+}
+
+/// A peer's running server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerServer {
+    /// Which run of an agent answered, when it is one of ours.
+    pub instance: Option<InstanceId>,
+    /// Whether it accepts writes.
+    pub is_primary: bool,
+    /// The end of its WAL; the timeline is 0 when it did not tell.
+    pub position: Position,
+    /// Whether the position says all that its disk holds; `None` when the peer cannot tell.
+    pub wal_end_reached: Option<bool>,
+    /// Whether it may become leader by its tags and its watchdog.
+    pub may_lead: bool,
+    /// Which of two equal candidates goes first: the higher.
+    pub failover_priority: i64,
+}
+
+impl PeerAnswer {
+    /// Which run of an agent answered.
+    #[must_use]
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Unreachable => None,
+            Self::NotRunning { instance } => instance.as_ref(),
+            Self::Running(server) => server.instance.as_ref(),
+        }
+    }
+}
+
+/// Who a server is, asked over a replication connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerIdentity {
+    /// The identity of its data.
+    pub system_id: SystemId,
+    /// Whether it accepts writes.
+    pub is_primary: bool,
+    /// The end of its WAL.
+    pub position: Position,
+    /// Where each earlier timeline of its history ended.
+    pub history: Vec<(Timeline, Lsn)>,
+}
