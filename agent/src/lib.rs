@@ -1,1 +1,47 @@
-//! Placeholder.
+//! The loop that keeps one member of a PostgreSQL cluster: it ties the store, the server and the
+//! decisions together.
+//!
+//! [`Agent::builder`] takes the member's [`settings`] and a store; [`Agent::run`] serves until the
+//! member is asked to leave. The library installs no signal handler, ends no process, keeps no
+//! global state and brings no runtime: whoever embeds it does.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use herdsman_agent::{Agent, settings::Settings};
+//! use herdsman_dcs::MemoryStore;
+//! use std::sync::Arc;
+//!
+//! # async fn service() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings::from_file(Path::new("/etc/herdsman/n1.yml"))?;
+//! let store = MemoryStore::new();
+//! let agent = Agent::builder(settings).store(Arc::new(store.handle("n1"))).build().await?;
+//! let handle = agent.handle();
+//! let running = tokio::spawn(agent.run());
+//! // ... the service does its own work, and at its end:
+//! handle.leave();
+//! running.await??;
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod driver;
+mod error;
+mod execute;
+mod grants;
+mod looking;
+mod member;
+mod observe;
+mod peers;
+mod publish;
+pub mod settings;
+mod store;
+mod telemetry;
+mod text;
+mod yaml;
+
+mod builder;
+
+pub use builder::{Agent, AgentBuilder, Handle, cluster_prefix};
+pub use clock::Clock;
+pub use error::Error;

@@ -60,6 +60,8 @@ pub enum Input {
         /// What is wanted.
         command: Command,
     },
+    /// The member's own configuration was read again; its name stays.
+    Settings(Box<Settings>),
     /// Only time has passed.
     Wake,
 }
@@ -235,17 +237,19 @@ impl Machine {
     }
 
     /// Starts a task when its lane is free and its last failure is not too fresh. A fence waits
-    /// for nothing but another fence.
-    fn start(&mut self, task: Task, step: &mut Step) {
+    /// for nothing but another fence. Tells whether it was started.
+    fn start(&mut self, task: Task, step: &mut Step) -> bool {
         let memory = &mut self.memory;
         let now = memory.mono();
         let is_free = if task == Task::Fence {
             !word::is_fencing(memory)
         } else {
-            memory.work.is_idle(task.lane()) && !memory.work.must_wait(task.name(), now)
+            memory.work.is_idle(task.lane())
+                && !memory.work.must_wait(task.name(), now)
+                && !memory.is_overtaken(&task)
         };
         if !is_free {
-            return;
+            return false;
         }
         if matches!(
             task,
@@ -255,6 +259,7 @@ impl Machine {
         }
         let op = memory.work.begin(task.clone(), now);
         step.outputs.push(Output::Start { op, task });
+        true
     }
 
     fn checkpoint_for_move(&mut self, step: &mut Step) {
@@ -287,9 +292,10 @@ impl Machine {
         for (request, answer) in Requests::settle(&mut self.memory) {
             step.outputs.push(Output::Reply { request, answer });
         }
-        if let Some(task) = Requests::task(&self.memory) {
+        if let Some(task) = Requests::task(&self.memory)
+            && self.start(task, step)
+        {
             self.memory.requests.writing();
-            self.start(task, step);
         }
     }
 }

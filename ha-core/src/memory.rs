@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::requests::Requests;
 use crate::tags::Tags;
-use crate::task::Boot;
+use crate::task::{Boot, KeyState, Purpose, Task};
 use crate::time::{Mono, Now};
 use crate::value::{Generation, MemberName, Revision};
 use crate::view::{
@@ -106,6 +106,8 @@ pub(crate) struct Memory {
     pub(crate) is_finished: bool,
 
     pub(crate) published: Published,
+    /// At which revision each kind of change was last made.
+    pub(crate) committed: BTreeMap<Purpose, Revision>,
     /// When each member's slot was last wanted.
     pub(crate) slot_wanted_at: BTreeMap<String, Mono>,
     pub(crate) requests: Requests,
@@ -191,6 +193,7 @@ impl Memory {
             leaving_since: None,
             is_finished: false,
             published: Published::default(),
+            committed: BTreeMap::new(),
             slot_wanted_at: BTreeMap::new(),
             requests: Requests::default(),
             journal: Journal::default(),
@@ -219,6 +222,21 @@ impl Memory {
             DataView::Cluster(control) => Some(control.state),
             DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
         }
+    }
+
+    /// Whether a commit rests on a view from before the last commit of its kind: its guards on
+    /// what that one wrote cannot hold.
+    pub(crate) fn is_overtaken(&self, task: &Task) -> bool {
+        let Task::Commit(commit) = task else {
+            return false;
+        };
+        let rests_on_view = commit
+            .guards
+            .iter()
+            .any(|guard| guard.is != KeyState::HeldBySession);
+        let seen = self.view.as_ref().map(|view| view.revision);
+        let last = self.committed.get(&commit.purpose).copied();
+        rests_on_view && last > seen
     }
 
     /// The answers of a round that began at or after `instant`.

@@ -1,1 +1,86 @@
-//! Placeholder.
+//! One PostgreSQL instance: look at it, change it.
+//!
+//! This crate knows nothing of leaders, leases or other members. It sees what
+//! is there ([`Instance::facts`]) and does what it is told: start, stop,
+//! promote, follow, clone, configure, and end every process with proof
+//! ([`Instance::kill_all`]). PostgreSQL 13 to 18, on Linux, with tokio.
+//!
+//! A PostgreSQL server outlives the process that started it. A new [`Instance`]
+//! on the same data directory finds the running server and carries on.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use herdsman_pgctl::{
+//!     Config, Credentials, Instance, InstanceOptions, Process, Secret, StartAs, StopMode,
+//! };
+//!
+//! let superuser = Credentials::new("postgres", Some(Secret::new("...")));
+//! let replication = Credentials::new("replicator", Some(Secret::new("...")));
+//! let config = Config::new("127.0.0.1:5432".parse()?, superuser, replication);
+//! let instance = Instance::new(InstanceOptions::new("node1", "/var/lib/postgresql/15/main", config));
+//!
+//! let facts = instance.facts().await;
+//! if facts.process == Process::Down {
+//!     instance.start(StartAs::Primary, Duration::from_secs(60)).await?;
+//! }
+//! let exit = instance.exited().await; // an event, within milliseconds
+//! eprintln!("the server has ended: {exit}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod basebackup;
+mod bin;
+mod command;
+mod config;
+mod connection;
+mod conninfo;
+mod control_data;
+mod credentials;
+mod data_directory;
+mod error;
+mod facts;
+mod initdb;
+mod instance;
+mod kill_all;
+mod listen;
+mod lsn;
+mod options;
+mod preflight;
+mod probe;
+mod process;
+mod promote;
+mod replication;
+mod slots;
+mod sql_text;
+mod standby;
+mod text;
+mod timeline;
+mod upstream;
+mod users;
+mod version;
+
+pub use basebackup::CloneProgress;
+pub use config::ConfigChange;
+pub use control_data::{ClusterState, ControlData};
+pub use credentials::{Credentials, Secret};
+pub use error::{Advice, Error, Result};
+pub use facts::{
+    DataDirectory, Facts, Leftover, PendingRestart, Process, Receiver, Sender, Server, ServerRole,
+    Slot, SlotKind, Standby,
+};
+pub use instance::Instance;
+pub use kill_all::{Gone, kill_server};
+pub use listen::{Address, Listen};
+pub use lsn::{Lsn, ParseValueError};
+pub use options::{Config, InstanceOptions, ToolOption};
+pub use process::{
+    Exit, ExitEvents, RaisedParameter, StartAs, Started, StopMode, become_subreaper,
+};
+pub use replication::Identity;
+pub use slots::{SlotChanges, slot_name};
+pub use standby::Followed;
+pub use timeline::{HistoryLine, Timeline, parse_history};
+pub use upstream::Upstream;
+pub use version::{SUPPORTED_MAJORS, Version};

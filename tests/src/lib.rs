@@ -1,1 +1,8 @@
-//! Placeholder.
+//! What the tests of the whole workspace are made of: the script harness and the checks that
+//! hold for every step of a machine.
+//!
+//! Nothing here is shipped. A check looks at outputs and at models, never at a machine's memory.
+
+pub mod checked;
+pub mod script;
+pub mod table;

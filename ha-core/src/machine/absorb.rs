@@ -24,6 +24,10 @@ impl Machine {
                 }
             }
             Input::Operator { request, command } => self.absorb_command(request, command, step),
+            Input::Settings(settings) => {
+                let name = self.memory.settings.name.clone();
+                self.memory.settings = crate::Settings { name, ..*settings };
+            }
             Input::Progress { .. } | Input::Wake => {}
         }
     }
@@ -130,6 +134,9 @@ impl Machine {
             ServerView::Primary(_) => {
                 memory.was_primary = true;
                 memory.is_start_failed = false;
+                if memory.work.is_idle(Lane::Slots) {
+                    memory.published.slots = None;
+                }
             }
             ServerView::Standby(standby) => {
                 memory.was_primary = false;
@@ -201,7 +208,12 @@ impl Machine {
                 self.memory.is_checkpointed |= matches!(outcome, Outcome::Done(_));
                 self.memory.move_checkpoint = self.memory.move_seen.map(|(revision, _)| revision);
             }
-            Task::SyncSlots { .. } => self.memory.published.slots = None,
+            Task::SyncSlots { .. } => {
+                // What was done shows at the next look; what was not is tried again before.
+                if !matches!(outcome, Outcome::Done(_)) {
+                    self.memory.published.slots = None;
+                }
+            }
             Task::PublishHistory { .. }
             | Task::Bootstrap
             | Task::Clone { .. }
@@ -261,6 +273,9 @@ impl Machine {
         };
         if *outcome == Outcome::SessionLost {
             memory.lease.session_lost(memory.now.mono);
+        }
+        if let Some(revision) = committed {
+            memory.committed.insert(purpose, revision);
         }
         match (purpose, committed) {
             (Purpose::Acquire | Purpose::RecordCluster, Some(revision)) => {

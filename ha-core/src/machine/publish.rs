@@ -29,10 +29,18 @@ impl Machine {
         }
         self.publish_member(step);
         if word::lock(&self.memory) == Lock::Mine
+            && self.is_seen_leading()
             && let Some(ServerView::Primary(primary)) = self.memory.server().cloned()
         {
             self.publish_as_leader(&primary, step);
         }
+    }
+
+    /// Whether the view is as young as our leadership: what an older one misses may be there.
+    fn is_seen_leading(&self) -> bool {
+        let view = self.memory.current_view();
+        let seen = view.and_then(|view| view.leader.as_ref());
+        seen.map(|leader| leader.generation) == self.memory.lease.leadership()
     }
 
     fn publish_member(&mut self, step: &mut Step) {
@@ -108,7 +116,14 @@ impl Machine {
             return plan::adopt(memory).map(Task::Commit);
         }
         if let (None, Some(config)) = (view.config.revision, &memory.config) {
-            return self.guarded(Purpose::RestoreConfig, key::CONFIG, config.to_string());
+            let mut commit =
+                self.guarded(Purpose::RestoreConfig, key::CONFIG, config.to_string())?;
+            // Somebody may have written another one meanwhile.
+            commit.guards.push(StoreGuard {
+                key: key::CONFIG.to_owned(),
+                is: KeyState::Absent,
+            });
+            return Some(Task::Commit(commit));
         }
         let timeline = primary.position.timeline;
         if timeline > Timeline(1) && view.timeline() != Some(timeline) {
@@ -132,10 +147,11 @@ impl Machine {
             return None;
         }
         self.guarded(Purpose::PublishStatus, key::STATUS, status)
+            .map(Task::Commit)
     }
 
-    fn guarded(&self, purpose: Purpose, key: &str, value: String) -> Option<Task> {
-        Some(Task::Commit(Commit {
+    fn guarded(&self, purpose: Purpose, key: &str, value: String) -> Option<Commit> {
+        Some(Commit {
             purpose,
             session: Some(self.memory.lease.session_name()?),
             guards: vec![StoreGuard {
@@ -146,7 +162,7 @@ impl Machine {
                 key: key.to_owned(),
                 value,
             }],
-        }))
+        })
     }
 
     /// Every member has a slot on the leader; the slot of a member that went away is kept for a

@@ -1,0 +1,335 @@
+//! The loop: gather inputs, step the machine, start its tasks.
+//!
+//! No rule about PostgreSQL or leadership stands here. Nothing in the loop waits for the store,
+//! for SQL or for another member: everything slow is a task of its own that sends an event.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use herdsman_ha_core::{
+    Answer, AnswerKind, Command, Deadline, Input, Lane, LocalView, Machine, Mono, OpId, Outcome,
+    Output, Quit, RequestId, Task,
+};
+use herdsman_rest_api::{CommandReceiver, Reply, Request, SnapshotWriter};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::clock::{Alarm, Clock};
+use crate::error::Error;
+use crate::execute::Executor;
+use crate::looking::Looking;
+use crate::member;
+use crate::publish::Publisher;
+use crate::settings::Settings;
+use crate::telemetry;
+
+/// One thing that happened, for the loop.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Something that the machine must know.
+    Input(Input),
+    /// A task has ended; the server as it is afterwards, when the task concerned it.
+    Ended {
+        op: OpId,
+        outcome: Outcome,
+        local: Option<LocalView>,
+    },
+    /// The server's process has ended.
+    ServerExited,
+    /// The process that embeds us wants to end.
+    Leave,
+    /// The member's configuration was read again.
+    Reload(Box<Settings>),
+}
+
+/// When to step again, and what for.
+type Wake = Option<(Mono, Deadline)>;
+
+/// A task that was started and has not ended.
+pub(crate) struct Running {
+    name: &'static str,
+    lane: Lane,
+    handle: AbortHandle,
+}
+
+/// Everything that the loop holds.
+pub(crate) struct Driver {
+    pub(crate) machine: Machine,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) looking: Looking,
+    pub(crate) publisher: Publisher,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) sender: mpsc::UnboundedSender<Event>,
+    pub(crate) commands: CommandReceiver,
+    pub(crate) running: HashMap<OpId, Running>,
+    pub(crate) replies: BTreeMap<RequestId, Reply>,
+    pub(crate) last_request: u64,
+    /// The member's configuration as it was read last.
+    settings: Arc<Settings>,
+    /// The configuration of the store that the server was last told.
+    pub(crate) applied_config: Option<Value>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        machine: Machine,
+        executor: Arc<Executor>,
+        clock: Arc<Clock>,
+        writer: SnapshotWriter,
+        commands: CommandReceiver,
+        (sender, events): (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    ) -> Self {
+        let looking = Looking::new(
+            executor.instance.clone(),
+            Arc::clone(&clock),
+            sender.clone(),
+        );
+        let publisher = Publisher::new(writer, &executor.settings);
+        let settings = Arc::new(executor.settings.clone());
+        Self {
+            machine,
+            executor,
+            clock,
+            looking,
+            publisher,
+            events,
+            sender,
+            commands,
+            running: HashMap::new(),
+            replies: BTreeMap::new(),
+            last_request: 0,
+            settings,
+            applied_config: None,
+        }
+    }
+
+    /// Runs until the machine quits.
+    pub(crate) async fn run(mut self) -> Result<(), Error> {
+        let alarm = Alarm::new().map_err(Error::Clock)?;
+        self.looking.look();
+        let mut wake = None;
+        loop {
+            alarm.set(wake.map(|(at, _)| at)).map_err(Error::Clock)?;
+            let inputs = tokio::select! {
+                Some(event) = self.events.recv() => self.translate(event),
+                Some(request) = self.commands.next() => vec![self.request(request)],
+                fired = alarm.fired() => {
+                    fired.map_err(Error::Clock)?;
+                    self.woken(wake.map(|(_, deadline)| deadline))
+                }
+            };
+            for input in inputs {
+                let (next, quit) = self.step(input).await?;
+                wake = next;
+                if let Some(quit) = quit {
+                    return self.end(quit);
+                }
+            }
+        }
+    }
+
+    fn translate(&mut self, event: Event) -> Vec<Input> {
+        match event {
+            Event::Input(input) => vec![input],
+            Event::Ended { op, outcome, local } => {
+                if let Some(running) = self.running.remove(&op) {
+                    self.publisher.count_end(running.name, &outcome);
+                }
+                let local = local.map(Input::Local);
+                local
+                    .into_iter()
+                    .chain([Input::Done { op, outcome }])
+                    .collect()
+            }
+            Event::ServerExited => {
+                self.looking.look();
+                Vec::new()
+            }
+            Event::Leave => {
+                let request = self.next_request();
+                vec![Input::Operator {
+                    request,
+                    command: Command::Leave,
+                }]
+            }
+            Event::Reload(settings) => {
+                let settings = Arc::new(*settings);
+                let told = Input::Settings(Box::new(member::core_settings(&settings)));
+                self.settings = settings;
+                // What the server was told is to be compared with the new files again.
+                self.applied_config = None;
+                vec![told]
+            }
+        }
+    }
+
+    fn request(&mut self, Request { command, reply }: Request) -> Input {
+        let request = self.next_request();
+        self.replies.insert(request, reply);
+        Input::Operator { request, command }
+    }
+
+    fn next_request(&mut self) -> RequestId {
+        self.last_request += 1;
+        RequestId(self.last_request)
+    }
+
+    fn woken(&self, deadline: Option<Deadline>) -> Vec<Input> {
+        if deadline == Some(Deadline::Look) {
+            self.looking.look();
+        }
+        vec![Input::Wake]
+    }
+
+    /// One step and its effects. A panic in a decision stops the server at once: a primary whose
+    /// agent decides nothing any more would outlive its lease.
+    async fn step(&mut self, input: Input) -> Result<(Wake, Option<Quit>), Error> {
+        let now = self.clock.now();
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.machine.step(now, input)));
+        let Ok(step) = stepped else {
+            tracing::error!("a decision panicked: every process of PostgreSQL is killed");
+            self.executor.execute(Task::Fence).await;
+            return Err(Error::Panicked);
+        };
+        let status = Arc::new(self.machine.status());
+        self.executor.grants.update(status.lease);
+        let mut quit = None;
+        for output in step.outputs {
+            match output {
+                Output::Decided(decision) => {
+                    self.publisher.count_decision(&decision);
+                    telemetry::decided(&decision);
+                }
+                Output::Start { op, task } => self.start(op, task),
+                Output::Cancel { op } => self.cancel(op),
+                Output::Reply { request, answer } => self.reply(request, answer),
+                Output::Quit(end) => quit = Some(end),
+            }
+        }
+        self.apply_config(
+            status
+                .cluster
+                .as_ref()
+                .and_then(|view| view.config.value.as_ref()),
+        );
+        self.publisher
+            .publish(status, self.looking.facts().as_deref(), now);
+        Ok((step.wake, quit))
+    }
+
+    fn start(&mut self, op: OpId, task: Task) {
+        let lane = task.lane();
+        if task == Task::Fence {
+            self.pre_empt(lane);
+        }
+        telemetry::started(op, &task);
+        let executor = Arc::clone(&self.executor);
+        let looking = self.looking.clone();
+        let sender = self.sender.clone();
+        let name = task.name();
+        let running = tokio::spawn(async move {
+            let outcome = executor.execute(task).await;
+            telemetry::ended(op, name, &outcome);
+            // What a task did to the server, and where we are while others answer, is part of
+            // what its end means.
+            let local = match lane {
+                Lane::Server | Lane::Peers | Lane::Slots => Some(looking.now().await),
+                Lane::Session
+                | Lane::Leadership
+                | Lane::Store
+                | Lane::Identity
+                | Lane::Checkpoint => None,
+            };
+            // The loop is gone only when everything ends.
+            let _ = sender.send(Event::Ended { op, outcome, local });
+        });
+        let handle = running.abort_handle();
+        self.publisher.count_start(name);
+        self.running.insert(op, Running { name, lane, handle });
+    }
+
+    /// A fence waits for no task: what runs on its lane is dropped.
+    fn pre_empt(&mut self, lane: Lane) {
+        let running: Vec<OpId> = self
+            .running
+            .iter()
+            .filter(|(_, running)| running.lane == lane)
+            .map(|(op, _)| *op)
+            .collect();
+        for op in running {
+            self.cancel(op);
+        }
+    }
+
+    fn cancel(&mut self, op: OpId) {
+        let Some(Running { lane, handle, .. }) = self.running.remove(&op) else {
+            return;
+        };
+        handle.abort();
+        let looking = self.looking.clone();
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            let local = match lane {
+                Lane::Server => Some(looking.now().await),
+                Lane::Session
+                | Lane::Leadership
+                | Lane::Store
+                | Lane::Peers
+                | Lane::Identity
+                | Lane::Checkpoint
+                | Lane::Slots => None,
+            };
+            let _ = sender.send(Event::Ended {
+                op,
+                outcome: Outcome::Cancelled,
+                local,
+            });
+        });
+    }
+
+    fn reply(&mut self, request: RequestId, answer: Answer) {
+        if let Some(reply) = self.replies.remove(&request) {
+            reply.send(answer);
+        }
+    }
+
+    /// Hands a changed configuration of the cluster to the server.
+    fn apply_config(&mut self, config: Option<&Value>) {
+        let Some(config) = config.filter(|config| self.applied_config.as_ref() != Some(*config))
+        else {
+            return;
+        };
+        self.applied_config = Some(config.clone());
+        let instance = self.executor.instance.clone();
+        let settings = Arc::clone(&self.settings);
+        let config = config.clone();
+        tokio::spawn(async move {
+            if let Err(error) = member::apply(&settings, &config, &instance).await {
+                tracing::warn!(%error, "the cluster's configuration is not applied");
+            }
+        });
+        let call = self.machine.status().rules.call_limit();
+        self.executor.store.set_limits(member::store_limits(call));
+    }
+
+    fn end(mut self, quit: Quit) -> Result<(), Error> {
+        for (_, reply) in std::mem::take(&mut self.replies) {
+            let text = "the agent ends".to_owned();
+            reply.send(Answer {
+                kind: AnswerKind::Failed,
+                text,
+            });
+        }
+        for running in self.running.values() {
+            running.handle.abort();
+        }
+        if quit.is_orderly {
+            Ok(())
+        } else {
+            Err(Error::Refused(quit.sentence))
+        }
+    }
+}

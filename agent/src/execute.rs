@@ -1,0 +1,96 @@
+//! The core's tasks, carried out: one match, one line per task.
+//!
+//! Nothing is decided here. What makes the server writable, or deletes data, checks its proof
+//! once more at the moment of execution.
+
+mod server;
+mod store;
+
+pub(crate) use store::Sessions;
+
+use std::sync::Arc;
+
+use herdsman_dcs::{Dcs, Prefix};
+use herdsman_ha_core::{Failure, MemberName, Outcome, Report, Task};
+use herdsman_pgctl::Instance;
+
+use crate::clock::Clock;
+use crate::grants::Grants;
+use crate::observe;
+use crate::peers;
+use crate::settings::Settings;
+
+/// What tasks are carried out on.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub(crate) name: MemberName,
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn Dcs>,
+    pub(crate) prefix: Prefix,
+    pub(crate) sessions: Sessions,
+    pub(crate) instance: Instance,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) grants: Grants,
+}
+
+impl Executor {
+    /// Carries a task out and tells how it ended.
+    pub(crate) async fn execute(&self, task: Task) -> Outcome {
+        match task {
+            Task::OpenSession { ttl } => self.open_session(ttl).await,
+            Task::Renew {
+                session,
+                proves_leader,
+                limit,
+            } => self.renew(&session, proves_leader, limit).await,
+            Task::CloseSession { session } => self.close_session(&session).await,
+            Task::Commit(commit) => self.commit(commit).await,
+            Task::PublishHistory {
+                timeline,
+                published,
+                keep,
+            } => self.publish_history(timeline, &published, keep).await,
+            Task::AskPeers {
+                peers,
+                expected,
+                limit,
+            } => Outcome::Done(Report::Peers(peers::ask(peers, &expected, limit).await)),
+            Task::Identify { upstream, timeline } => self.identify(&upstream, timeline).await,
+            Task::Bootstrap => self.bootstrap().await,
+            Task::Clone { from } => self.clone_from(&from).await,
+            Task::Replace { witness, from } => self.replace(&witness, &from).await,
+            Task::Start { role, limit } => self.start(role, limit).await,
+            Task::Stop { mode } => self.stop(mode).await,
+            Task::Promote { grant, slots } => self.promote(grant, slots).await,
+            Task::Follow { upstream } => self.follow(upstream).await,
+            Task::ProveGone | Task::Fence => self.kill_all().await,
+            Task::Checkpoint => self.checkpoint().await,
+            Task::SyncSlots { wanted, dropped } => self.sync_slots(wanted, dropped).await,
+        }
+    }
+}
+
+/// A failure that may pass by itself.
+fn transient(message: impl Into<String>) -> Outcome {
+    Outcome::Failed(Failure {
+        is_transient: true,
+        message: message.into(),
+    })
+}
+
+/// The end of a task on PostgreSQL that gives nothing back.
+fn done<T>(result: herdsman_pgctl::Result<T>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Done(Report::Nothing),
+        Err(error) => failed(&error),
+    }
+}
+
+/// A failure of PostgreSQL's side.
+fn failed(error: &herdsman_pgctl::Error) -> Outcome {
+    let is_transient = error.advice() != herdsman_pgctl::Advice::AskHuman;
+    Outcome::Failed(Failure {
+        is_transient,
+        message: observe::chain(error),
+    })
+}

@@ -1,0 +1,217 @@
+//! Tasks on the store.
+//!
+//! An outcome that is not certain is told as unknown; nothing is repeated here.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use herdsman_dcs as dcs;
+use herdsman_ha_core as core;
+use herdsman_ha_core::schema::{history_text, key, merge_history};
+use herdsman_ha_core::{
+    Failure, HistoryLine, KeyState, Outcome, Report, SessionName, StoreGuard, StoreWrite, Timeline,
+};
+
+use super::{Executor, transient};
+use crate::observe;
+use crate::text;
+
+/// The sessions that this process opened, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    open: Mutex<BTreeMap<SessionName, dcs::Session>>,
+}
+
+impl Sessions {
+    fn keep(&self, session: dcs::Session) -> SessionName {
+        let name = SessionName(session.id.to_string());
+        self.lock().insert(name.clone(), session);
+        name
+    }
+
+    fn get(&self, name: &SessionName) -> Option<dcs::Session> {
+        self.lock().get(name).cloned()
+    }
+
+    fn forget(&self, name: &SessionName) {
+        self.lock().remove(name);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<SessionName, dcs::Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Executor {
+    pub(super) async fn open_session(&self, ttl: Duration) -> Outcome {
+        match self.store.open(ttl).await {
+            Ok(session) => {
+                let ttl = session.ttl;
+                let name = self.sessions.keep(session);
+                Outcome::Done(Report::Session { name, ttl })
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    pub(super) async fn renew(
+        &self,
+        session: &SessionName,
+        proves_leader: bool,
+        limit: Duration,
+    ) -> Outcome {
+        let Some(session) = self.sessions.get(session) else {
+            return Outcome::SessionLost;
+        };
+        let mut proof = Vec::new();
+        if proves_leader {
+            match self.prefix.key(key::LEADER) {
+                Ok(key) => proof.push(dcs::Guard::new(key, dcs::Condition::HeldBySession)),
+                Err(error) => return failed(&error.into()),
+            }
+        }
+        match tokio::time::timeout(limit, self.store.renew(&session, &proof)).await {
+            Ok(Ok(dcs::Renewal::Held)) => Outcome::Done(Report::Nothing),
+            Ok(Ok(dcs::Renewal::Refused { .. })) => Outcome::NotApplied,
+            Ok(Err(error)) => failed(&error),
+            Err(_) => Outcome::Unknown,
+        }
+    }
+
+    pub(super) async fn close_session(&self, name: &SessionName) -> Outcome {
+        let Some(session) = self.sessions.get(name) else {
+            return Outcome::SessionLost;
+        };
+        self.sessions.forget(name);
+        match self.store.release(session).await {
+            Ok(()) => Outcome::Done(Report::Nothing),
+            Err(error) => failed(&error),
+        }
+    }
+
+    pub(super) async fn commit(&self, commit: core::Commit) -> Outcome {
+        let session = commit
+            .session
+            .as_ref()
+            .and_then(|name| self.sessions.get(name));
+        if commit.session.is_some() && session.is_none() {
+            return Outcome::SessionLost;
+        }
+        match self.translate(&commit.guards, &commit.writes) {
+            Ok(changes) => self.apply(session.as_ref(), changes).await,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn apply(&self, session: Option<&dcs::Session>, changes: dcs::Commit) -> Outcome {
+        match self.store.commit(session, changes).await {
+            Ok(dcs::CommitOutcome::Applied { revision }) => {
+                Outcome::Done(Report::Committed(observe::revision(revision)))
+            }
+            Ok(dcs::CommitOutcome::NotApplied { .. }) => Outcome::NotApplied,
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn translate(
+        &self,
+        guards: &[StoreGuard],
+        writes: &[StoreWrite],
+    ) -> Result<dcs::Commit, dcs::Error> {
+        let mut commit = dcs::Commit::new();
+        for guard in guards {
+            let condition = match guard.is {
+                KeyState::Absent => dcs::Condition::Absent,
+                KeyState::At(revision) => {
+                    dcs::Condition::AtRevision(dcs::Revision::new(revision.0))
+                }
+                KeyState::HeldBySession => dcs::Condition::HeldBySession,
+            };
+            commit = commit.guard(self.prefix.key(&guard.key)?, condition);
+        }
+        for write in writes {
+            commit = match write {
+                StoreWrite::PutBound { key, value } => {
+                    commit.put(self.prefix.key(key)?, value.clone(), dcs::Lifetime::Session)
+                }
+                StoreWrite::Put { key, value } => commit.put(
+                    self.prefix.key(key)?,
+                    value.clone(),
+                    dcs::Lifetime::Permanent,
+                ),
+                StoreWrite::Delete { key } => commit.delete(self.prefix.key(key)?),
+            };
+        }
+        Ok(commit)
+    }
+
+    /// The history file of the server, with what was published before, as the `history` key.
+    pub(super) async fn publish_history(
+        &self,
+        timeline: Timeline,
+        published: &[HistoryLine],
+        keep: usize,
+    ) -> Outcome {
+        let file = format!("pg_wal/{:08X}.history", timeline.0);
+        let path = self.instance.data_dir().join(file);
+        let content = match tokio::fs::read_to_string(&path).await {
+            Ok(content) => content,
+            Err(error) => return transient(format!("cannot read {}: {error}", path.display())),
+        };
+        let lines = match herdsman_pgctl::parse_history(&content) {
+            Ok(lines) => lines,
+            Err(error) => return transient(format!("{}: {error}", path.display())),
+        };
+        let own: Vec<_> = lines
+            .into_iter()
+            .map(|line| {
+                (
+                    Timeline(line.timeline.0),
+                    core::Lsn(line.switch_lsn.0),
+                    line.reason,
+                )
+            })
+            .collect();
+        let at = text::iso_8601(self.clock.now().wall);
+        let merged = merge_history(published, &own, &self.name, &at, keep);
+        let leader = StoreGuard {
+            key: key::LEADER.to_owned(),
+            is: KeyState::HeldBySession,
+        };
+        let write = StoreWrite::Put {
+            key: key::HISTORY.to_owned(),
+            value: history_text(&merged),
+        };
+        let Some(session) = self.sessions.latest() else {
+            return Outcome::SessionLost;
+        };
+        match self.translate(&[leader], &[write]) {
+            Ok(changes) => self.apply(Some(&session), changes).await,
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+impl Sessions {
+    /// The session opened last: the one in use.
+    fn latest(&self) -> Option<dcs::Session> {
+        self.lock().values().next_back().cloned()
+    }
+}
+
+/// How a call to the store failed, by what may have happened.
+fn failed(error: &dcs::Error) -> Outcome {
+    match error {
+        dcs::Error::Unknown(_) => Outcome::Unknown,
+        dcs::Error::SessionLost { .. } => Outcome::SessionLost,
+        dcs::Error::Unavailable(_) => transient(observe::chain(error)),
+        other => {
+            tracing::warn!(error = observe::chain(other), "the store refused a call");
+            Outcome::Failed(Failure {
+                is_transient: false,
+                message: observe::chain(other),
+            })
+        }
+    }
+}

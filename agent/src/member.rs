@@ -1,0 +1,197 @@
+//! A member's configuration in the terms of the core and of the instance.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use herdsman_dcs::Limits;
+use herdsman_ha_core as core;
+use herdsman_ha_core::{MemberName, SynchronousMode};
+use herdsman_pgctl as pgctl;
+use serde_json::{Value, json};
+
+use crate::settings::{
+    CommandOption, Credentials, EffectivePostgres, Secret, Settings, WatchdogMode,
+    effective_parameters,
+};
+
+/// What the core is told about this member.
+pub(crate) fn core_settings(settings: &Settings) -> core::Settings {
+    let address = &settings.postgresql.connect_address;
+    let effective = EffectivePostgres::new(settings, &json!({}));
+    core::Settings {
+        name: MemberName::from(settings.name.as_str()),
+        conn_url: format!("postgres://{address}/{}", effective.database),
+        api_url: format!("http://{}/patroni", settings.rest_api.connect_address),
+        tags: core::Tags::read(&settings.tags.published()),
+        bootstrap_config: settings
+            .bootstrap
+            .as_ref()
+            .map(|bootstrap| bootstrap.dcs.clone()),
+        watchdog_required: settings.watchdog.mode == WatchdogMode::Required,
+    }
+}
+
+/// The instance that the configuration describes.
+pub(crate) fn instance(settings: &Settings, log_file: Option<PathBuf>) -> pgctl::Instance {
+    let dynamic = first_config(settings);
+    let effective = EffectivePostgres::new(settings, &dynamic);
+    let postgresql = &settings.postgresql;
+    let mut options = pgctl::InstanceOptions::new(
+        settings.name.clone(),
+        postgresql.data_dir.clone(),
+        config(settings, &dynamic, &effective),
+    );
+    options.config_dir = Some(postgresql.config_dir.clone());
+    options
+        .config_base_name
+        .clone_from(&effective.config_base_name);
+    options.bin_dir.clone_from(&effective.bin_dir);
+    options.bin_names.clone_from(&effective.bin_name);
+    options.log_file = log_file;
+    if let Some(pgpass) = &postgresql.pgpass {
+        options.pgpass.clone_from(pgpass);
+    }
+    pgctl::Instance::new(options)
+}
+
+/// The dynamic configuration before the store has told one.
+fn first_config(settings: &Settings) -> Value {
+    settings
+        .bootstrap
+        .as_ref()
+        .map_or_else(|| json!({}), |bootstrap| bootstrap.dcs.clone())
+}
+
+fn config(settings: &Settings, dynamic: &Value, effective: &EffectivePostgres) -> pgctl::Config {
+    let postgresql = &settings.postgresql;
+    let listen: pgctl::Listen = match postgresql.listen.to_string().parse() {
+        Ok(listen) => listen,
+        Err(error) => {
+            // Both crates read the same form; were they to differ, the server listens nowhere else.
+            tracing::warn!(%error, "postgresql.listen");
+            local_listen(postgresql.listen.port)
+        }
+    };
+    let authentication = &postgresql.authentication;
+    let mut config = pgctl::Config::new(
+        listen,
+        credentials(&authentication.superuser),
+        credentials(&authentication.replication),
+    );
+    config.connect_address = pgctl::Address {
+        host: postgresql.connect_address.host.clone(),
+        port: postgresql.connect_address.port,
+    };
+    config.cluster_name.clone_from(&settings.scope);
+    config.database.clone_from(&effective.database);
+    config.use_unix_socket = effective.use_unix_socket;
+    config.rewind = authentication.rewind.as_ref().map(credentials);
+    config.parameters = effective_parameters(settings, dynamic, NEWEST_RULES).values;
+    config.pg_hba.clone_from(&effective.pg_hba);
+    config.pg_ident.clone_from(&effective.pg_ident);
+    config.recovery_conf = effective
+        .recovery_conf
+        .iter()
+        .filter_map(|parameter| Some((parameter.name.clone(), parameter.value.clone()?)))
+        .collect::<BTreeMap<_, _>>();
+    config.custom_conf.clone_from(&effective.custom_conf);
+    config.initdb = settings
+        .bootstrap
+        .iter()
+        .flat_map(|bootstrap| &bootstrap.initdb)
+        .map(tool_option)
+        .collect();
+    config.basebackup = effective.basebackup.iter().map(tool_option).collect();
+    config
+}
+
+/// All served versions (13 and later) have one set of managed parameters.
+const NEWEST_RULES: u32 = 13;
+
+fn local_listen(port: u16) -> pgctl::Listen {
+    format!("127.0.0.1:{port}")
+        .parse()
+        .expect("an address and a port are a listen text")
+}
+
+fn credentials(credentials: &Credentials) -> pgctl::Credentials {
+    let secret = |secret: &Secret| pgctl::Secret::new(secret.expose());
+    let mut result = pgctl::Credentials::new(
+        credentials.username.clone().unwrap_or_default(),
+        credentials.password.as_ref().map(secret),
+    );
+    result.username.clone_from(&credentials.username);
+    for (keyword, value) in &credentials.options {
+        match keyword.as_str() {
+            "sslmode" => result.sslmode = Some(value.clone()),
+            _ => {
+                result.keywords.insert(keyword.clone(), value.clone());
+            }
+        }
+    }
+    result
+}
+
+fn tool_option(option: &CommandOption) -> pgctl::ToolOption {
+    match &option.value {
+        Some(value) => pgctl::ToolOption::with_value(option.name.clone(), value.clone()),
+        None => pgctl::ToolOption::flag(option.name.clone()),
+    }
+}
+
+/// Makes the instance follow a configuration of the store; a running server is told.
+pub(crate) async fn apply(
+    settings: &Settings,
+    dynamic: &Value,
+    instance: &pgctl::Instance,
+) -> pgctl::Result<()> {
+    let effective = EffectivePostgres::new(settings, dynamic);
+    for warning in &effective.warnings {
+        tracing::warn!("{warning}");
+    }
+    let wanted = config(settings, dynamic, &effective);
+    if *instance.config() == wanted {
+        return Ok(());
+    }
+    instance.set_config(wanted);
+    let is_cluster = matches!(
+        instance.facts().await,
+        pgctl::Facts {
+            data: pgctl::DataDirectory::Cluster(_),
+            server: Some(_),
+            ..
+        }
+    );
+    if is_cluster && instance.write_config().await?.any() {
+        instance.reload().await?;
+    }
+    Ok(())
+}
+
+/// How long calls to the store may take, and how long one server of it is waited for.
+pub(crate) fn store_limits(call: Duration) -> Limits {
+    let attempt = (call / 4).clamp(Duration::from_millis(200), Duration::from_millis(1500));
+    Limits {
+        call,
+        attempt: attempt.min(call),
+    }
+}
+
+/// What of a new cluster's configuration this program does not serve and will not ignore.
+pub(crate) fn refusals(settings: &Settings) -> Vec<String> {
+    let (rules, _) = core::Rules::read(&first_config(settings));
+    let mut refusals = Vec::new();
+    if rules.synchronous_mode != SynchronousMode::Off {
+        refusals.push("bootstrap.dcs.synchronous_mode");
+    }
+    if rules.standby_cluster {
+        refusals.push("bootstrap.dcs.standby_cluster");
+    }
+    refusals
+        .into_iter()
+        .map(|key| {
+            format!("{key} is not served yet: this member will not make or lead the cluster")
+        })
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! What the store and PostgreSQL show, translated into the core's views.
+//!
+//! Free functions from one set of plain types to the other; nothing here decides or waits.
+
+use std::collections::BTreeMap;
+
+use herdsman_dcs as dcs;
+use herdsman_ha_core::schema::{RawEntry, read_cluster};
+use herdsman_ha_core::{
+    ClusterView, ControlState, ControlView, DataView, Fault, LocalView, Lsn, Mono, Position,
+    PrimaryView, Revision, ServerView, StandbyView, SystemId, Timeline,
+};
+use herdsman_pgctl as pgctl;
+
+/// The keys of one cluster as a view.
+pub(crate) fn cluster(
+    seen_at: Mono,
+    prefix: &dcs::Prefix,
+    snapshot: &dcs::Snapshot,
+) -> ClusterView {
+    let sessions: BTreeMap<&dcs::Key, String> = snapshot
+        .entries
+        .iter()
+        .filter_map(|(key, entry)| Some((key, entry.session.as_ref()?.to_string())))
+        .collect();
+    let entries = snapshot.entries.iter().filter_map(|(key, entry)| {
+        Some(RawEntry {
+            key: key.below(prefix)?,
+            value: &entry.value,
+            created: revision(entry.created),
+            modified: revision(entry.modified),
+            session: sessions.get(key).map(String::as_str),
+        })
+    });
+    read_cluster(seen_at, revision(snapshot.revision), entries)
+}
+
+/// The core's revision of a store's.
+pub(crate) fn revision(revision: dcs::Revision) -> Revision {
+    Revision(revision.number())
+}
+
+/// Why the store cannot be seen.
+pub(crate) fn fault(error: &dcs::Error) -> Fault {
+    match error {
+        dcs::Error::StoreReplaced { .. } => Fault::StoreReplaced,
+        dcs::Error::Denied(cause) => Fault::Denied(cause.to_string()),
+        other => Fault::Unreachable(chain(other)),
+    }
+}
+
+/// An error with its causes on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// A look at the instance as a view.
+pub(crate) fn local(seen_at: Mono, facts: &pgctl::Facts) -> LocalView {
+    LocalView {
+        seen_at,
+        data: data(&facts.data),
+        server: server(facts),
+    }
+}
+
+fn data(data: &pgctl::DataDirectory) -> DataView {
+    match data {
+        pgctl::DataDirectory::Missing | pgctl::DataDirectory::Empty => DataView::Empty,
+        pgctl::DataDirectory::Leftover(_) => DataView::Leftover,
+        pgctl::DataDirectory::NotACluster(what) => {
+            DataView::Unusable(format!("the data directory is no database: {what}"))
+        }
+        pgctl::DataDirectory::Unreadable(why) => {
+            DataView::Unusable(format!("the data directory cannot be read: {why}"))
+        }
+        pgctl::DataDirectory::Cluster(control) => DataView::Cluster(ControlView {
+            system_id: SystemId(control.system_id),
+            state: control_state(control.state),
+            checkpoint: Position {
+                timeline: Timeline(control.timeline.0),
+                lsn: Lsn(control.checkpoint.0),
+            },
+        }),
+    }
+}
+
+fn control_state(state: pgctl::ClusterState) -> ControlState {
+    match state {
+        pgctl::ClusterState::ShutDown => ControlState::ShutDown,
+        pgctl::ClusterState::ShutDownInRecovery => ControlState::ShutDownInRecovery,
+        pgctl::ClusterState::InProduction | pgctl::ClusterState::InCrashRecovery => {
+            ControlState::InProduction
+        }
+        pgctl::ClusterState::InArchiveRecovery => ControlState::InArchiveRecovery,
+        pgctl::ClusterState::ShuttingDown => ControlState::InProduction,
+        pgctl::ClusterState::StartingUp => ControlState::Other,
+    }
+}
+
+fn server(facts: &pgctl::Facts) -> ServerView {
+    match (&facts.process, &facts.server) {
+        (pgctl::Process::Down, _) => ServerView::Down {
+            orphans: facts.orphans,
+        },
+        (pgctl::Process::Starting { .. }, _) => ServerView::Starting,
+        (pgctl::Process::Stopping { .. }, _) => ServerView::Stopping,
+        (pgctl::Process::Unresponsive { .. }, _) | (pgctl::Process::Running { .. }, None) => {
+            ServerView::Unresponsive
+        }
+        (pgctl::Process::Running { .. }, Some(server)) => running(server),
+    }
+}
+
+fn running(server: &pgctl::Server) -> ServerView {
+    let timeline = Timeline(server.timeline.0);
+    let slots = physical_slots(server);
+    match &server.role {
+        pgctl::ServerRole::Primary { flushed } => ServerView::Primary(PrimaryView {
+            position: Position {
+                timeline,
+                lsn: Lsn(flushed.0),
+            },
+            slots,
+        }),
+        pgctl::ServerRole::Standby(standby) => {
+            let receiver = standby.receiver.as_ref();
+            let lsn = |lsn: Option<pgctl::Lsn>| Lsn(lsn.unwrap_or_default().0);
+            ServerView::Standby(StandbyView {
+                timeline,
+                received: lsn(standby.received),
+                replayed: lsn(standby.replayed),
+                wal_end_reached: standby.wal_end_reached,
+                is_streaming: receiver.is_some_and(|receiver| receiver.status == "streaming"),
+                upstream: standby.upstream.clone(),
+                slots,
+            })
+        }
+    }
+}
+
+fn physical_slots(server: &pgctl::Server) -> BTreeMap<String, Option<Lsn>> {
+    server
+        .slots
+        .iter()
+        .filter(|slot| slot.kind == pgctl::SlotKind::Physical && !slot.is_temporary)
+        .map(|slot| (slot.name.clone(), slot.restart_lsn.map(|lsn| Lsn(lsn.0))))
+        .collect()
+}

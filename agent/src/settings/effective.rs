@@ -1,0 +1,148 @@
+//! The `postgresql` section in force: defaults, over them the dynamic
+//! configuration, over it the file. A pure function of both.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::yaml::Value;
+
+use super::parameters::{dynamic_postgresql, passed_over};
+use super::reader::{Findings, Section};
+use super::{
+    CommandOption, Parameter, ProblemKind, Settings, SharedPostgres, Warning, WarningKind, keys,
+};
+
+/// The keys of `postgresql` that are in force for this member, apart from
+/// parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EffectivePostgres {
+    /// The stem of the main configuration file's name (`postgresql`).
+    pub config_base_name: String,
+    /// A file to include instead of the original configuration.
+    pub custom_conf: Option<PathBuf>,
+    /// The folder of PostgreSQL's programs; the search path when absent.
+    pub bin_dir: Option<PathBuf>,
+    /// Other names of programs, by their usual name.
+    pub bin_name: BTreeMap<String, String>,
+    /// The database that the agent connects to (`postgres`).
+    pub database: String,
+    /// All lines of `pg_hba.conf`; the file is left alone when absent.
+    pub pg_hba: Option<Vec<String>>,
+    /// All lines of `pg_ident.conf`; the file is left alone when absent.
+    pub pg_ident: Option<Vec<String>>,
+    /// Extra recovery settings of a standby.
+    pub recovery_conf: Vec<Parameter>,
+    /// Options of `pg_basebackup`.
+    pub basebackup: Vec<CommandOption>,
+    /// Options of `pg_rewind`.
+    pub rewind: Vec<CommandOption>,
+    /// Whether the agent connects through the server's Unix socket (no).
+    pub use_unix_socket: bool,
+    /// The same for local replication connections (no).
+    pub use_unix_socket_repl: bool,
+    /// How long a start may take until the server answers (60 s).
+    pub pg_ctl_timeout: Duration,
+    /// Whether `pg_rewind` may be used (no).
+    pub use_pg_rewind: bool,
+    /// Whether members get replication slots (yes). Only the dynamic
+    /// configuration can say no.
+    pub use_slots: bool,
+    /// Whether a failed rewind may be followed by a new copy (no).
+    pub remove_data_directory_on_rewind_failure: bool,
+    /// Whether diverged data may be replaced by a new copy (no).
+    pub remove_data_directory_on_diverged_timelines: bool,
+    /// What the dynamic configuration holds that is not in force.
+    pub warnings: Vec<Warning>,
+}
+
+impl EffectivePostgres {
+    /// Lays the file of this member over the dynamic configuration of its
+    /// cluster (the whole `/config` object). A value that cannot be used is
+    /// passed over with a warning: a bad edit must not stop a running cluster.
+    #[must_use]
+    pub fn new(settings: &Settings, dynamic: &serde_json::Value) -> Self {
+        let mut findings = Findings::default();
+        let node = dynamic_postgresql(dynamic);
+        let section = Section::at(&node, "postgresql".to_owned());
+        check_keys(&mut findings, &section);
+        let use_slots = findings.optional_boolean(&section, "use_slots");
+        let dynamic = SharedPostgres::read(&mut findings, &section);
+        let local = settings.postgresql.shared.clone();
+        let no = |local: Option<bool>, dynamic: Option<bool>| local.or(dynamic).unwrap_or(false);
+        Self {
+            config_base_name: local
+                .config_base_name
+                .or(dynamic.config_base_name)
+                .unwrap_or_else(|| "postgresql".to_owned()),
+            custom_conf: local.custom_conf.or(dynamic.custom_conf),
+            bin_dir: local.bin_dir.or(dynamic.bin_dir),
+            bin_name: local.bin_name.or(dynamic.bin_name).unwrap_or_default(),
+            database: local
+                .database
+                .or(dynamic.database)
+                .unwrap_or_else(|| "postgres".to_owned()),
+            pg_hba: local.pg_hba.or(dynamic.pg_hba),
+            pg_ident: local.pg_ident.or(dynamic.pg_ident),
+            recovery_conf: local
+                .recovery_conf
+                .or(dynamic.recovery_conf)
+                .unwrap_or_default(),
+            basebackup: local.basebackup.or(dynamic.basebackup).unwrap_or_default(),
+            rewind: local.rewind.or(dynamic.rewind).unwrap_or_default(),
+            use_unix_socket: no(local.use_unix_socket, dynamic.use_unix_socket),
+            use_unix_socket_repl: no(local.use_unix_socket_repl, dynamic.use_unix_socket_repl),
+            pg_ctl_timeout: local
+                .pg_ctl_timeout
+                .or(dynamic.pg_ctl_timeout)
+                .unwrap_or(Duration::from_secs(60)),
+            use_pg_rewind: no(local.use_pg_rewind, dynamic.use_pg_rewind),
+            use_slots: use_slots.unwrap_or(true),
+            remove_data_directory_on_rewind_failure: no(
+                local.remove_data_directory_on_rewind_failure,
+                dynamic.remove_data_directory_on_rewind_failure,
+            ),
+            remove_data_directory_on_diverged_timelines: no(
+                local.remove_data_directory_on_diverged_timelines,
+                dynamic.remove_data_directory_on_diverged_timelines,
+            ),
+            warnings: passed_over(findings),
+        }
+    }
+}
+
+/// Keys that only the file of a member may hold are named, as are those that
+/// nobody takes.
+fn check_keys(findings: &mut Findings, section: &Section<'_>) {
+    if let Some(node) = section.node()
+        && !matches!(node.value, Value::Map(_) | Value::Null)
+    {
+        let (expected, found) = ("a map", node.kind());
+        let kind = ProblemKind::WrongType { expected, found };
+        findings.problem_at(section.place(), "postgresql", kind);
+    }
+    for (key, field) in section.fields() {
+        if ONLY_LOCAL.contains(&key) {
+            findings.warn(&field, WarningKind::OnlyLocal);
+        }
+    }
+    keys::check(
+        findings,
+        section,
+        &[keys::SHARED_POSTGRESQL],
+        |key, value| {
+            let is_taken = matches!(key, "parameters" | "use_slots") || ONLY_LOCAL.contains(&key);
+            is_taken || SharedPostgres::is_method_section(section, key, value)
+        },
+    );
+}
+
+const ONLY_LOCAL: [&str; 7] = [
+    "connect_address",
+    "proxy_address",
+    "listen",
+    "config_dir",
+    "data_dir",
+    "pgpass",
+    "authentication",
+];

@@ -1,0 +1,316 @@
+//! Real etcd servers on this machine, for tests of this crate and of those who use it.
+//!
+//! Nothing here is for production. The functions block, and they panic with the server's log when
+//! a server does not come up, because a test cannot go on without it.
+//!
+//! Invariant: a server lives no longer than its [`EtcdServers`]: whatever state it is in, dropping
+//! the value kills it, waits for it and removes its data.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Names the etcd binary when it is not the `etcd` of the search path.
+const BINARY_VARIABLE: &str = "HERDSMAN_TEST_ETCD";
+const LONGEST_START: Duration = Duration::from_secs(60);
+/// How often ports are chosen anew when somebody else was faster to take them.
+const PORT_ATTEMPTS: usize = 5;
+
+/// One etcd cluster of one or more members, numbered from zero.
+#[derive(Debug)]
+pub struct EtcdServers {
+    members: Vec<Member>,
+    cluster: String,
+    arguments: Vec<String>,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Member {
+    name: String,
+    client: SocketAddr,
+    peer: SocketAddr,
+    /// Nothing while the member is killed.
+    process: Option<Child>,
+}
+
+/// Why a server did not come up.
+enum StartFailure {
+    PortTaken,
+    Other(String),
+}
+
+impl EtcdServers {
+    /// Starts a single server and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not come up, also when there is no etcd on this machine.
+    #[must_use]
+    pub fn single() -> Self {
+        Self::start(1, &[])
+    }
+
+    /// Starts a cluster of three members and waits until all answer.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn cluster_of_three() -> Self {
+        Self::start(3, &[])
+    }
+
+    /// Starts a single server with further arguments.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn single_with(arguments: &[&str]) -> Self {
+        Self::start(1, arguments)
+    }
+
+    fn start(count: usize, arguments: &[&str]) -> Self {
+        for _ in 0..PORT_ATTEMPTS {
+            let mut servers = Self::plan(count, arguments);
+            match servers.start_all() {
+                Ok(()) => return servers,
+                Err(StartFailure::PortTaken) => {}
+                Err(StartFailure::Other(problem)) => panic!("{problem}"),
+            }
+        }
+        panic!("no free ports found for etcd in {PORT_ATTEMPTS} attempts");
+    }
+
+    fn plan(count: usize, arguments: &[&str]) -> Self {
+        let ports = free_addresses(count * 2);
+        let member = |(number, pair): (usize, &[SocketAddr])| Member {
+            name: format!("etcd-{number}"),
+            client: pair[0],
+            peer: pair[1],
+            process: None,
+        };
+        let members: Vec<Member> = ports.chunks(2).enumerate().map(member).collect();
+        let peers = members
+            .iter()
+            .map(|m| format!("{}=http://{}", m.name, m.peer));
+        Self {
+            cluster: peers.collect::<Vec<_>>().join(","),
+            members,
+            arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            folder: TempDir::new().expect("a folder for temporary files can be made"),
+        }
+    }
+
+    fn start_all(&mut self) -> Result<(), StartFailure> {
+        for number in 0..self.members.len() {
+            self.spawn(number)?;
+        }
+        for number in 0..self.members.len() {
+            self.wait_until_healthy(number)?;
+        }
+        Ok(())
+    }
+
+    /// The client addresses of all members, as URLs.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        (0..self.members.len()).map(|n| self.endpoint(n)).collect()
+    }
+
+    /// The client address of one member, as URL.
+    #[must_use]
+    pub fn endpoint(&self, number: usize) -> String {
+        format!("http://{}", self.members[number].client)
+    }
+
+    /// Kills a member; its data stays. Killing it twice is no error.
+    pub fn kill(&mut self, number: usize) {
+        self.members[number].kill();
+    }
+
+    /// Kills a member and removes its data: started again it is an empty store.
+    pub fn wipe(&mut self, number: usize) {
+        self.kill(number);
+        let data = self.folder.path().join(&self.members[number].name);
+        // It is missing if the member was wiped before.
+        let _ = std::fs::remove_dir_all(data);
+    }
+
+    /// Stops a member with `SIGSTOP`: it keeps its connections and answers nothing.
+    ///
+    /// # Panics
+    /// When the member is killed.
+    pub fn stop(&self, number: usize) {
+        self.members[number].signal(Signal::STOP);
+    }
+
+    /// Lets a stopped member go on.
+    ///
+    /// # Panics
+    /// When the member is killed.
+    pub fn cont(&self, number: usize) {
+        self.members[number].signal(Signal::CONT);
+    }
+
+    /// Starts a killed member again on its data and its ports. Does not wait until it answers:
+    /// alone it may not be able to, see [`wait_until_all_answer`](Self::wait_until_all_answer).
+    ///
+    /// # Panics
+    /// When the process cannot be started.
+    pub fn restart(&mut self, number: usize) {
+        self.kill(number);
+        if let Err(StartFailure::Other(problem)) = self.spawn(number) {
+            panic!("{problem}");
+        }
+    }
+
+    /// Waits until every member answers and sees a leader.
+    ///
+    /// # Panics
+    /// When one does not within a minute.
+    pub fn wait_until_all_answer(&mut self) {
+        for number in 0..self.members.len() {
+            if let Err(StartFailure::Other(problem)) = self.wait_until_healthy(number) {
+                panic!("{problem}");
+            }
+        }
+    }
+
+    fn spawn(&mut self, number: usize) -> Result<(), StartFailure> {
+        let log = self.log_path(number);
+        let log = OpenOptions::new().create(true).append(true).open(log);
+        let log = log.expect("the folder of temporary files is writable");
+        let mut command = self.command(&self.members[number], &log);
+        let process = command.spawn().map_err(|error| {
+            let program = command.get_program().to_string_lossy();
+            StartFailure::Other(format!("{program} cannot be started: {error}"))
+        })?;
+        self.members[number].process = Some(process);
+        Ok(())
+    }
+
+    fn command(&self, member: &Member, log: &File) -> Command {
+        let binary = std::env::var_os(BINARY_VARIABLE).unwrap_or_else(|| "etcd".into());
+        let mut command = Command::new(binary);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ETCD_") {
+                command.env_remove(name);
+            }
+        }
+        if cfg!(target_arch = "aarch64") {
+            // etcd 3.4 refuses other architectures than amd64 unless it is told so.
+            command.env("ETCD_UNSUPPORTED_ARCH", "arm64");
+        }
+        let client = format!("http://{}", member.client);
+        let peer = format!("http://{}", member.peer);
+        let output = || log.try_clone().expect("a file can be opened twice");
+        command
+            .args(["--name", &member.name])
+            .arg("--data-dir")
+            .arg(self.folder.path().join(&member.name))
+            .args(["--listen-client-urls", &client])
+            .args(["--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer])
+            .args(["--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &self.cluster])
+            .args(["--initial-cluster-token", &self.cluster])
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(output())
+            .stderr(output());
+        command
+    }
+
+    fn wait_until_healthy(&mut self, number: usize) -> Result<(), StartFailure> {
+        let log = self.log_path(number);
+        let member = &mut self.members[number];
+        let deadline = Instant::now() + LONGEST_START;
+        while !is_healthy(member.client) {
+            if member.has_exited() {
+                let log = read(&log);
+                return Err(if log.contains("address already in use") {
+                    StartFailure::PortTaken
+                } else {
+                    StartFailure::Other(format!("{} has ended:\n{log}", member.name))
+                });
+            }
+            if Instant::now() > deadline {
+                let (name, log) = (&member.name, read(&log));
+                let problem = format!("{name} does not answer:\n{log}");
+                return Err(StartFailure::Other(problem));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn log_path(&self, number: usize) -> PathBuf {
+        let name = &self.members[number].name;
+        self.folder.path().join(format!("{name}.log"))
+    }
+}
+
+impl Drop for EtcdServers {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            member.kill();
+        }
+    }
+}
+
+impl Member {
+    /// Kills and reaps the process. A stopped one can be killed as well.
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself, then there is nothing to kill and only to reap.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("the member is not killed");
+        // The process is our child and not reaped, so its id cannot belong to another one.
+        kill_process(Pid::from_child(process), signal).expect("a child can be signalled");
+    }
+
+    fn has_exited(&mut self) -> bool {
+        match &mut self.process {
+            Some(process) => matches!(process.try_wait(), Ok(Some(_))),
+            None => true,
+        }
+    }
+}
+
+/// Addresses that nobody listens on. All are held until all are found, so they differ.
+fn free_addresses(count: usize) -> Vec<SocketAddr> {
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a port can be found"))
+        .collect();
+    let address = |l: &TcpListener| l.local_addr().expect("a bound socket has an address");
+    listeners.iter().map(address).collect()
+}
+
+/// Asks the server's health page, which says whether it sees a leader.
+fn is_healthy(address: SocketAddr) -> bool {
+    let limit = Duration::from_secs(1);
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, limit)?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.contains(r#""health":"true""#))
+}
+
+fn read(path: &Path) -> String {
+    let content = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&content).into_owned()
+}

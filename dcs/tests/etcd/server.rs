@@ -1,0 +1,182 @@
+//! A single server: what it says about itself, and what it refuses.
+
+use std::time::Duration;
+
+use etcd_client::{Client, ConnectOptions};
+use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions, V2Keys, v2_keys};
+use herdsman_dcs::test_servers::EtcdServers;
+use herdsman_dcs::{Dcs, Error, Lifetime, Prefix, Revision, WatchEvent};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn access(servers: &EtcdServers) -> EtcdDcs {
+    EtcdDcs::new(EtcdOptions::new(servers.endpoints()).unwrap())
+}
+
+fn prefix() -> Prefix {
+    Prefix::new("/demo").unwrap()
+}
+
+#[tokio::test]
+async fn empty_store_in_place_of_a_full_one_is_noticed_until_a_session_is_opened() {
+    let mut servers = EtcdServers::single();
+    let dcs = access(&servers);
+    let key = prefix().key("x").unwrap();
+    for _ in 0..5 {
+        let put = dcs.put(None, key.clone(), vec![], Lifetime::Permanent);
+        assert!(put.await.unwrap().is_applied());
+    }
+    servers.wipe(0);
+    servers.restart(0);
+    servers.wait_until_all_answer();
+
+    for _ in 0..2 {
+        let read = dcs.snapshot(&prefix()).await;
+        let replaced = Error::StoreReplaced {
+            seen: Revision::new(6),
+            found: Revision::new(1),
+        };
+        assert_eq!(read, Err(replaced));
+    }
+    let write = dcs.put(None, key, vec![], Lifetime::Permanent).await;
+    assert!(
+        matches!(write, Err(Error::StoreReplaced { .. })),
+        "{write:?}"
+    );
+    dcs.open(Duration::from_secs(5)).await.unwrap();
+    assert!(dcs.snapshot(&prefix()).await.unwrap().entries.is_empty());
+}
+
+#[tokio::test]
+async fn restart_keeps_sessions_and_keys() {
+    let mut servers = EtcdServers::single();
+    let dcs = access(&servers);
+    let session = dcs.open(Duration::from_secs(60)).await.unwrap();
+    let key = prefix().key("x").unwrap();
+    let put = dcs.put(Some(&session), key, vec![], Lifetime::Session);
+    let put = put.await.unwrap();
+    servers.restart(0);
+    servers.wait_until_all_answer();
+    let found = dcs.snapshot(&prefix()).await.unwrap();
+    assert_eq!(Some(found.revision), put.revision());
+    assert!(dcs.renew(&session, &[]).await.is_ok());
+}
+
+#[tokio::test]
+async fn reader_that_is_far_behind_holds_up_no_call_and_gets_a_list() {
+    let servers = EtcdServers::single();
+    let dcs = access(&servers);
+    let mut watch = dcs.watch(&prefix()).await.unwrap();
+    let WatchEvent::Listed(mut mirror) = watch.next().await else {
+        panic!("a watch begins with a list");
+    };
+    let key = prefix().key("x").unwrap();
+    for _ in 0..1500 {
+        let put = dcs.put(None, key.clone(), vec![b'x'; 1024], Lifetime::Permanent);
+        assert!(put.await.unwrap().is_applied());
+    }
+    let last = dcs.snapshot(&prefix()).await.unwrap();
+    let mut lists = 0;
+    while mirror.revision < last.revision {
+        match watch.next().await {
+            WatchEvent::Listed(snapshot) => {
+                mirror = snapshot;
+                lists += 1;
+            }
+            WatchEvent::Changed { revision, changes } => mirror.apply(revision, changes),
+            WatchEvent::Interrupted(_) => {}
+        }
+    }
+    assert_eq!(mirror, last);
+    assert_eq!(lists, 1);
+}
+
+#[tokio::test]
+async fn wrong_password_is_denied_and_the_right_one_works() {
+    let servers = EtcdServers::single();
+    enable_authentication(&servers).await;
+    let as_user = |password: &str| {
+        let options = EtcdOptions::new(servers.endpoints()).unwrap();
+        EtcdDcs::new(options.user("root", password))
+    };
+    let right = as_user("secret");
+    let session = right.open(Duration::from_secs(60)).await.unwrap();
+    assert!(right.renew(&session, &[]).await.is_ok());
+    assert!(right.snapshot(&prefix()).await.is_ok());
+    let mut watch = right.watch(&prefix()).await.unwrap();
+    let listed = watch.next().await;
+    assert!(matches!(listed, WatchEvent::Listed(_)), "{listed:?}");
+
+    for denied in [as_user("guess-7"), access(&servers)] {
+        let error = denied.snapshot(&prefix()).await.unwrap_err();
+        assert!(matches!(error, Error::Denied(_)), "{error:?}");
+        assert!(!format!("{error:?}").contains("guess-7"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn token_of_a_restarted_server_is_renewed_without_notice() {
+    let mut servers = EtcdServers::single();
+    enable_authentication(&servers).await;
+    let options = EtcdOptions::new(servers.endpoints()).unwrap();
+    let dcs = EtcdDcs::new(options.user("root", "secret"));
+    assert!(dcs.snapshot(&prefix()).await.is_ok());
+    servers.restart(0);
+    servers.wait_until_all_answer();
+    let key = prefix().key("x").unwrap();
+    let put = dcs.put(None, key, vec![], Lifetime::Permanent).await;
+    assert!(put.unwrap().is_applied());
+}
+
+async fn enable_authentication(servers: &EtcdServers) {
+    let options = ConnectOptions::new();
+    let mut admin = Client::connect(servers.endpoints(), Some(options))
+        .await
+        .unwrap();
+    admin.user_add("root", "secret", None).await.unwrap();
+    admin.user_grant_role("root", "root").await.unwrap();
+    admin.auth_enable().await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_of_the_old_api_are_found() {
+    let servers = EtcdServers::single_with(&["--enable-v2=true"]);
+    let endpoint = servers.endpoint(0);
+    let ask = || async { v2_keys(&endpoint, &prefix(), Duration::from_secs(10)).await };
+    assert_eq!(ask().await, Ok(V2Keys::Absent));
+    put_v2(&endpoint, "/demo/x").await;
+    assert_eq!(ask().await, Ok(V2Keys::Present));
+    let other = Prefix::new("/other").unwrap();
+    let other = v2_keys(&endpoint, &other, Duration::from_secs(10)).await;
+    assert_eq!(other, Ok(V2Keys::Absent));
+}
+
+#[tokio::test]
+async fn server_without_the_old_api_says_so() {
+    let mut servers = EtcdServers::single_with(&["--enable-v2=false"]);
+    let endpoint = servers.endpoint(0);
+    let prefix = prefix();
+    let ask = |limit| v2_keys(&endpoint, &prefix, limit);
+    assert_eq!(ask(Duration::from_secs(10)).await, Ok(V2Keys::NotServed));
+    servers.stop(0);
+    let hung = ask(Duration::from_millis(200)).await;
+    assert!(matches!(hung, Err(Error::Unavailable(_))), "{hung:?}");
+    servers.kill(0);
+    let dead = ask(Duration::from_secs(10)).await;
+    assert!(matches!(dead, Err(Error::Unavailable(_))), "{dead:?}");
+}
+
+async fn put_v2(endpoint: &str, key: &str) {
+    let address = endpoint.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let body = "value=1";
+    let request = format!(
+        "PUT /v2/keys{key} HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("201 Created"), "{answer}");
+}

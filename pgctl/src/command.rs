@@ -1,0 +1,328 @@
+//! Runs one PostgreSQL program and waits for its end.
+//!
+//! Invariant: when the future is dropped or the limit is over, the program and
+//! everything it started is killed. Its words are in English (`LC_ALL=C`).
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::text;
+
+/// What is kept of the output, to be read by us.
+const KEPT_BYTES: usize = 1 << 20;
+/// How many of the last lines go into an error.
+const ERROR_LINES: usize = 12;
+
+/// How long a program may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    /// From start to end.
+    Total(Duration),
+    /// Between two words from it.
+    Silence(Duration),
+}
+
+/// A program with its arguments.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
+    input: Vec<u8>,
+}
+
+impl Tool {
+    pub(crate) const fn new(name: &'static str, program: PathBuf) -> Self {
+        Self {
+            name,
+            program,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            input: Vec::new(),
+        }
+    }
+
+    pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// What it reads from its standard input. Not shown anywhere.
+    pub(crate) fn input(mut self, input: Vec<u8>) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// Runs it. Each line it writes, to either output, goes to `line`; what
+    /// it wrote to its standard output is returned.
+    pub(crate) async fn run(
+        self,
+        limit: Limit,
+        mut line: impl FnMut(&str) + Send,
+    ) -> Result<String> {
+        let name = self.name;
+        let (mut running, input) = self.spawn()?;
+        let mut lines = VecDeque::new();
+        let ended = running
+            .follow(input, limit, |text| {
+                line(text);
+                if !text.trim().is_empty() {
+                    lines.push_back(text.to_owned());
+                    if lines.len() > ERROR_LINES {
+                        lines.pop_front();
+                    }
+                }
+            })
+            .await;
+        let (status, output) = ended.map_err(|failure| failure.into_error(name, limit))?;
+        if status.success() {
+            return Ok(output);
+        }
+        Err(Error::Command {
+            program: name.to_owned(),
+            status: status.to_string(),
+            lines: lines.into(),
+        })
+    }
+
+    fn spawn(self) -> Result<(Running, Vec<u8>)> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env("LC_ALL", "C")
+            .env("LANG", "C")
+            .env_remove("PGDATA")
+            .env_remove("PGPASSWORD")
+            .envs(self.environment)
+            .stdin(if self.input.is_empty() {
+                Stdio::null()
+            } else {
+                Stdio::piped()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = command
+            .spawn()
+            .map_err(Error::io("cannot run", &self.program))?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        Ok((Running { child, group }, self.input))
+    }
+}
+
+enum Failure {
+    Io(std::io::Error),
+    TimedOut,
+}
+
+impl Failure {
+    fn into_error(self, name: &'static str, limit: Limit) -> Error {
+        match (self, limit) {
+            (Self::Io(source), _) => Error::Io {
+                what: "cannot talk to",
+                path: name.into(),
+                source,
+            },
+            (Self::TimedOut, Limit::Total(after)) => Error::TimedOut {
+                what: name.to_owned(),
+                after,
+            },
+            (Self::TimedOut, Limit::Silence(after)) => Error::TimedOut {
+                what: format!("{name}, or a word from it,"),
+                after,
+            },
+        }
+    }
+}
+
+/// A program on its way, with its process group.
+struct Running {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Running {
+    async fn follow(
+        &mut self,
+        input: Vec<u8>,
+        limit: Limit,
+        mut line: impl FnMut(&str),
+    ) -> Result<(ExitStatus, String), Failure> {
+        let mut stdout = self.child.stdout.take().expect("stdout is piped");
+        let mut stderr = self.child.stderr.take().expect("stderr is piped");
+        let mut stdin = self.child.stdin.take();
+        let (mut out_lines, mut err_lines) = (Lines::default(), Lines::default());
+        let (mut out_open, mut err_open) = (true, true);
+        let mut output = Vec::new();
+        let mut deadline = Instant::now() + limit.duration();
+        let feed = async {
+            if let Some(pipe) = stdin.as_mut() {
+                // A program that ends without reading all of it reports its reason itself.
+                let _ = pipe.write_all(&input).await;
+            }
+            drop(stdin);
+        };
+        tokio::pin!(feed);
+        let mut fed = false;
+        while out_open || err_open {
+            tokio::select! {
+                () = &mut feed, if !fed => fed = true,
+                chunk = read(&mut stdout), if out_open => {
+                    let chunk = chunk.map_err(Failure::Io)?;
+                    out_open = !chunk.is_empty();
+                    let room = KEPT_BYTES.saturating_sub(output.len());
+                    output.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    out_lines.push(&chunk, &mut line);
+                    limit.extend(&mut deadline);
+                }
+                chunk = read(&mut stderr), if err_open => {
+                    let chunk = chunk.map_err(Failure::Io)?;
+                    err_open = !chunk.is_empty();
+                    err_lines.push(&chunk, &mut line);
+                    limit.extend(&mut deadline);
+                }
+                () = tokio::time::sleep_until(deadline) => return Err(Failure::TimedOut),
+            }
+        }
+        let status = tokio::time::timeout_at(deadline, self.child.wait()).await;
+        let status = status
+            .map_err(|_| Failure::TimedOut)?
+            .map_err(Failure::Io)?;
+        self.group = None;
+        Ok((status, String::from_utf8_lossy(&output).into_owned()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The group, because pg_basebackup and initdb have children of their
+        // own. It is cleared once the leader is reaped, so the id is still ours.
+        if let Some(group) = self.group {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Limit {
+    const fn duration(self) -> Duration {
+        match self {
+            Self::Total(duration) | Self::Silence(duration) => duration,
+        }
+    }
+
+    fn extend(self, deadline: &mut Instant) {
+        match self {
+            Self::Total(_) => {}
+            Self::Silence(duration) => *deadline = Instant::now() + duration,
+        }
+    }
+}
+
+async fn read(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
+    let mut chunk = vec![0; 8192];
+    let count = from.read(&mut chunk).await?;
+    chunk.truncate(count);
+    Ok(chunk)
+}
+
+/// Cuts a stream into lines, at line feeds and at the carriage returns with
+/// which programs overwrite their progress. The end of the stream ends a line.
+#[derive(Default)]
+struct Lines {
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, chunk: &[u8], line: &mut impl FnMut(&str)) {
+        self.rest.extend_from_slice(chunk);
+        if chunk.is_empty() && !self.rest.is_empty() {
+            self.rest.push(b'\n');
+        }
+        while let Some(end) = self
+            .rest
+            .iter()
+            .position(|byte| matches!(byte, b'\n' | b'\r'))
+        {
+            let whole: Vec<u8> = self.rest.drain(..=end).collect();
+            line(String::from_utf8_lossy(&whole[..end]).trim_end());
+        }
+    }
+}
+
+/// The tail of what a program or a server wrote to a file.
+pub(crate) fn tail(content: &[u8]) -> Vec<String> {
+    text::last_lines(&String::from_utf8_lossy(content), ERROR_LINES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Tool {
+        Tool::new("sh", "/bin/sh".into()).arg("-c").arg(script)
+    }
+
+    #[tokio::test]
+    async fn output_is_returned_and_each_line_is_seen() {
+        let mut seen = Vec::new();
+        let tool = shell("read x; echo out $x; printf 'a\\rb\\nend' >&2").input(b"word\n".to_vec());
+        let limit = Limit::Total(Duration::from_secs(20));
+        let output = tool
+            .run(limit, |line| seen.push(line.to_owned()))
+            .await
+            .unwrap();
+        assert_eq!(output, "out word\n");
+        seen.sort();
+        assert_eq!(seen, ["a", "b", "end", "out word"]);
+    }
+
+    #[tokio::test]
+    async fn failure_carries_status_and_last_lines() {
+        let limit = Limit::Total(Duration::from_secs(20));
+        let error = shell("echo why >&2; exit 3")
+            .run(limit, |_| {})
+            .await
+            .unwrap_err();
+        let Error::Command { status, lines, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert!(status.contains('3'), "{status}");
+        assert_eq!(lines, ["why"]);
+    }
+
+    #[tokio::test]
+    async fn the_limit_kills_the_program_and_its_children() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let limit = Limit::Silence(Duration::from_millis(300));
+        let tool = shell("sleep 600 & echo $!; wait");
+        let error = tool
+            .run(limit, move |line| {
+                sender.send(line.parse::<u32>().unwrap()).unwrap()
+            })
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
+        let grandchild = receiver.recv().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while crate::process::proc::stat(grandchild).is_some_and(|stat| !stat.is_zombie()) {
+            assert!(Instant::now() < deadline, "the grandchild lives on");
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The configuration files of the server.
+//!
+//! The main file is ours and includes the one that was there before. Invariant:
+//! a file is replaced as a whole or not at all, and only when it would differ.
+
+mod auto_conf;
+mod files;
+mod parameters;
+mod pgpass;
+mod render;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::conninfo::ConnInfo;
+use crate::error::{Error, Result};
+use crate::instance::Instance;
+use crate::options::Config;
+use crate::standby::Recovery;
+use crate::version::Version;
+
+pub(crate) use files::{file_mode, write_atomically};
+pub(crate) use parameters::{Parameters, managed_names, pending_restart};
+
+/// Which files [`Instance::write_config`] had to change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConfigChange {
+    /// The main configuration file.
+    pub settings: bool,
+    /// `pg_hba.conf`.
+    pub hba: bool,
+    /// `pg_ident.conf`.
+    pub ident: bool,
+}
+
+impl ConfigChange {
+    /// Whether a running server has something new to read.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.settings || self.hba || self.ident
+    }
+}
+
+impl Instance {
+    /// Writes the configuration files as the [`Config`] has them, each at once
+    /// or not at all, and only those that differ. Does not reload.
+    ///
+    /// The recovery settings are those of the last start, follow or promotion;
+    /// a new handle keeps the ones it finds.
+    ///
+    /// # Errors
+    /// [`Error::NoCluster`], or a file that cannot be written.
+    pub async fn write_config(&self) -> Result<ConfigChange> {
+        let version = self.program_version().await?;
+        let instance = self.clone();
+        let written = tokio::task::spawn_blocking(move || instance.write_config_files(version));
+        written.await.expect("writing files does not panic")
+    }
+
+    fn write_config_files(&self, version: Version) -> Result<ConfigChange> {
+        let data_dir = self.data_dir();
+        if !data_dir.join("PG_VERSION").exists() {
+            return Err(Error::NoCluster {
+                path: data_dir.to_owned(),
+                what: "it has no file PG_VERSION".to_owned(),
+            });
+        }
+        let config = self.config();
+        let mode = file_mode(data_dir)?;
+        let include = self.keep_original(&config)?;
+        let recovery = self.recovery_lines(&config, version)?;
+        let parameters = Parameters::of(&config);
+        let own_file = |name: &str, lines: &Option<Vec<String>>| -> Option<PathBuf> {
+            let path = self.config_dir().join(name);
+            // Outside the data directory the server would not find them.
+            let needed = lines.is_some() || (self.config_dir() != data_dir && path.exists());
+            needed.then_some(path)
+        };
+        let settings = render::Settings {
+            include: include.as_deref(),
+            parameters: &parameters,
+            hba_file: own_file("pg_hba.conf", &config.pg_hba),
+            ident_file: own_file("pg_ident.conf", &config.pg_ident),
+            recovery: &recovery,
+        };
+        let write = |path: &Path, content: &str| write_atomically(path, content.as_bytes(), mode);
+        let lines = |name: &str, lines: &Option<Vec<String>>| match lines {
+            Some(lines) => write(&self.config_dir().join(name), &render::lines_file(lines)),
+            None => Ok(false),
+        };
+        Ok(ConfigChange {
+            hba: lines("pg_hba.conf", &config.pg_hba)?,
+            ident: lines("pg_ident.conf", &config.pg_ident)?,
+            settings: write(&self.config_file(), &settings.render())?,
+        })
+    }
+
+    /// Sets the original main file aside, the first time, and returns what our
+    /// own shall include.
+    fn keep_original(&self, config: &Config) -> Result<Option<String>> {
+        if let Some(custom) = &config.custom_conf {
+            return Ok(Some(custom.display().to_string()));
+        }
+        let base_name = format!("{}.base.conf", self.options().config_base_name);
+        let base = self.config_dir().join(&base_name);
+        let main = self.config_file();
+        if !base.exists() {
+            match std::fs::read_to_string(&main) {
+                Ok(text) if render::is_generated(&text, &base_name) => return Ok(None),
+                Ok(_) => {
+                    std::fs::rename(&main, &base).map_err(Error::io("cannot rename", &main))?
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(Error::io("cannot read", &main)(error)),
+            }
+        }
+        Ok(Some(base_name))
+    }
+
+    fn recovery_lines(&self, config: &Config, version: Version) -> Result<Vec<String>> {
+        match self.recovery() {
+            Recovery::Primary => Ok(Vec::new()),
+            Recovery::AsFound => {
+                let found = std::fs::read_to_string(self.config_file()).unwrap_or_default();
+                Ok(render::recovery_section(&found))
+            }
+            Recovery::Standby(upstream) => {
+                let info = match &upstream {
+                    Some(upstream) => {
+                        let has_password = self.write_pgpass(config, upstream)?;
+                        Some(self.replication_info(config, upstream, version, has_password))
+                    }
+                    None => None,
+                };
+                let slot = upstream
+                    .as_ref()
+                    .and_then(|upstream| upstream.slot.as_deref());
+                Ok(render::standby_section(config, info.as_deref(), slot))
+            }
+        }
+    }
+
+    fn replication_info(
+        &self,
+        config: &Config,
+        upstream: &crate::Upstream,
+        version: Version,
+        has_password: bool,
+    ) -> String {
+        let passfile = has_password.then_some(self.options().pgpass.as_path());
+        let info = ConnInfo {
+            upstream,
+            credentials: &config.replication,
+            database: &config.database,
+            passfile,
+            application_name: self.name(),
+            version,
+        };
+        info.render()
+    }
+
+    /// Writes the password file for a server; `false` if there is no password.
+    fn write_pgpass(&self, config: &Config, upstream: &crate::Upstream) -> Result<bool> {
+        let Some(content) = pgpass::render(upstream, &config.replication) else {
+            return Ok(false);
+        };
+        // libpq ignores a password file that the group may read.
+        write_atomically(&self.options().pgpass, content.as_bytes(), 0o600)?;
+        Ok(true)
+    }
+
+    /// A connection string for a helper program, and its password file.
+    pub(crate) async fn prepare_connection(
+        &self,
+        upstream: &crate::Upstream,
+    ) -> Result<(String, Option<PathBuf>)> {
+        let version = self.program_version().await?;
+        let config = self.config();
+        let has_password = self.write_pgpass(&config, upstream)?;
+        let info = self.replication_info(&config, upstream, version, has_password);
+        Ok((info, has_password.then(|| self.options().pgpass.clone())))
+    }
+
+    /// Drops recovery settings from `postgresql.auto.conf`, where they would
+    /// win over ours. A base backup made with `-R` leaves them there.
+    pub(crate) fn clean_auto_conf(&self) -> Result<()> {
+        let path = self.data_dir().join("postgresql.auto.conf");
+        let content = match std::fs::read_to_string(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::io("cannot read", &path)(error)),
+        };
+        let mode = file_mode(self.data_dir())?;
+        write_atomically(
+            &path,
+            auto_conf::without_recovery(&content).as_bytes(),
+            mode,
+        )?;
+        Ok(())
+    }
+}

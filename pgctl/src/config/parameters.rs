@@ -1,0 +1,260 @@
+//! Server parameters: which go where.
+//!
+//! Managed parameters are given on the command line, so that `ALTER SYSTEM`
+//! cannot override them. Recovery parameters have a section of their own.
+//! Whether a name or value is one PostgreSQL accepts is not judged here.
+
+use std::collections::BTreeMap;
+
+use crate::facts::PendingRestart;
+use crate::options::Config;
+
+/// Managed parameters in the order of the command line.
+const MANAGED: [&str; 13] = [
+    "listen_addresses",
+    "port",
+    "cluster_name",
+    "wal_level",
+    "hot_standby",
+    "max_connections",
+    "max_wal_senders",
+    "max_prepared_transactions",
+    "max_locks_per_transaction",
+    "track_commit_timestamp",
+    "max_replication_slots",
+    "max_worker_processes",
+    "wal_log_hints",
+];
+
+/// Recovery parameters of every supported version. They are settings of a
+/// standby, not of the cluster.
+const RECOVERY: [&str; 16] = [
+    "archive_cleanup_command",
+    "primary_conninfo",
+    "primary_slot_name",
+    "promote_trigger_file",
+    "recovery_end_command",
+    "recovery_min_apply_delay",
+    "recovery_target",
+    "recovery_target_action",
+    "recovery_target_inclusive",
+    "recovery_target_lsn",
+    "recovery_target_name",
+    "recovery_target_time",
+    "recovery_target_timeline",
+    "recovery_target_xid",
+    "restore_command",
+    "trigger_file",
+];
+
+pub(super) fn is_recovery_parameter(name: &str) -> bool {
+    RECOVERY
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether a user's recovery setting is ours to decide.
+pub(super) fn is_target_or_upstream(name: &str) -> bool {
+    let of_ours = ["primary_conninfo", "primary_slot_name"];
+    name.starts_with("recovery_target") || of_ours.contains(&name)
+}
+
+/// The parameters of a configuration, sorted out. Names are in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    /// For the main file, without the recovery ones.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Recovery settings that were given among the others.
+    pub(crate) recovery: BTreeMap<String, String>,
+}
+
+impl Parameters {
+    /// All of a configuration: where to listen is not the user's to override.
+    pub(crate) fn of(config: &Config) -> Self {
+        let mut parameters = Self::new(&config.parameters);
+        let ours = [
+            ("listen_addresses", config.listen.listen_addresses()),
+            ("port", config.listen.port().to_string()),
+            ("cluster_name", config.cluster_name.clone()),
+        ];
+        for (name, value) in ours {
+            parameters.settings.insert(name.to_owned(), value);
+        }
+        parameters
+    }
+
+    pub(super) fn new(given: &BTreeMap<String, String>) -> Self {
+        let mut settings = BTreeMap::new();
+        let mut recovery = BTreeMap::new();
+        for (name, value) in given {
+            let name = name.to_ascii_lowercase();
+            let place = if is_recovery_parameter(&name) {
+                &mut recovery
+            } else {
+                &mut settings
+            };
+            place.insert(name, value.clone());
+        }
+        keep_segments_to_size(&mut settings);
+        Self { settings, recovery }
+    }
+
+    /// Managed parameters that are set, for the command line, in its order.
+    pub(crate) fn managed(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        MANAGED.iter().filter_map(|name| {
+            let value = self.settings.get(*name)?;
+            Some((*name, value.as_str()))
+        })
+    }
+}
+
+/// Version 13 replaced `wal_keep_segments` by a size.
+fn keep_segments_to_size(settings: &mut BTreeMap<String, String>) {
+    let Some(segments) = settings.remove("wal_keep_segments") else {
+        return;
+    };
+    if let Ok(segments) = segments.trim().parse::<u64>() {
+        let size = format!("{}MB", segments.saturating_mul(16));
+        settings.entry("wal_keep_size".to_owned()).or_insert(size);
+    }
+}
+
+/// The condition under which a row of `pg_settings` may be of interest here.
+pub(crate) fn managed_names() -> String {
+    let names: Vec<String> = MANAGED.iter().map(|name| format!("'{name}'")).collect();
+    names.join(",")
+}
+
+/// What a restart would change: what the server knows of, and the managed
+/// parameters, whose new value the server never sees in a file because the
+/// command line comes before it.
+///
+/// `found` are name, current value, and whether the server itself waits.
+pub(crate) fn pending_restart(
+    parameters: &Parameters,
+    found: impl Iterator<Item = (String, String, bool)>,
+) -> Vec<PendingRestart> {
+    found
+        .filter_map(|(name, current, server_waits)| {
+            let wanted = parameters.settings.get(&name).cloned();
+            let is_managed = MANAGED.contains(&name.as_str()) && name != "hot_standby";
+            let differs = wanted
+                .as_ref()
+                .is_some_and(|wanted| !same_value(wanted, &current));
+            let waits = server_waits || (is_managed && differs);
+            waits.then_some(PendingRestart {
+                name,
+                current,
+                wanted,
+            })
+        })
+        .collect()
+}
+
+fn same_value(wanted: &str, current: &str) -> bool {
+    let wanted = wanted.trim();
+    if let (Ok(wanted), Ok(current)) = (wanted.parse::<i64>(), current.parse::<i64>()) {
+        return wanted == current;
+    }
+    if let (Some(wanted), Some(current)) = (as_switch(wanted), as_switch(current)) {
+        return wanted == current;
+    }
+    // `hot_standby` is the old name of a level that is shown as `replica`.
+    let level = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "hot_standby" | "archive" => "replica".to_owned(),
+        other => other.to_owned(),
+    };
+    level(wanted) == level(current)
+}
+
+fn as_switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |pair: &(&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn names_are_lowered_and_recovery_settings_kept_apart() {
+        let parameters = Parameters::new(&map(&[("Work_Mem", "1MB"), ("Restore_Command", "cp")]));
+        assert_eq!(parameters.settings, map(&[("work_mem", "1MB")]));
+        assert_eq!(parameters.recovery, map(&[("restore_command", "cp")]));
+    }
+
+    #[test]
+    fn kept_segments_become_a_size_unless_one_is_given() {
+        let of = |pairs| Parameters::new(&map(pairs)).settings;
+        assert_eq!(
+            of(&[("wal_keep_segments", "8")]),
+            map(&[("wal_keep_size", "128MB")])
+        );
+        assert_eq!(
+            of(&[("wal_keep_segments", "8"), ("wal_keep_size", "1GB")]),
+            map(&[("wal_keep_size", "1GB")])
+        );
+    }
+
+    #[test]
+    fn managed_parameters_have_the_order_of_the_command_line() {
+        let parameters = Parameters::new(&map(&[
+            ("wal_log_hints", "on"),
+            ("max_connections", "50"),
+            ("work_mem", "1MB"),
+            ("wal_level", "replica"),
+        ]));
+        let managed: Vec<_> = parameters.managed().collect();
+        assert_eq!(
+            managed,
+            [
+                ("wal_level", "replica"),
+                ("max_connections", "50"),
+                ("wal_log_hints", "on")
+            ]
+        );
+    }
+
+    #[test]
+    fn restart_is_pending_for_what_the_server_or_the_command_line_holds_back() {
+        let parameters = Parameters::new(&map(&[
+            ("max_connections", "150"),
+            ("wal_level", "hot_standby"),
+            ("wal_log_hints", "true"),
+            ("shared_buffers", "1GB"),
+        ]));
+        let row = |name: &str, value: &str, waits| (name.to_owned(), value.to_owned(), waits);
+        let pending = pending_restart(
+            &parameters,
+            [
+                row("max_connections", "100", false),
+                row("wal_level", "replica", false),
+                row("wal_log_hints", "on", false),
+                row("port", "5432", false),
+                row("shared_buffers", "16384", true),
+                row("huge_pages", "try", true),
+            ]
+            .into_iter(),
+        );
+        let names: Vec<_> = pending
+            .iter()
+            .map(|p| (p.name.as_str(), p.wanted.as_deref()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("max_connections", Some("150")),
+                ("shared_buffers", Some("1GB")),
+                ("huge_pages", None)
+            ]
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! SQL sessions with the local server.
+//!
+//! Invariant: every wait has a limit of our own. The library's connect timeout
+//! does not cover the startup exchange, and a dropped query goes on at the
+//! server; so a session that did not answer is cancelled and thrown away.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+
+use crate::error::{Error, Result};
+use crate::instance::Instance;
+use crate::options::Config;
+use crate::process::LockFile;
+use crate::text;
+use crate::version::Version;
+
+/// What the server is told about a session at its beginning.
+const QUIET: &str = "-c search_path=pg_catalog -c pg_stat_statements.track=none";
+
+/// The rows of each statement of a text, in order.
+pub(crate) type Results = Vec<Vec<SimpleQueryRow>>;
+
+/// A session with a server.
+pub(crate) struct Session {
+    client: Client,
+    io: JoinHandle<()>,
+    /// The version the server reported.
+    pub(crate) version: Version,
+    /// Which server, for messages.
+    peer: String,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Otherwise it would wait for the answer to a query that nobody wants.
+        self.io.abort();
+    }
+}
+
+impl Session {
+    /// Connects to the running local server as the superuser. Each statement
+    /// may take `limit`, and so may connecting.
+    pub(crate) async fn local(instance: &Instance, limit: Duration) -> Result<Self> {
+        let config = instance.config();
+        let lock = LockFile::read(instance.data_dir()).ok().flatten();
+        let lock = lock.ok_or(Error::NotRunning)?;
+        let place = Place::of(&config, &lock);
+        let mut settings = tokio_postgres::Config::new();
+        settings
+            .host(&place.host)
+            .port(place.port)
+            .dbname(&config.database)
+            .application_name("herdsman")
+            .options(format!(
+                "{QUIET} -c statement_timeout={}",
+                limit.as_millis()
+            ))
+            .connect_timeout(limit);
+        if let Some(user) = &config.superuser.username {
+            settings.user(user);
+        }
+        if let Some(password) = &config.superuser.password {
+            settings.password(password.expose());
+        }
+        let peer = format!("at {}:{}", place.host, place.port);
+        let connecting = settings.connect(NoTls);
+        let connected = tokio::time::timeout(limit, connecting).await;
+        let (client, connection) = connected
+            .map_err(|_| timed_out(format!("connecting to PostgreSQL {peer}"), limit))?
+            .map_err(|error| unreachable_error(&peer, &error))?;
+        let version = connection.parameter("server_version");
+        let version = version
+            .and_then(Version::of_program_output)
+            .ok_or_else(|| Error::Unexpected {
+                what: "server version",
+                found: version.unwrap_or("none").to_owned(),
+            })?;
+        let io = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = %text::chain(&error), "connection ended");
+            }
+        });
+        Ok(Self {
+            client,
+            io,
+            version,
+            peer,
+        })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs statements in one round trip. `what` names them in an error; the
+    /// text itself is never shown.
+    pub(crate) async fn run(&self, what: &str, sql: &str, limit: Duration) -> Result<Results> {
+        let asked = tokio::time::timeout(limit, self.client.simple_query(sql)).await;
+        match asked {
+            Ok(Ok(messages)) => Ok(by_statement(messages)),
+            Ok(Err(error)) => Err(query_error(what, &self.peer, &error)),
+            Err(_) => {
+                let cancel = self.client.cancel_token();
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(limit, cancel.cancel_query(NoTls)).await;
+                });
+                Err(timed_out(what.to_owned(), limit))
+            }
+        }
+    }
+}
+
+/// Where the running server can be reached from here. It may have been started
+/// with other settings than the present ones, so its own note is asked.
+struct Place {
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    fn of(config: &Config, lock: &LockFile) -> Self {
+        let socket = lock.socket_dir.clone();
+        let address = lock.listen_address.as_deref().map(|address| match address {
+            "*" | "0.0.0.0" | "::" => "localhost".to_owned(),
+            other => other.to_owned(),
+        });
+        let host = match config.use_unix_socket {
+            true => socket.or(address),
+            false => address.or(socket),
+        };
+        Self {
+            host: host.unwrap_or_else(|| config.listen.local_address().host),
+            port: lock.port.unwrap_or_else(|| config.listen.port()),
+        }
+    }
+}
+
+pub(crate) fn by_statement(messages: Vec<SimpleQueryMessage>) -> Results {
+    let mut results = Vec::new();
+    let mut rows = Vec::new();
+    for message in messages {
+        if let SimpleQueryMessage::CommandComplete(_) = message {
+            results.push(std::mem::take(&mut rows));
+        } else if let SimpleQueryMessage::Row(row) = message {
+            rows.push(row);
+        }
+    }
+    results
+}
+
+pub(crate) const fn timed_out(what: String, after: Duration) -> Error {
+    Error::TimedOut { what, after }
+}
+
+pub(crate) fn unreachable_error(peer: &str, error: &tokio_postgres::Error) -> Error {
+    Error::Unreachable {
+        to: peer.to_owned(),
+        message: message(error),
+        code: error.code().map(|code| code.code().to_owned()),
+    }
+}
+
+pub(crate) fn query_error(what: &str, peer: &str, error: &tokio_postgres::Error) -> Error {
+    match error.as_db_error() {
+        // Class 57: the server ends the session, the statement is not to blame.
+        Some(refused) if !refused.code().code().starts_with("57P") => Error::Sql {
+            what: what.to_owned(),
+            message: refused.message().to_owned(),
+            code: refused.code().code().to_owned(),
+        },
+        Some(_) | None => unreachable_error(peer, error),
+    }
+}
+
+fn message(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(refused) => refused.message().to_owned(),
+        None => text::chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Credentials;
+
+    fn place(use_unix_socket: bool, socket: Option<&str>, address: Option<&str>) -> String {
+        let nobody = Credentials::system_user();
+        let listen = "10.0.0.1:5432".parse().unwrap();
+        let mut config = Config::new(listen, nobody.clone(), nobody);
+        config.use_unix_socket = use_unix_socket;
+        let lock = LockFile {
+            pid: 1,
+            is_single_user: false,
+            data_dir: String::new(),
+            start_time: 0,
+            port: Some(5433),
+            socket_dir: socket.map(str::to_owned),
+            listen_address: address.map(str::to_owned),
+            shared_memory: None,
+            status: None,
+        };
+        let place = Place::of(&config, &lock);
+        format!("{}:{}", place.host, place.port)
+    }
+
+    #[test]
+    fn the_running_server_tells_where_it_is() {
+        assert_eq!(
+            place(false, Some("/tmp"), Some("127.0.0.1")),
+            "127.0.0.1:5433"
+        );
+        assert_eq!(place(true, Some("/tmp"), Some("127.0.0.1")), "/tmp:5433");
+        assert_eq!(place(true, None, Some("*")), "localhost:5433");
+        assert_eq!(place(false, Some("/tmp"), None), "/tmp:5433");
+        assert_eq!(place(false, None, None), "10.0.0.1:5433");
+    }
+}

@@ -1,0 +1,287 @@
+//! Starting the server.
+//!
+//! `postgres` is spawned directly, in a session of its own, and outlives us.
+//! Invariant: nothing is spawned while another process of this server may be
+//! left, nor after a kill that was announced since the start began.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::lock_file::{LockFile, Status};
+use super::postmaster::Postmaster;
+use super::{log, reap_orphans, stale};
+use crate::config::Parameters;
+use crate::connection::{Session, timed_out};
+use crate::data_directory::{blocking, no_processes};
+use crate::error::{Error, Result};
+use crate::instance::Instance;
+use crate::standby::Recovery;
+use crate::upstream::Upstream;
+
+/// What a server shall be when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartAs {
+    /// It takes writes.
+    Primary,
+    /// It recovers, and follows the upstream if there is one.
+    Standby {
+        /// Whom to stream from; without one it only uses its archive.
+        upstream: Option<Upstream>,
+    },
+}
+
+/// A server that has come up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Started {
+    /// Its postmaster.
+    pub pid: u32,
+    /// Settings that had to be larger than configured, because a standby does
+    /// not start with less than its primary had. They need another restart
+    /// when the configuration may apply again.
+    pub raised: Vec<RaisedParameter>,
+}
+
+/// A parameter that was started with more than its configured value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaisedParameter {
+    /// Its name.
+    pub name: String,
+    /// The configured value.
+    pub configured: u64,
+    /// The value in force, from the control file.
+    pub in_force: u64,
+}
+
+impl Instance {
+    /// Starts the server and waits until it takes connections; for a standby
+    /// that is when it is consistent.
+    ///
+    /// The configuration is written first, signal files are set to fit. The
+    /// postmaster has a session of its own and outlives this process. When the
+    /// future is dropped after the spawn, the server goes on starting.
+    ///
+    /// # Errors
+    /// [`Error::StartFailed`] with the last lines of the log when it ended,
+    /// [`Error::TimedOut`] when it is still starting after `limit`,
+    /// [`Error::PreEmpted`] when everything was killed meanwhile,
+    /// [`Error::AlreadyRunning`], [`Error::Orphans`], [`Error::NoCluster`], and
+    /// what [`preflight`](Self::preflight) tells.
+    pub async fn start(&self, as_what: StartAs, limit: Duration) -> Result<Started> {
+        self.start_unless_killed(as_what, limit, self.kills()).await
+    }
+
+    pub(super) async fn start_unless_killed(
+        &self,
+        as_what: StartAs,
+        limit: Duration,
+        kills: u64,
+    ) -> Result<Started> {
+        let deadline = Instant::now() + limit;
+        self.check_before_start().await?;
+        let is_standby = matches!(as_what, StartAs::Standby { .. });
+        self.set_recovery(match as_what {
+            StartAs::Primary => Recovery::Primary,
+            StartAs::Standby { upstream } => Recovery::Standby(upstream),
+        });
+        self.clean_auto_conf()?;
+        self.write_config().await?;
+        let raised = match is_standby {
+            true => self.too_small_for_standby().await?,
+            false => Vec::new(),
+        };
+        let mut command = self.postmaster_command(&raised)?;
+        let log_start = self.log_length();
+        let spawned = self.unless_killed(kills, || {
+            self.set_signal_files(is_standby)?;
+            let child = command.spawn();
+            child.map_err(Error::io("cannot run", Path::new(command.get_program())))
+        })??;
+        // The child is watched and reaped by its pidfd, not by this handle.
+        let pid = spawned.id();
+        drop(spawned);
+        let postmaster = self.watch_spawned(pid).ok_or_else(|| Error::Unexpected {
+            what: "state of the spawned server",
+            found: format!("process {pid} cannot be watched"),
+        })?;
+        tracing::info!(pid, is_standby, "postmaster spawned");
+        self.wait_until_up(&postmaster, deadline, limit, log_start, kills)
+            .await?;
+        Ok(Started { pid, raised })
+    }
+
+    async fn check_before_start(&self) -> Result<()> {
+        if let Some(postmaster) = self.postmaster() {
+            return Err(Error::AlreadyRunning {
+                pid: postmaster.pid,
+            });
+        }
+        self.check_cluster().await?;
+        let data_dir = self.data_dir().to_owned();
+        let config = self.config();
+        let port = config.listen.port();
+        let socket_dirs = stale::socket_dirs(&config);
+        blocking(move || {
+            reap_orphans();
+            no_processes(&data_dir)?;
+            stale::remove_locks(&data_dir, &socket_dirs, port)
+        })
+        .await
+    }
+
+    /// Settings below what the control file demands of a standby.
+    async fn too_small_for_standby(&self) -> Result<Vec<RaisedParameter>> {
+        let control = self.control_data().await?;
+        let parameters = Parameters::of(&self.config());
+        let raised = control.limits.iter().filter_map(|(name, needed)| {
+            let configured = parameters.settings.get(*name)?.trim().parse().ok()?;
+            (configured < *needed).then(|| RaisedParameter {
+                name: (*name).to_owned(),
+                configured,
+                in_force: *needed,
+            })
+        });
+        Ok(raised.collect())
+    }
+
+    fn postmaster_command(&self, raised: &[RaisedParameter]) -> Result<Command> {
+        let data_dir = fs::canonicalize(self.data_dir())
+            .map_err(Error::io("cannot look at", self.data_dir()))?;
+        let config_file = absolute(&self.config_file())?;
+        let mut command = Command::new(self.program("postgres")?);
+        command.arg("-D").arg(&data_dir);
+        command.arg(format!("--config-file={}", config_file.display()));
+        for (name, value) in Parameters::of(&self.config()).managed() {
+            let higher = raised.iter().find(|raised| raised.name == name);
+            match higher {
+                Some(higher) => command.arg(format!("--{name}={}", higher.in_force)),
+                None => command.arg(format!("--{name}={value}")),
+            };
+        }
+        clean_environment(&mut command);
+        // From its first moment on it can be found by its working directory.
+        command.current_dir(&data_dir).stdin(Stdio::null());
+        if let Some(path) = &self.options().log_file {
+            let open = || -> io::Result<(File, File)> {
+                let options = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o600)
+                    .open(path)?;
+                Ok((options.try_clone()?, options))
+            };
+            let (out, err) = open().map_err(Error::io("cannot open", path))?;
+            command.stdout(out).stderr(err);
+        }
+        // SAFETY: setsid is async-signal-safe, and nothing else happens
+        // between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::setsid()
+                    .map(|_| ())
+                    .map_err(io::Error::from)
+            });
+        }
+        Ok(command)
+    }
+
+    async fn wait_until_up(
+        &self,
+        postmaster: &Arc<Postmaster>,
+        deadline: Instant,
+        limit: Duration,
+        log_start: u64,
+        kills: u64,
+    ) -> Result<()> {
+        let mut pause = Duration::from_millis(5);
+        loop {
+            if self.takes_connections(postmaster.pid, deadline).await {
+                return Ok(());
+            }
+            tokio::select! {
+                exit = postmaster.ended() => {
+                    // Its end is then the kill's doing, not the server's fault.
+                    self.unless_killed(kills, || ())?;
+                    let log = self.log_since(log_start);
+                    return Err(Error::StartFailed { exit, log });
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    return Err(timed_out("starting PostgreSQL".to_owned(), limit));
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 3 / 2).min(Duration::from_millis(100));
+        }
+    }
+
+    async fn takes_connections(&self, pid: u32, deadline: Instant) -> bool {
+        let lock = LockFile::read(self.data_dir()).ok().flatten();
+        match lock
+            .filter(|lock| lock.pid == pid)
+            .and_then(|lock| lock.status)
+        {
+            Some(Status::Ready) => {}
+            // Without hot standby it will take none, and is as far as it gets.
+            Some(Status::Standby) => return self.has_no_hot_standby(),
+            Some(Status::Starting | Status::Stopping) | None => return false,
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        match Session::local(self, left.min(self.options().sql_timeout)).await {
+            Ok(_) => true,
+            // A refusal of us, for another reason than that it is starting.
+            Err(Error::Unreachable { code, .. }) => code.is_some_and(|code| code != "57P03"),
+            Err(_) => false,
+        }
+    }
+
+    fn has_no_hot_standby(&self) -> bool {
+        let parameters = Parameters::of(&self.config());
+        let value = parameters.settings.get("hot_standby").map(String::as_str);
+        matches!(value, Some("off" | "false" | "no" | "0"))
+    }
+
+    fn log_length(&self) -> u64 {
+        let path = self.options().log_file.as_ref();
+        path.and_then(|path| fs::metadata(path).ok())
+            .map_or(0, |file| file.len())
+    }
+
+    fn log_since(&self, start: u64) -> Vec<String> {
+        log::last_words(self.data_dir(), self.options().log_file.as_deref(), start)
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(Error::io("cannot resolve", path))
+}
+
+/// The server shall not see what is meant for us, nor our secrets.
+fn clean_environment(command: &mut Command) {
+    const OURS: [&str; 3] = ["HERDSMAN_", "PATRONI_", "KUBERNETES_"];
+    const SINGLE: [&str; 6] = [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "PGDATA",
+        "PGPASSWORD",
+        "PGPASSFILE",
+    ];
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if OURS.iter().any(|prefix| text.starts_with(prefix)) || SINGLE.contains(&&*text) {
+            command.env_remove(&name);
+        }
+    }
+    // A limit for the server alone is given under another name.
+    if let Some(value) = std::env::var_os("PG_MALLOC_ARENA_MAX") {
+        command.env("MALLOC_ARENA_MAX", value);
+    }
+}

@@ -1,0 +1,205 @@
+//! Questions to another server over a replication connection.
+//!
+//! The library cannot open one: it has no way to put `replication=true` into
+//! the startup packet. So the packet is completed on its way to the socket.
+
+mod startup;
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, NoTls, SimpleQueryRow};
+
+use crate::connection::{by_statement, query_error, timed_out, unreachable_error};
+use crate::error::{Error, Result};
+use crate::instance::Instance;
+use crate::lsn::Lsn;
+use crate::options::Config;
+use crate::timeline::{HistoryLine, Timeline, parse_history};
+use crate::upstream::Upstream;
+use startup::{AsReplication, Wire};
+
+/// Who a server is, as `IDENTIFY_SYSTEM` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The cluster's identifier.
+    pub system_id: u64,
+    /// The server's timeline.
+    pub timeline: Timeline,
+    /// Flushed on a primary, replayed on a standby.
+    pub lsn: Lsn,
+}
+
+impl Instance {
+    /// Asks a server who it is.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::TimedOut`].
+    pub async fn identify(&self, server: &Upstream, limit: Duration) -> Result<Identity> {
+        let config = self.config();
+        within(server, limit, async {
+            let walsender = Walsender::connect(&config, server).await?;
+            let row = walsender.row("IDENTIFY_SYSTEM").await?;
+            Ok(Identity {
+                system_id: column(&row, "systemid")?,
+                timeline: column(&row, "timeline")?,
+                lsn: column(&row, "xlogpos")?,
+            })
+        })
+        .await
+    }
+
+    /// Asks a server for the history of a timeline; empty for timeline 1.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] when it does not have that history, and those of
+    /// [`identify`](Self::identify).
+    pub async fn timeline_history(
+        &self,
+        server: &Upstream,
+        timeline: Timeline,
+        limit: Duration,
+    ) -> Result<Vec<HistoryLine>> {
+        if timeline <= Timeline(1) {
+            return Ok(Vec::new());
+        }
+        let config = self.config();
+        within(server, limit, async {
+            let walsender = Walsender::connect(&config, server).await?;
+            let row = walsender
+                .row(&format!("TIMELINE_HISTORY {timeline}"))
+                .await?;
+            let content: String = column(&row, "content")?;
+            parse_history(&content).map_err(|error| Error::Unexpected {
+                what: "timeline history",
+                found: error.to_string(),
+            })
+        })
+        .await
+    }
+
+    /// Asks a server whether it takes writes, by the same role and protocol
+    /// that a clone or a rewind uses. Ask it right before deleting data.
+    ///
+    /// A version 13 primary that is read-only by configuration counts as none.
+    ///
+    /// # Errors
+    /// Those of [`identify`](Self::identify).
+    pub async fn is_primary(&self, server: &Upstream, limit: Duration) -> Result<bool> {
+        let config = self.config();
+        within(server, limit, async {
+            let walsender = Walsender::connect(&config, server).await?;
+            let version = walsender.row("SHOW server_version_num").await?;
+            let version: u32 = column(&version, "server_version_num")?;
+            // Only version 14 has the setting that says it in so many words.
+            // In recovery every transaction is read-only, so the older one
+            // errs to the careful side alone.
+            let setting = match version {
+                0..140_000 => "transaction_read_only",
+                140_000.. => "in_hot_standby",
+            };
+            let row = walsender.row(&format!("SHOW {setting}")).await?;
+            let value: String = column(&row, setting)?;
+            Ok(value == "off")
+        })
+        .await
+    }
+}
+
+async fn within<T>(
+    server: &Upstream,
+    limit: Duration,
+    asking: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let asked = tokio::time::timeout(limit, asking).await;
+    asked.unwrap_or_else(|_| Err(timed_out(format!("asking server {server}"), limit)))
+}
+
+/// A replication connection. It knows the replication commands and `SHOW`, by
+/// the simple protocol only.
+struct Walsender {
+    client: Client,
+    io: tokio::task::JoinHandle<()>,
+    peer: String,
+}
+
+impl Drop for Walsender {
+    fn drop(&mut self) {
+        self.io.abort();
+    }
+}
+
+impl Walsender {
+    /// Connects to the first host that takes the connection.
+    async fn connect(config: &Config, server: &Upstream) -> Result<Self> {
+        let peer = server.to_string();
+        let mut last = io::Error::from(io::ErrorKind::InvalidInput);
+        for host in server.hosts() {
+            match dial(host, server.port).await {
+                Ok(wire) => return Self::begin(config, wire, peer).await,
+                Err(error) => last = error,
+            }
+        }
+        Err(Error::Unreachable {
+            to: peer,
+            message: last.to_string(),
+            code: None,
+        })
+    }
+
+    async fn begin(config: &Config, wire: Wire, peer: String) -> Result<Self> {
+        let mut settings = tokio_postgres::Config::new();
+        let role = &config.replication;
+        // The seam for TLS: the packet must be completed inside the encryption,
+        // so the wrapper goes around the encrypted stream.
+        settings
+            .ssl_mode(SslMode::Disable)
+            .application_name("herdsman");
+        if let Some(user) = &role.username {
+            settings.user(user);
+        }
+        if let Some(password) = &role.password {
+            settings.password(password.expose());
+        }
+        let connected = settings.connect_raw(AsReplication::new(wire), NoTls).await;
+        let (client, connection) = connected.map_err(|error| unreachable_error(&peer, &error))?;
+        let io = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "replication connection ended");
+            }
+        });
+        Ok(Self { client, io, peer })
+    }
+
+    async fn row(&self, command: &str) -> Result<SimpleQueryRow> {
+        let asked = self.client.simple_query(command).await;
+        let messages = asked.map_err(|error| query_error(command, &self.peer, &error))?;
+        let rows = by_statement(messages).into_iter().flatten().next();
+        rows.ok_or_else(|| Error::Unexpected {
+            what: "answer of a replication connection",
+            found: format!("no row for {command}"),
+        })
+    }
+}
+
+async fn dial(host: &str, port: u16) -> io::Result<Wire> {
+    if host.starts_with('/') {
+        let socket = Path::new(host).join(format!(".s.PGSQL.{port}"));
+        return Ok(Wire::Unix(UnixStream::connect(socket).await?));
+    }
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(Wire::Tcp(stream))
+}
+
+fn column<T: std::str::FromStr>(row: &SimpleQueryRow, name: &'static str) -> Result<T> {
+    let text = row.try_get(name).ok().flatten();
+    let value = text.and_then(|text| text.parse().ok());
+    value.ok_or_else(|| Error::Unexpected {
+        what: "answer of a replication connection",
+        found: format!("{name} is {text:?}"),
+    })
+}

@@ -1,0 +1,99 @@
+//! Following an upstream.
+//!
+//! Invariant: what is written to disk is also what this handle remembers, so
+//! that a later write of the configuration keeps it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::config::{file_mode, write_atomically};
+use crate::error::{Error, Result};
+use crate::instance::Instance;
+use crate::upstream::Upstream;
+
+/// What [`Instance::follow`] had to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// Everything was as it should be.
+    Unchanged,
+    /// The settings were written and the running server told to read them.
+    Reloaded,
+    /// The settings were written; the server is down.
+    Written,
+}
+
+/// What the recovery section of the main configuration file shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// As it is: this handle has not decided on it yet.
+    AsFound,
+    /// None.
+    Primary,
+    /// That of a standby.
+    Standby(Option<Upstream>),
+}
+
+impl Instance {
+    /// Lets the standby stream from `upstream`, or from nobody.
+    ///
+    /// A running server is reloaded, not restarted. Whether it comes to stream
+    /// is a later fact. On a running primary this only prepares its next start.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub async fn follow(&self, upstream: Option<Upstream>) -> Result<Followed> {
+        let before = self.recovery();
+        let wanted = Recovery::Standby(upstream);
+        let is_new = before != wanted;
+        self.set_recovery(wanted);
+        let written = self.write_follow().await;
+        if written.is_err() {
+            self.set_recovery(before);
+        }
+        let changed = written?;
+        if self.postmaster().is_none() {
+            return Ok(if changed {
+                Followed::Written
+            } else {
+                Followed::Unchanged
+            });
+        }
+        // A reload that was lost is repeated: after a failed attempt the files
+        // may be right although the server never read them.
+        if changed || is_new {
+            self.reload().await?;
+            return Ok(Followed::Reloaded);
+        }
+        Ok(Followed::Unchanged)
+    }
+
+    async fn write_follow(&self) -> Result<bool> {
+        self.clean_auto_conf()?;
+        let change = self.write_config().await?;
+        let signal_is_new = self.set_signal_files(true)?;
+        Ok(change.any() || signal_is_new)
+    }
+
+    /// Makes the signal files say whether the next start is one as a standby.
+    /// Returns whether they did not.
+    pub(crate) fn set_signal_files(&self, is_standby: bool) -> Result<bool> {
+        let data_dir = self.data_dir();
+        let standby = data_dir.join("standby.signal");
+        let mut changed = remove(&data_dir.join("recovery.signal"))?;
+        match is_standby {
+            true if standby.exists() => {}
+            true => changed |= write_atomically(&standby, b"", file_mode(data_dir)?)?,
+            false => changed |= remove(&standby)?,
+        }
+        Ok(changed)
+    }
+}
+
+fn remove(path: &Path) -> Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("cannot remove", path)(error)),
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests against real PostgreSQL servers, each in folders and on ports of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod clone;
+mod kill;
+mod lifecycle;
+mod processes;
+mod promotion;
+mod standby;
+mod support;

@@ -1,0 +1,64 @@
+//! What the member decided and why: the answer to `/decisions`, which only this program has.
+
+use herdsman_ha_core::{Decision, Status, Verdict};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::timestamp;
+
+/// The current decision and the last ones, oldest first.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Decisions {
+    current: Option<Current>,
+    decisions: Vec<Entry>,
+}
+
+/// One decision.
+#[derive(Clone, Debug, Serialize)]
+struct Entry {
+    code: &'static str,
+    sentence: String,
+    verdict: Verdict,
+    /// Since when it stands, or stood, as ISO 8601 text.
+    since: String,
+    /// The facts that mattered, by name; with `vetoes` where something keeps the member from
+    /// leading.
+    data: Value,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Current {
+    #[serde(flatten)]
+    entry: Entry,
+    /// How often it was taken again since.
+    repeats: u64,
+}
+
+impl Decisions {
+    pub(crate) fn of(status: &Status) -> Self {
+        Self {
+            current: status.decision.as_ref().map(|decision| Current {
+                entry: Entry::of(decision),
+                repeats: status.repeats,
+            }),
+            decisions: status.decisions.iter().map(Entry::of).collect(),
+        }
+    }
+}
+
+impl Entry {
+    fn of(decision: &Decision) -> Self {
+        let mut data = serde_json::to_value(&decision.reason)
+            .expect("a reason is a struct of texts and numbers");
+        if let Value::Object(fields) = &mut data {
+            fields.remove("code");
+        }
+        Self {
+            code: decision.reason.code().as_str(),
+            sentence: decision.reason.to_string(),
+            verdict: decision.verdict,
+            since: timestamp::iso(decision.wall),
+            data,
+        }
+    }
+}

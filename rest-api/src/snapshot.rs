@@ -1,0 +1,141 @@
+//! What the handlers read: one value, made by the agent's loop, shared without waiting.
+//!
+//! The agent publishes a whole [`Snapshot`] after each step of its machine; a handler takes the
+//! latest and answers from it alone. No request ever waits for the store or for PostgreSQL, and a
+//! loop that hangs is visible by [`Snapshot::taken_at`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use herdsman_ha_core::{ClusterView, Code, Lsn, Mono, Now, Status, Wall};
+use tokio::sync::watch;
+
+/// Everything that the API tells, as of one round of the agent's loop.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The machine's own account.
+    pub status: Arc<Status>,
+    /// What the running server says of itself beyond what decisions need; absent while it does
+    /// not answer.
+    pub server: Option<ServerFacts>,
+    /// The cluster's name.
+    pub scope: String,
+    /// Whether a setting waits for a restart of the server.
+    pub pending_restart: bool,
+    /// Whether the settings demand a watchdog. None is served, so such a member never leads and
+    /// says that its watchdog failed.
+    pub is_watchdog_required: bool,
+    /// When the store last answered, on both clocks; absent before it ever did.
+    pub store_seen: Option<Now>,
+    /// When the agent's loop last came round.
+    pub taken_at: Mono,
+    /// What was counted since the agent started.
+    pub counters: Counters,
+}
+
+/// What a running server says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// Its version as one number, such as 160004.
+    pub server_version: u32,
+    /// When its postmaster started.
+    pub postmaster_start_time: Wall,
+    /// When the last replayed transaction was committed.
+    pub replayed_timestamp: Option<Wall>,
+    /// Whether replay is paused.
+    pub is_replay_paused: bool,
+    /// Whether it may fetch WAL from an archive.
+    pub has_restore_command: bool,
+    /// The upstream's position as its walreceiver last heard of it.
+    pub latest_end: Option<Lsn>,
+    /// Who streams from it.
+    pub replication: Vec<SenderFacts>,
+}
+
+/// A connection that streams from the server, as `pg_stat_replication` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SenderFacts {
+    /// The role it connected as.
+    pub usename: Option<String>,
+    /// The name that the receiver gave: the member's, for ours.
+    pub application_name: String,
+    /// Its address; absent for a unix socket.
+    pub client_addr: Option<String>,
+    /// `streaming`, `catchup`, ...
+    pub state: String,
+    /// `async`, `potential`, `sync` or `quorum`.
+    pub sync_state: String,
+    /// Its place in the list of synchronous standbys; 0: it is not in it.
+    pub sync_priority: i32,
+}
+
+/// Counts since the agent started; they only grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Decisions, repeats included, by their code.
+    pub decisions: BTreeMap<Code, u64>,
+    /// Tasks that were started, by their name.
+    pub tasks_started: BTreeMap<&'static str, u64>,
+    /// Tasks that ended without success, by their name.
+    pub tasks_failed: BTreeMap<&'static str, u64>,
+}
+
+impl Snapshot {
+    /// The view of the store while it may be taken as current: the store answered within the last
+    /// `ttl`, and the agent's loop has come round since.
+    pub(crate) fn view(&self, now: Mono) -> Option<&ClusterView> {
+        let ttl = self.status.rules.ttl;
+        let seen_at = if self.status.is_store_reachable {
+            // A watched store is silent while nothing changes: the loop vouches for it.
+            self.taken_at.plus(self.status.rules.loop_wait)
+        } else {
+            self.store_seen?.mono
+        };
+        let view = self.status.cluster.as_ref()?;
+        (now < seen_at.plus(ttl)).then_some(view)
+    }
+
+    /// Whether the agent's loop comes round as it should: a loop that leads has one lease of
+    /// patience, another one two.
+    pub(crate) fn is_live(&self, now: Mono, is_primary: bool) -> bool {
+        let leases = if is_primary { 1 } else { 2 };
+        let patience: Duration = self.status.rules.loop_wait + self.status.rules.ttl * leases;
+        now < self.taken_at.plus(patience)
+    }
+
+    /// Whether the leadership is held at `now`, whatever was true when the snapshot was taken.
+    pub(crate) fn is_leader(&self, now: Mono) -> bool {
+        self.status.lease.is_some_and(|lease| now < lease.fence_at)
+    }
+}
+
+/// Makes the two ends through which snapshots pass, with a first one.
+#[must_use]
+pub fn snapshots(first: Snapshot) -> (SnapshotWriter, SnapshotReader) {
+    let (writer, reader) = watch::channel(Arc::new(first));
+    (SnapshotWriter(writer), SnapshotReader(reader))
+}
+
+/// The agent's end: publishes snapshots.
+#[derive(Debug)]
+pub struct SnapshotWriter(watch::Sender<Arc<Snapshot>>);
+
+impl SnapshotWriter {
+    /// Replaces what readers see. Never waits, and does not mind when nobody reads.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.0.send_replace(Arc::new(snapshot));
+    }
+}
+
+/// The handlers' end: always has a latest snapshot.
+#[derive(Clone, Debug)]
+pub struct SnapshotReader(watch::Receiver<Arc<Snapshot>>);
+
+impl SnapshotReader {
+    /// The snapshot that was published last. Never waits.
+    #[must_use]
+    pub fn latest(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.0.borrow())
+    }
+}

@@ -1,0 +1,267 @@
+//! All rows of all decision tables, rendered to `golden/decisions.md` and reviewed like code.
+//!
+//! `UPDATE_EXPECT=1` writes the file; otherwise it must be as it is.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use herdsman_ha_core::decide::leader::Fall;
+use herdsman_ha_core::decide::leaving::SessionState;
+use herdsman_ha_core::decide::{
+    Choice, blind, busy, empty, fence, follower, leader, leaderless, leaving, paused, stopped,
+};
+use herdsman_ha_core::situation::{
+    Backoff, Blind, Busy, Downfall, Gone, Handover, Leader, Link, Lock, Made, MayMake, Mode, Move,
+    Origin, Race, Server, Writable,
+};
+use herdsman_ha_core::{Hold, Successor};
+use herdsman_tests::table::{Column, markdown, rows};
+
+#[test]
+fn the_tables_are_as_reviewed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/decisions.md");
+    let rendered = render();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, &rendered).expect("the golden file is writable");
+        return;
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    let differing = expected
+        .lines()
+        .zip(rendered.lines())
+        .find(|(expected, rendered)| expected != rendered);
+    assert!(
+        expected == rendered,
+        "{} differs, first at {differing:?}: UPDATE_EXPECT=1 writes it",
+        path.display()
+    );
+}
+
+const HEADER: &str = "# Decision tables
+
+Written by `UPDATE_EXPECT=1 cargo test -p herdsman-tests decisions`: do not edit.
+`·` means that the column does not matter in this row, `-` that the table passes the situation on.
+The order in which the tables are asked is in `ha-core/src/choose.rs`.
+";
+
+/// One table under its heading.
+struct Table {
+    text: String,
+}
+
+impl Table {
+    fn heading(name: &str) -> Self {
+        Self {
+            text: format!("\n## {name}\n\n"),
+        }
+    }
+
+    /// Adds all situations of `columns`.
+    fn with(mut self, columns: &[Column], judge: &dyn Fn(&[usize]) -> Option<Choice>) -> Self {
+        let total: usize = columns.iter().map(|column| column.words.len()).product();
+        let rows = rows(columns, &|at| cells(judge(at)));
+        let headings = columns.iter().map(|column| column.name);
+        let headings: Vec<&str> = headings.chain(["verdict", "act", "reason"]).collect();
+        let _ = write!(
+            self.text,
+            "{total} situations.\n\n{}",
+            markdown(&headings, &rows)
+        );
+        self
+    }
+}
+
+fn cells(choice: Option<Choice>) -> Vec<String> {
+    let Some(Choice { act, code }) = choice else {
+        return vec!["-".to_owned(), "-".to_owned(), "-".to_owned()];
+    };
+    let verdict = if act.is_hold() { "hold" } else { "act" };
+    vec![verdict.to_owned(), format!("{act:?}"), code.to_string()]
+}
+
+fn render() -> String {
+    let tables = [
+        fence_table(),
+        busy_table(),
+        leader_running_table(),
+        leader_down_table(),
+        follower_table(),
+        leaderless_table(),
+        stopped_table(),
+        empty_table(),
+        blind_table(),
+        paused_table(),
+        leaving_table(),
+    ];
+    let texts: String = tables.into_iter().map(|table| table.text).collect();
+    format!("{HEADER}{texts}")
+}
+
+fn fence_table() -> Table {
+    let columns = [
+        Column::of("mode", Mode::ALL),
+        Column::of("hold", &Hold::ALL),
+        Column::of("writable", Writable::ALL),
+        Column::of("busy", Busy::ALL),
+    ];
+    Table::heading("fence: may the server stay writable?").with(&columns, &|at| {
+        fence::decide(
+            Mode::ALL[at[0]],
+            Hold::ALL[at[1]],
+            Writable::ALL[at[2]],
+            Busy::ALL[at[3]],
+        )
+    })
+}
+
+fn busy_table() -> Table {
+    let columns = [Column::of("busy", Busy::ALL), Column::of("mode", Mode::ALL)];
+    Table::heading("busy: a task owns the server").with(&columns, &|at| {
+        busy::decide(Mode::ALL[at[1]], Busy::ALL[at[0]])
+    })
+}
+
+fn leader_running_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("move", Move::ALL),
+    ];
+    Table::heading("leader: we hold the leadership, the server runs").with(&columns, &|at| {
+        leader::running(Server::ALL[at[0]], Move::ALL[at[1]])
+    })
+}
+
+fn leader_down_table() -> Table {
+    let columns = [
+        Column::of("downfall", Downfall::ALL),
+        Column::of("heir", &Successor::ALL),
+        Column::of("gone", Gone::ALL),
+    ];
+    Table::heading("leader: we hold the leadership, the server is down").with(&columns, &|at| {
+        Some(leader::down(Fall {
+            downfall: Downfall::ALL[at[0]],
+            heir: Successor::ALL[at[1]],
+            gone: Gone::ALL[at[2]],
+        }))
+    })
+}
+
+fn follower_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("leader", Leader::ALL),
+        Column::of("link", Link::ALL),
+    ];
+    Table::heading("follower: another member leads").with(&columns, &|at| {
+        follower::running(Server::ALL[at[0]], Leader::ALL[at[1]], Link::ALL[at[2]])
+    })
+}
+
+fn leaderless_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("made", Made::ALL),
+        Column::of("race", Race::ALL),
+    ];
+    Table::heading("leaderless: nobody leads").with(&columns, &|at| {
+        leaderless::running(Server::ALL[at[0]], Made::ALL[at[1]], Race::ALL[at[2]])
+    })
+}
+
+fn stopped_table() -> Table {
+    let columns = [
+        Column::of("lock", Lock::ALL),
+        Column::of("made", Made::ALL),
+        Column::of("leader", Leader::ALL),
+        Column::of("origin", Origin::ALL),
+        Column::of("handover", Handover::ALL),
+        Column::of("backoff", Backoff::ALL),
+    ];
+    Table::heading("stopped: the server is down and we do not lead").with(&columns, &|at| {
+        Some(stopped::decide(
+            Lock::ALL[at[0]],
+            Leader::ALL[at[2]],
+            Made::ALL[at[1]],
+            Origin::ALL[at[3]],
+            Handover::ALL[at[4]],
+            Backoff::ALL[at[5]],
+        ))
+    })
+}
+
+fn empty_table() -> Table {
+    let columns = [
+        Column::of("lock", Lock::ALL),
+        Column::of("made", Made::ALL),
+        Column::of("may make", MayMake::ALL),
+        Column::of("leader", Leader::ALL),
+        Column::of("backoff", Backoff::ALL),
+        Column::of("gone", Gone::ALL),
+    ];
+    Table::heading("empty: there is no data").with(&columns, &|at| {
+        Some(empty::decide(
+            Lock::ALL[at[0]],
+            Made::ALL[at[1]],
+            MayMake::ALL[at[2]],
+            Leader::ALL[at[3]],
+            Backoff::ALL[at[4]],
+            Gone::ALL[at[5]],
+        ))
+    })
+}
+
+fn blind_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("blind", Blind::ALL),
+        Column::of("backoff", Backoff::ALL),
+    ];
+    Table::heading("blind: the store cannot be seen and no lease holds").with(&columns, &|at| {
+        Some(blind::decide(
+            Server::ALL[at[0]],
+            Blind::ALL[at[1]],
+            Backoff::ALL[at[2]],
+        ))
+    })
+}
+
+fn paused_table() -> Table {
+    let columns = [
+        Column::of("lock", Lock::ALL),
+        Column::of("server", Server::ALL),
+        Column::of("made", Made::ALL),
+        Column::of("gone", Gone::ALL),
+        Column::of("leader", Leader::ALL),
+        Column::of("link", Link::ALL),
+    ];
+    Table::heading("paused: people are at work on PostgreSQL").with(&columns, &|at| {
+        Some(paused::decide(
+            Lock::ALL[at[0]],
+            Server::ALL[at[1]],
+            Made::ALL[at[2]],
+            Gone::ALL[at[3]],
+            Leader::ALL[at[4]],
+            Link::ALL[at[5]],
+        ))
+    })
+}
+
+fn leaving_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("lock", Lock::ALL),
+        Column::of("heir", &Successor::ALL),
+        Column::of("gone", Gone::ALL),
+        Column::of("session", &SessionState::ALL),
+    ];
+    Table::heading("leaving: the agent is asked to stop").with(&columns, &|at| {
+        Some(leaving::decide(
+            Lock::ALL[at[1]],
+            Server::ALL[at[0]],
+            Successor::ALL[at[2]],
+            Gone::ALL[at[3]],
+            SessionState::ALL[at[4]],
+        ))
+    })
+}

@@ -1,0 +1,225 @@
+//! A machine whose every step is checked: what must hold whatever the facts are.
+//!
+//! A broken rule is a sentence in [`Checked::violations`], so that a test can print all of them
+//! beside the input that caused them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use herdsman_ha_core::{
+    Boot, Code, Grant, Input, Lane, Machine, Now, OpId, Output, Settings, StartAs, Step, Task,
+};
+
+/// A machine, the tasks it started, and the rules it broke.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    machine: Machine,
+    running: BTreeMap<OpId, Task>,
+    /// Tasks that a fence pushed out of their lane and that have not ended.
+    pushed_out: BTreeSet<OpId>,
+    last_op: OpId,
+    violations: Vec<String>,
+}
+
+impl Checked {
+    /// A fresh machine.
+    #[must_use]
+    pub fn new(settings: Settings, boot: Boot, now: Now) -> Self {
+        Self {
+            machine: Machine::new(settings, boot, now),
+            running: BTreeMap::new(),
+            pushed_out: BTreeSet::new(),
+            last_op: OpId(0),
+            violations: Vec::new(),
+        }
+    }
+
+    /// The machine itself.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The tasks in flight, also those that a fence pushed out of their lane.
+    #[must_use]
+    pub fn running(&self) -> &BTreeMap<OpId, Task> {
+        &self.running
+    }
+
+    /// The newest running task of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<(OpId, &Task)> {
+        let newest = self.running.iter().rev();
+        newest
+            .map(|(op, task)| (*op, task))
+            .find(|(_, task)| task.name() == name)
+    }
+
+    /// Takes the broken rules out.
+    pub fn violations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.violations)
+    }
+
+    /// One step, with all checks.
+    pub fn step(&mut self, now: Now, input: Input) -> Step {
+        let mut twin = self.machine.clone();
+        let step = self.machine.step(now, input.clone());
+        self.expect(twin.step(now, input.clone()) == step, || {
+            "equal machines gave unequal steps".to_owned()
+        });
+        if let Input::Done { op, .. } = &input {
+            self.running.remove(op);
+            self.pushed_out.remove(op);
+        }
+        self.check_repeat(now, &input, &step);
+        for output in &step.outputs {
+            self.check_output(now, output);
+        }
+        self.check_wake(now, &step);
+        step
+    }
+
+    fn expect(&mut self, holds: bool, violation: impl FnOnce() -> String) {
+        if !holds {
+            self.violations.push(violation());
+        }
+    }
+
+    /// A view that is seen twice changes nothing the second time.
+    fn check_repeat(&mut self, now: Now, input: &Input, step: &Step) {
+        let is_view = matches!(input, Input::Cluster(_) | Input::Local(_) | Input::Wake);
+        let has_quit = step
+            .outputs
+            .iter()
+            .any(|output| matches!(output, Output::Quit(_)));
+        if !is_view || has_quit {
+            return;
+        }
+        let mut again = self.machine.clone().step(now, input.clone());
+        // A task that the first step started is what the second one waits for.
+        again.outputs.retain(|output| !tells_of_a_task(output));
+        self.expect(again.outputs.is_empty(), || {
+            format!("the same input again gave {:?}", again.outputs)
+        });
+        self.expect(again.wake == step.wake, || {
+            format!("the same input again moved the wake to {:?}", again.wake)
+        });
+    }
+
+    fn check_output(&mut self, now: Now, output: &Output) {
+        match output {
+            Output::Start { op, task } => self.check_start(now, *op, task),
+            Output::Cancel { op } => {
+                let is_running = self.running.contains_key(op);
+                self.expect(is_running, || format!("cancelled {op}, which does not run"));
+            }
+            Output::Decided(_) | Output::Reply { .. } | Output::Quit(_) => {}
+        }
+    }
+
+    fn check_start(&mut self, now: Now, op: OpId, task: &Task) {
+        let is_new = op > self.last_op;
+        self.expect(is_new, || format!("{op} is not above every earlier number"));
+        self.last_op = op;
+        self.check_lane(task);
+        if let Some(grant) = grant(task) {
+            self.check_grant(now, grant, task.name());
+        }
+        self.running.insert(op, task.clone());
+    }
+
+    fn check_lane(&mut self, task: &Task) {
+        let lane = task.lane();
+        let before: Vec<(OpId, String)> = self
+            .on(lane)
+            .map(|(op, task)| (op, task.name().to_owned()))
+            .collect();
+        if before.is_empty() {
+            return;
+        }
+        if *task == Task::Fence {
+            self.pushed_out.extend(before.iter().map(|(op, _)| *op));
+            return;
+        }
+        self.violations.push(format!(
+            "{} started beside {before:?} on {lane:?}",
+            task.name()
+        ));
+    }
+
+    /// The tasks that own a lane: at most one.
+    fn on(&self, lane: Lane) -> impl Iterator<Item = (OpId, &Task)> {
+        let running = self.running.iter().map(|(op, task)| (*op, task));
+        running.filter(move |(op, task)| task.lane() == lane && !self.pushed_out.contains(op))
+    }
+
+    fn check_grant(&mut self, now: Now, grant: Grant, task: &str) {
+        self.expect(grant.valid_until() > now.mono, || {
+            format!("{task} started with a grant that has ended")
+        });
+        let held = self.machine.status().lease.map(|lease| lease.generation);
+        self.expect(held == Some(grant.generation()), || {
+            format!("{task} started under {grant:?} while {held:?} is held")
+        });
+    }
+
+    /// Whoever holds a lease is woken in time to end it.
+    fn check_wake(&mut self, now: Now, step: &Step) {
+        let Some(lease) = self.machine.status().lease else {
+            return;
+        };
+        let has_quit = step
+            .outputs
+            .iter()
+            .any(|output| matches!(output, Output::Quit(_)));
+        if has_quit || lease.fence_at <= now.mono {
+            return;
+        }
+        let is_in_time = step.wake.is_some_and(|(at, _)| at <= lease.fence_at);
+        self.expect(is_in_time, || {
+            format!(
+                "wake {:?}, but the fence is due at {}",
+                step.wake, lease.fence_at
+            )
+        });
+    }
+}
+
+fn tells_of_a_task(output: &Output) -> bool {
+    match output {
+        Output::Decided(decision) => decision.reason.code() == Code::TaskRunning,
+        Output::Start { .. } | Output::Cancel { .. } | Output::Reply { .. } | Output::Quit(_) => {
+            false
+        }
+    }
+}
+
+/// The grant of a task that makes the server writable.
+fn grant(task: &Task) -> Option<Grant> {
+    match task {
+        Task::Promote { grant, .. }
+        | Task::Start {
+            role: StartAs::Primary(grant),
+            ..
+        } => Some(*grant),
+        Task::Start {
+            role: StartAs::Standby(_),
+            ..
+        }
+        | Task::OpenSession { .. }
+        | Task::Renew { .. }
+        | Task::CloseSession { .. }
+        | Task::Commit(_)
+        | Task::PublishHistory { .. }
+        | Task::AskPeers { .. }
+        | Task::Identify { .. }
+        | Task::Bootstrap
+        | Task::Clone { .. }
+        | Task::Replace { .. }
+        | Task::Stop { .. }
+        | Task::Follow { .. }
+        | Task::ProveGone
+        | Task::Fence
+        | Task::Checkpoint
+        | Task::SyncSlots { .. } => None,
+    }
+}

@@ -1,0 +1,55 @@
+//! `member a`: an agent starts. A second time: the same member's agent starts anew, with the
+//! server as it is and a memory that is empty.
+
+use herdsman_ha_core::{Settings, Tags};
+use serde_json::{Map, Value, json};
+
+use super::no_facts;
+use crate::script::words::Words;
+use crate::script::world::World;
+
+pub(crate) fn perform(world: &mut World, mut words: Words, input: &[String]) -> Result<(), String> {
+    no_facts(input)?;
+    let name = words.expect("a member")?;
+    start(world, &name, &mut words)?;
+    words.end()
+}
+
+/// Starts an agent with the settings that the words tell.
+pub(crate) fn start(world: &mut World, name: &str, words: &mut Words) -> Result<(), String> {
+    let full = world.name(name);
+    let seed = words.parsed("seed")?.unwrap_or(0);
+    let settings = Settings {
+        conn_url: format!("postgres://{full}:5432/postgres"),
+        api_url: format!("http://{full}:8008/patroni"),
+        name: full,
+        tags: tags(words)?,
+        bootstrap_config: bootstrap(words)?,
+        watchdog_required: words.flag("watchdog"),
+    };
+    world.start_agent(name, settings, seed);
+    Ok(())
+}
+
+fn tags(words: &mut Words) -> Result<Tags, String> {
+    let mut tags = Map::new();
+    for tag in ["nofailover", "nostream", "clonefrom"] {
+        if words.flag(tag) {
+            tags.insert(tag.to_owned(), json!(true));
+        }
+    }
+    if let Some(priority) = words.parsed::<i64>("priority")? {
+        tags.insert("failover_priority".to_owned(), json!(priority));
+    }
+    Ok(Tags::read(&tags))
+}
+
+/// `bootstrap` alone, or with the rules that the cluster begins with: `bootstrap={"ttl": 5}`.
+fn bootstrap(words: &mut Words) -> Result<Option<Value>, String> {
+    if words.flag("bootstrap") {
+        return Ok(Some(json!({})));
+    }
+    let text = words.value("bootstrap");
+    text.map(|text| serde_json::from_str(&text).map_err(|error| format!("{text}: {error}")))
+        .transpose()
+}

@@ -1,0 +1,305 @@
+//! The store as a fact: `dcs leader=b members=a,b,c` changes what is named and shows all of it.
+//!
+//! What a line does not name stays as it was, so a story tells only what happens.
+
+use std::collections::BTreeSet;
+
+use herdsman_ha_core::schema::{INTERFACE_VERSION, key};
+use herdsman_ha_core::{ClusterView, Fault, Lsn};
+use serde_json::{Map, Value, json};
+
+use super::super::words::{Words, list};
+use super::super::world::{World, instance, session};
+
+pub(super) type Seen = Result<Box<ClusterView>, Fault>;
+
+/// The view that the member gets, after the changes that the words tell.
+pub(super) fn read(world: &mut World, mut words: Words) -> Result<Seen, String> {
+    let fault = [
+        (
+            "unreachable",
+            Fault::Unreachable("no answer in time".to_owned()),
+        ),
+        ("replaced", Fault::StoreReplaced),
+        ("denied", Fault::Denied("wrong password".to_owned())),
+    ]
+    .into_iter()
+    .find(|(word, _)| words.flag(word));
+    if let Some((_, fault)) = fault {
+        words.end()?;
+        return Ok(Err(fault));
+    }
+    if let Some(revision) = words.parsed("old")? {
+        words.end()?;
+        let view = world.store.old_view(revision);
+        let view = view.ok_or_else(|| format!("there was no view at {revision}"))?;
+        return Ok(Ok(Box::new(view.clone())));
+    }
+    change(world, words)?;
+    let now = world.now();
+    Ok(Ok(Box::new(world.store.view(now))))
+}
+
+/// Changes the store without showing it to anybody.
+pub(crate) fn change(world: &mut World, mut words: Words) -> Result<(), String> {
+    world.store.settle();
+    if let Some(revision) = words.parsed("revision")? {
+        world.store.jump_to(revision)?;
+    }
+    if let Some(session) = words.value("expired") {
+        let session = world.name(&session);
+        world.store.expire(session.as_str());
+    }
+    if let Some(names) = words.value("members") {
+        set_members(world, &list(&names));
+    }
+    let is_promoting = words.flag("promoting");
+    let session_number = words.parsed("session")?.unwrap_or(1);
+    if let Some(name) = words.value("leader") {
+        set_leader(world, &name, session_number, is_promoting);
+    }
+    let plain = [
+        (key::CONFIG, "config"),
+        (key::HISTORY, "history-json"),
+        (key::STATUS, "status-json"),
+    ];
+    for (key, word) in plain {
+        let value = words.value(word);
+        put(world, key, value.as_deref());
+    }
+    let read: [(&str, &str, Reader); 6] = [
+        (key::STATUS, "status", status),
+        (key::SYNC, "sync", sync),
+        (key::FAILOVER, "failover", failover),
+        (key::HISTORY, "history", history),
+        (key::LEADERSHIP, "leadership", leadership),
+        (key::FAILSAFE, "failsafe", failsafe),
+    ];
+    for (key, word, reader) in read {
+        let value = words.value(word);
+        let value = value.map(|text| match text.as_str() {
+            "none" => Ok("none".to_owned()),
+            text => reader(world, text),
+        });
+        put(world, key, value.transpose()?.as_deref());
+    }
+    if let Some(text) = words.value("initialize") {
+        set_initialize(world, &text);
+    }
+    words.end()?;
+    world.store.settle();
+    Ok(())
+}
+
+type Reader = fn(&World, &str) -> Result<String, String>;
+
+fn put(world: &mut World, key: &str, value: Option<&str>) {
+    match value {
+        None => {}
+        Some("none") => world.store.delete(key),
+        Some(value) => world.store.put(key, value, None),
+    }
+}
+
+fn set_members(world: &mut World, names: &[String]) {
+    let wanted: BTreeSet<String> = names.iter().map(|name| world.name(name).0).collect();
+    for name in world.store.names_under(key::MEMBERS) {
+        if !wanted.contains(&name) {
+            world.store.delete(&member_key(&name));
+        }
+    }
+    for name in names {
+        let is_there = world
+            .store
+            .value(&member_key(&world.name(name).0))
+            .is_some();
+        if !is_there {
+            put_member(world, name, &Map::new());
+        }
+    }
+}
+
+fn member_key(name: &str) -> String {
+    format!("{}{name}", key::MEMBERS)
+}
+
+/// Writes a member's key as its own agent would, with some fields changed.
+fn put_member(world: &mut World, name: &str, changed: &Map<String, Value>) {
+    let full = world.name(name);
+    let key = member_key(full.as_str());
+    let run = world.members.get(name).map_or(1, |member| member.run);
+    let fresh = || {
+        json!({
+            "conn_url": format!("postgres://{full}:5432/postgres"),
+            "api_url": format!("http://{full}:8008/patroni"),
+            "state": "running",
+            "role": "replica",
+            "version": INTERFACE_VERSION,
+            "herdsman": { "instance": instance(&full, run) },
+        })
+    };
+    let stored = world.store.value(&key);
+    let mut value = stored
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_else(fresh);
+    if let Value::Object(map) = &mut value {
+        map.extend(changed.clone());
+        map.retain(|_, value| !value.is_null());
+    }
+    let bound = world.store.holder(&key).map(str::to_owned);
+    let bound = bound.unwrap_or_else(|| session(&full, 1));
+    world.store.put(&key, &value.to_string(), Some(&bound));
+}
+
+/// `member c nofailover role=primary tags={...} api=none`: what a member's key says.
+pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(), String> {
+    let name = words.expect("a member")?;
+    let mut changed = Map::new();
+    let mut tags = Map::new();
+    for tag in ["nofailover", "nostream", "clonefrom"] {
+        if words.flag(tag) {
+            tags.insert(tag.to_owned(), json!(true));
+        }
+    }
+    if !tags.is_empty() {
+        changed.insert("tags".to_owned(), Value::Object(tags));
+    }
+    for (word, field) in [
+        ("role", "role"),
+        ("state", "state"),
+        ("api", "api_url"),
+        ("conn", "conn_url"),
+    ] {
+        if let Some(text) = words.value(word) {
+            let value = if text == "none" {
+                Value::Null
+            } else {
+                json!(text)
+            };
+            changed.insert(field.to_owned(), value);
+        }
+    }
+    if let Some(text) = words.value("instance") {
+        let value = match text.as_str() {
+            "none" => Value::Null,
+            text => json!({ "instance": world.name(text).0 }),
+        };
+        changed.insert("herdsman".to_owned(), value);
+    }
+    words.end()?;
+    put_member(world, &name, &changed);
+    world.store.settle();
+    Ok(())
+}
+
+fn set_leader(world: &mut World, name: &str, number: u32, is_promoting: bool) {
+    if let Some(before) = world.store.value(key::LEADER).map(str::to_owned) {
+        set_role(world, &before, "replica");
+        if name != "none" && before != world.name(name).0 {
+            world.store.delete(key::LEADER);
+        }
+    }
+    if name == "none" {
+        world.store.delete(key::LEADER);
+        return;
+    }
+    let full = world.name(name);
+    let bound = session(&full, number);
+    world.store.put(key::LEADER, full.as_str(), Some(&bound));
+    if !is_promoting {
+        set_role(world, full.as_str(), "primary");
+    }
+}
+
+/// Changes the role in a member's key, when it has one and its agent is not part of the script.
+fn set_role(world: &mut World, full: &str, role: &str) {
+    let short = world.unprefixed(full);
+    let is_stranger = !world.members.contains_key(&short);
+    if is_stranger && world.store.value(&member_key(full)).is_some() {
+        let role = Map::from_iter([("role".to_owned(), json!(role))]);
+        put_member(world, &short, &role);
+    }
+}
+
+fn set_initialize(world: &mut World, text: &str) {
+    match text.split_once(':') {
+        Some(("claimed", holder)) => {
+            let bound = session(&world.name(holder), 1);
+            world.store.put(key::INITIALIZE, "", Some(&bound));
+        }
+        Some(_) | None => put(world, key::INITIALIZE, Some(text)),
+    }
+}
+
+fn lsn(text: &str) -> Result<Lsn, String> {
+    text.parse().map_err(|_| format!("{text} is no position"))
+}
+
+fn status(_: &World, text: &str) -> Result<String, String> {
+    Ok(json!({ "optime": lsn(text)?.0 }).to_string())
+}
+
+/// `b:c,d`: the leader and its synchronous standbys.
+fn sync(world: &World, text: &str) -> Result<String, String> {
+    let (leader, standbys) = text.split_once(':').unwrap_or((text, ""));
+    let names = list(standbys);
+    let names: Vec<String> = names.iter().map(|name| world.name(name).0).collect();
+    Ok(json!({ "leader": world.name(leader).0, "sync_standby": names.join(",") }).to_string())
+}
+
+/// `b->c`, `b->`, `->c`, each with `@when` behind it for later.
+fn failover(world: &World, text: &str) -> Result<String, String> {
+    let (names, when) = match text.split_once('@') {
+        Some((names, when)) => (names, Some(when)),
+        None => (text, None),
+    };
+    let (leader, candidate) = names
+        .split_once("->")
+        .ok_or("a move is leader->candidate")?;
+    let mut value = json!({});
+    for (key, name) in [("leader", leader), ("member", candidate)] {
+        if !name.is_empty() {
+            value[key] = json!(world.name(name).0);
+        }
+    }
+    if let Some(when) = when {
+        value["scheduled_at"] = json!(when);
+    }
+    Ok(value.to_string())
+}
+
+/// `1:0/3000000,2:0/4000000`: which timeline ended where.
+fn history(_: &World, text: &str) -> Result<String, String> {
+    let lines = list(text);
+    let lines = lines.iter().map(|line| {
+        let (timeline, end) = line.split_once(':').ok_or("a line is timeline:position")?;
+        let timeline: u32 = timeline
+            .parse()
+            .map_err(|_| format!("{line} cannot be read"))?;
+        Ok(json!([
+            timeline,
+            lsn(end)?.0,
+            "no recovery target specified"
+        ]))
+    });
+    let lines: Vec<Value> = lines.collect::<Result<_, String>>()?;
+    Ok(Value::Array(lines).to_string())
+}
+
+/// `b@2`: who took the leadership last, and on which timeline.
+fn leadership(world: &World, text: &str) -> Result<String, String> {
+    let (owner, timeline) = text.split_once('@').ok_or("a record is owner@timeline")?;
+    let timeline: u32 = timeline
+        .parse()
+        .map_err(|_| format!("{text} cannot be read"))?;
+    Ok(json!({ "owner": world.name(owner).0, "from_timeline": timeline }).to_string())
+}
+
+fn failsafe(world: &World, text: &str) -> Result<String, String> {
+    let names = list(text);
+    let map: Map<String, Value> = names
+        .iter()
+        .map(|name| (world.name(name).0, json!("http://api")))
+        .collect();
+    Ok(Value::Object(map).to_string())
+}

@@ -1,0 +1,138 @@
+//! A look at the local server: `local standby tli=3 at=0/5000000 streaming upstream=b`.
+//!
+//! Timeline, positions, upstream and identity need not be said again; what the server does now
+//! must be.
+
+use std::collections::BTreeMap;
+
+use herdsman_ha_core::{
+    ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, ServerView,
+    StandbyView, SystemId, Timeline,
+};
+
+use super::super::words::{Words, list};
+use super::super::world::{Server, World, read_instant};
+
+pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<LocalView, String> {
+    let seen_at = match words.value("seen") {
+        Some(text) => read_instant(&text)?,
+        None => world.now(),
+    };
+    let prefixed: BTreeMap<String, String> = ["upstream"]
+        .iter()
+        .filter_map(|key| Some((words.value(key)?, (*key).to_owned())))
+        .collect();
+    let upstream = prefixed.keys().next().map(|name| match name.as_str() {
+        "none" => None,
+        name => Some(world.name(name).0),
+    });
+    let server = &mut world.member_mut(member).server;
+    if let Some(upstream) = upstream {
+        server.upstream = upstream;
+    }
+    remember(server, &mut words)?;
+    let kind = words.expect("what the server is")?;
+    let view = view(server, &kind, &mut words)?;
+    let data = match (kind.as_str(), words.value("why")) {
+        ("empty", _) => DataView::Empty,
+        ("leftover", _) => DataView::Leftover,
+        ("unusable", why) => DataView::Unusable(why.unwrap_or_else(|| "no such file".to_owned())),
+        _ => DataView::Cluster(control(server, &view, &mut words)?),
+    };
+    words.end()?;
+    Ok(LocalView {
+        seen_at,
+        data,
+        server: view,
+    })
+}
+
+fn remember(server: &mut Server, words: &mut Words) -> Result<(), String> {
+    if let Some(timeline) = words.parsed("tli")? {
+        server.timeline = Timeline(timeline);
+    }
+    if let Some(end) = words.parsed("at")? {
+        server.received = end;
+        server.replayed = end;
+    }
+    if let Some(received) = words.parsed("received")? {
+        server.received = received;
+    }
+    if let Some(replayed) = words.parsed("replayed")? {
+        server.replayed = replayed;
+    }
+    if let Some(system) = words.parsed::<SystemId>("system")? {
+        server.system = system;
+    }
+    if let Some(slots) = words.value("slots") {
+        server.slots = list(&slots).into_iter().collect();
+    }
+    Ok(())
+}
+
+fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView, String> {
+    let end = server.end();
+    let slots: BTreeMap<String, Option<Lsn>> = server
+        .slots
+        .iter()
+        .map(|slot| (slot.clone(), Some(end)))
+        .collect();
+    Ok(match kind {
+        "primary" => {
+            server.was_primary = true;
+            ServerView::Primary(PrimaryView {
+                position: Position {
+                    timeline: server.timeline,
+                    lsn: end,
+                },
+                slots,
+            })
+        }
+        "standby" => {
+            server.was_primary = false;
+            let is_streaming = words.flag("streaming");
+            ServerView::Standby(StandbyView {
+                timeline: server.timeline,
+                received: server.received,
+                replayed: server.replayed,
+                // A walreceiver starts only when all local WAL is read.
+                wal_end_reached: words.flag("end") || is_streaming,
+                is_streaming,
+                upstream: server.upstream.clone().map(|host| (host, 5432)),
+                slots,
+            })
+        }
+        "down" | "empty" | "leftover" | "unusable" => ServerView::Down {
+            orphans: words.flag("orphans"),
+        },
+        "starting" => ServerView::Starting,
+        "stopping" => ServerView::Stopping,
+        "unresponsive" => ServerView::Unresponsive,
+        other => return Err(format!("a server is not {other}")),
+    })
+}
+
+/// The control file: as a server of this role leaves it, unless the line says otherwise.
+fn control(server: &Server, view: &ServerView, words: &mut Words) -> Result<ControlView, String> {
+    let is_down = matches!(view, ServerView::Down { .. });
+    let state = match words.value("control").as_deref() {
+        Some("in-production") => ControlState::InProduction,
+        Some("shut-down") => ControlState::ShutDown,
+        Some("shut-down-in-recovery") => ControlState::ShutDownInRecovery,
+        Some("in-archive-recovery") => ControlState::InArchiveRecovery,
+        Some("other") => ControlState::Other,
+        Some(other) => return Err(format!("a control file does not say {other}")),
+        None if is_down => return Err("control= must say how the server went down".to_owned()),
+        None if server.was_primary => ControlState::InProduction,
+        None => ControlState::InArchiveRecovery,
+    };
+    let lsn = words.parsed("checkpoint")?.unwrap_or_else(|| server.end());
+    Ok(ControlView {
+        system_id: server.system,
+        state,
+        checkpoint: Position {
+            timeline: server.timeline,
+            lsn,
+        },
+    })
+}

@@ -1,0 +1,43 @@
+//! What a peer answers: `peer c standby tli=3 at=0/5000100`, `peer a unreachable`.
+
+use herdsman_ha_core::{InstanceId, PeerAnswer, PeerReport, PeerServer, Position, Timeline};
+
+use super::super::words::Words;
+use super::super::world::{World, instance};
+
+pub(super) fn read(world: &World, mut words: Words) -> Result<PeerReport, String> {
+    let name = words.expect("a peer")?;
+    let name = world.name(&name);
+    let told = match words.value("instance") {
+        Some(text) if text == "none" => None,
+        Some(text) => Some(InstanceId(world.name(&text).0)),
+        None => Some(InstanceId(instance(&name, 1))),
+    };
+    let kind = words.expect("what the peer answers")?;
+    let answer = match kind.as_str() {
+        "unreachable" => PeerAnswer::Unreachable,
+        "down" => PeerAnswer::NotRunning { instance: told },
+        "primary" | "standby" => {
+            let position = Position {
+                timeline: Timeline(words.parsed("tli")?.unwrap_or(1)),
+                lsn: words
+                    .parsed("at")?
+                    .ok_or("at= must say where its WAL ends")?,
+            };
+            PeerAnswer::Running(PeerServer {
+                instance: told,
+                is_primary: kind == "primary",
+                position,
+                wal_end_reached: match words.flag("recovering") {
+                    true => Some(false),
+                    false => Some(true).filter(|_| !words.flag("foreign")),
+                },
+                may_lead: !words.flag("nofailover"),
+                failover_priority: words.parsed("priority")?.unwrap_or(1),
+            })
+        }
+        other => return Err(format!("a peer is not {other}")),
+    };
+    words.end()?;
+    Ok(PeerReport { name, answer })
+}
