@@ -116,6 +116,10 @@ impl Driver {
             let inputs = tokio::select! {
                 Some(event) = self.events.recv() => self.translate(event),
                 Some(request) = self.commands.next() => vec![self.request(request)],
+                () = self.publisher.look_wanted() => {
+                    self.looking.look();
+                    Vec::new()
+                }
                 fired = alarm.fired() => {
                     fired.map_err(Error::Clock)?;
                     self.woken(wake.map(|(_, deadline)| deadline))

@@ -55,7 +55,7 @@ impl Executor {
                 expected,
                 limit,
             } => Outcome::Done(Report::Peers(peers::ask(peers, &expected, limit).await)),
-            Task::Identify { upstream, timeline } => self.identify(&upstream, timeline).await,
+            Task::Identify { upstream } => self.identify(&upstream).await,
             Task::Bootstrap => self.bootstrap().await,
             Task::Clone { from } => self.clone_from(&from).await,
             Task::Replace { witness, from } => self.replace(&witness, &from).await,

@@ -28,6 +28,11 @@ impl Publisher {
         }
     }
 
+    /// Waits until somebody wants to know where the server is at this moment.
+    pub(crate) async fn look_wanted(&self) {
+        self.writer.look_wanted().await;
+    }
+
     /// Counts a decision for the metrics.
     pub(crate) fn count_decision(&mut self, decision: &Decision) {
         let code = decision.reason.code();

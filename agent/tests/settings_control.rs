@@ -26,7 +26,12 @@ fn with_url(url: &str) -> Result<ControlSettings, String> {
 }
 
 fn hosts(settings: &ControlSettings) -> Vec<String> {
-    settings.etcd.hosts.iter().map(ToString::to_string).collect()
+    settings
+        .etcd
+        .hosts
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -102,7 +107,10 @@ fn variables_win_over_the_file() {
     assert_eq!(settings.scope.as_deref(), Some("other"));
     assert_eq!(hosts(&settings), ["b:1", "c:2"]);
     let alone = ControlSettings::from_path_or_env(None, variables, None);
-    assert_eq!(hosts(&alone.expect("the variables suffice")), ["b:1", "c:2"]);
+    assert_eq!(
+        hosts(&alone.expect("the variables suffice")),
+        ["b:1", "c:2"]
+    );
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl Guard {
         match self.condition {
             Condition::Absent => entry.is_none(),
             Condition::Present => entry.is_some(),
-            Condition::AtRevision(revision) => entry.is_some_and(|e| e.created == revision),
+            Condition::AtRevision(revision) => entry.is_some_and(|e| e.modified == revision),
             Condition::HeldBySession => match (entry.and_then(|e| e.session.as_ref()), session) {
                 (Some(holder), Some(session)) => *holder == session.id,
                 (None, _) | (_, None) => false,

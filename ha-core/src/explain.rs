@@ -241,7 +241,7 @@ fn fork(memory: &Memory) -> Lsn {
     };
     match crate::rejoin::relate(position(memory), &check.identity) {
         crate::rejoin::Relation::Diverged { fork } => fork,
-        crate::rejoin::Relation::Ancestor => Lsn(0),
+        crate::rejoin::Relation::Ancestor | crate::rejoin::Relation::Unknown => Lsn(0),
     }
 }
 

@@ -88,6 +88,8 @@ pub(crate) struct Lease {
     leadership: Option<Leadership>,
     /// The leadership that was taken away, until the server is no longer writable.
     lost: Option<Generation>,
+    /// The latest leadership of ours that has ended: a view that still shows it is an old one.
+    ended: Option<Generation>,
     /// When the next attempt to open or renew is due.
     next_attempt: Mono,
 }
@@ -165,7 +167,7 @@ impl Lease {
 
     pub(crate) fn session_closed(&mut self) {
         self.session = None;
-        self.leadership = None;
+        self.released();
     }
 
     /// The key of this leadership is bound to our session since revision `since`.
@@ -175,13 +177,21 @@ impl Lease {
     }
 
     pub(crate) fn released(&mut self) {
-        self.leadership = None;
+        if let Some(held) = self.leadership.take() {
+            self.ended = self.ended.max(Some(held.generation));
+        }
     }
 
     pub(crate) fn leadership_lost(&mut self) {
-        if let Some(held) = self.leadership.take() {
+        if let Some(held) = self.leadership {
             self.lost = Some(held.generation);
         }
+        self.released();
+    }
+
+    /// Whether this leadership was ours and has ended.
+    pub(crate) fn has_ended(&self, generation: Generation) -> bool {
+        self.ended >= Some(generation)
     }
 
     /// The server is not writable: a lost leadership has no more consequences.
@@ -204,7 +214,7 @@ impl Lease {
             .map(|(generation, _)| generation);
         match (self.leadership, held) {
             // An acquisition with unknown outcome turns out to have worked.
-            (None, Some(generation)) if self.lost != Some(generation) => {
+            (None, Some(generation)) if !self.has_ended(generation) => {
                 self.acquired(generation, view);
             }
             (Some(mine), None) if view >= mine.since => self.leadership_lost(),

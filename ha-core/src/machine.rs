@@ -23,7 +23,7 @@ use crate::reason::Code;
 use crate::requests::Requests;
 use crate::situation as word;
 use crate::status::Status;
-use crate::task::{Answer, AnswerKind, Boot, Command, Lane, Outcome, Progress, Task};
+use crate::task::{Answer, AnswerKind, Boot, Command, Lane, Outcome, Progress, StartAs, Task};
 use crate::time::{Mono, Now};
 use crate::value::{OpId, RequestId};
 use crate::view::{ClusterView, Fault, LocalView};
@@ -256,6 +256,16 @@ impl Machine {
             Task::Start { .. } | Task::Bootstrap | Task::Clone { .. }
         ) {
             memory.is_gone = false;
+        }
+        if matches!(
+            task,
+            Task::Start {
+                role: StartAs::Standby(_),
+                ..
+            }
+        ) {
+            // What starts now cannot write, whatever ran before it.
+            memory.was_primary = false;
         }
         let op = memory.work.begin(task.clone(), now);
         step.outputs.push(Output::Start { op, task });

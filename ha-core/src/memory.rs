@@ -151,6 +151,8 @@ pub(crate) struct Published {
     pub(crate) status: Option<String>,
     pub(crate) status_at: Mono,
     pub(crate) slots: Option<BTreeSet<String>>,
+    /// When the history was published for the present timeline.
+    pub(crate) history_at: Option<Mono>,
 }
 
 impl Memory {

@@ -378,12 +378,8 @@ fn clone_source(memory: &Memory) -> Option<Upstream> {
 }
 
 fn identify(memory: &Memory) -> Option<Task> {
-    let Some(ServerView::Standby(standby)) = memory.server() else {
-        return None;
-    };
     Some(Task::Identify {
         upstream: upstream(memory)?,
-        timeline: standby.timeline,
     })
 }
 

@@ -61,6 +61,8 @@ impl LeaderElsewhere {
 pub(crate) enum Relation {
     /// Every record that the standby has is part of the leader's history.
     Ancestor,
+    /// The leader did not tell enough to compare.
+    Unknown,
     /// The leader's history left the standby's timeline at `fork`, before the standby's end.
     Diverged {
         /// Where the leader left our timeline; our own timeline's begin when it never was on it.
@@ -75,6 +77,11 @@ pub(crate) enum Relation {
 pub(crate) fn relate(mine: Position, leader: &ServerIdentity) -> Relation {
     if mine.timeline == leader.position.timeline {
         return Relation::Ancestor;
+    }
+    // A history tells about every timeline before the leader's own, or it tells nothing.
+    let is_complete = leader.position.timeline.0 == 1 || !leader.history.is_empty();
+    if !is_complete {
+        return Relation::Unknown;
     }
     let fork = leader
         .history
@@ -119,6 +126,15 @@ mod tests {
         );
         assert_eq!(relate(at(1, 100), &leader()), Relation::Ancestor);
         assert_eq!(relate(at(3, 5000), &leader()), Relation::Ancestor);
+    }
+
+    #[test]
+    fn a_leader_that_tells_no_history_proves_nothing() {
+        let silent = ServerIdentity {
+            history: vec![],
+            ..leader()
+        };
+        assert_eq!(relate(at(2, 501), &silent), Relation::Unknown);
     }
 
     #[test]

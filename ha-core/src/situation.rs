@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long a standby may be up without streaming before its history is compared.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// How long a standby must have been up without streaming before its data is replaced.
+const STEADY: Duration = Duration::from_millis(1500);
+
 /// How long a stopped leader waits for a successor to confirm that it has everything.
 const CONFIRM: Duration = Duration::from_secs(5);
 
@@ -56,6 +59,13 @@ pub(crate) fn lock(memory: &Memory) -> Lock {
         None => Lock::Free,
         // An old view still shows the leadership that was taken from us.
         Some(leader) if Some(leader.generation) == memory.lease.lost() => Lock::Unseen,
+        // So does one from before we gave it up.
+        Some(leader)
+            if memory.lease.has_ended(leader.generation)
+                && leader.session == memory.lease.session_name() =>
+        {
+            Lock::Free
+        }
         Some(leader) if leader.name == *memory.me() => Lock::Stale,
         Some(_) => Lock::Other,
     }
@@ -320,7 +330,8 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
         .idle_since
         .map(|since| memory.mono().since(since))
         .unwrap_or_default();
-    if !standby.wal_end_reached || quiet_for < QUIET {
+    // Nobody can be asked on behalf of a standby that streams from nobody.
+    if !standby.wal_end_reached || quiet_for < QUIET || wanted.is_none() {
         return Link::Quiet;
     }
     let Some(check) = &memory.identity else {
@@ -332,7 +343,10 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
         return Link::Suspect;
     }
     match rejoin::relate(standby.position(), &check.identity) {
-        Relation::Ancestor => Link::Quiet,
+        Relation::Ancestor | Relation::Unknown => Link::Quiet,
+        // A walreceiver that was just told a new upstream needs a moment: data is not given up
+        // for a standby that is about to stream.
+        Relation::Diverged { .. } if quiet_for < STEADY => Link::Quiet,
         Relation::Diverged { .. } if crate::plan::witness(memory).is_some() => Link::Diverged,
         Relation::Diverged { .. } => Link::DivergedUnproven,
     }

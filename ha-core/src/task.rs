@@ -117,8 +117,6 @@ pub enum Task {
     Identify {
         /// The server.
         upstream: Upstream,
-        /// Our own timeline: what its history says about it matters.
-        timeline: Timeline,
     },
     /// Make a new database cluster in the empty data directory and start it.
     Bootstrap,

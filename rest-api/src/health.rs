@@ -5,7 +5,6 @@
 //! moment of the answer.
 
 use http::StatusCode;
-use serde_json::Value;
 
 use crate::node::{Node, SyncPart, received};
 use crate::quantity;
@@ -150,10 +149,12 @@ fn is_lagging(query: &Query, node: &Node<'_>) -> bool {
 fn has_tags(query: &Query, node: &Node<'_>) -> bool {
     let published = &node.status().tags.published;
     query.tags().all(|(tag, wanted)| {
-        published.get(tag).is_some_and(|value| match value {
-            Value::String(text) => text == wanted,
-            other => other.to_string().to_lowercase() == wanted,
-        })
+        published
+            .get(tag)
+            .is_some_and(|value| match value.as_str() {
+                Some(text) => text == wanted,
+                None => value.to_string().to_lowercase() == wanted,
+            })
     })
 }
 

@@ -1,9 +1,9 @@
 //! The HTTP face of a member: what health checks, monitoring, operators and peers ask it.
 //!
 //! The paths, status codes and field names are those that existing load balancers, dashboards and
-//! command line tools know. A handler reads the latest [`Snapshot`] and nothing else, so an answer
-//! never waits for the store or for PostgreSQL; what changes something is a command that is handed
-//! to the agent's loop. The crate brings no runtime, reads no clock and handles no signal.
+//! command line tools know. A handler reads a [`Snapshot`] and nothing else, so no answer hangs on
+//! the store or on PostgreSQL; what changes something is a command that is handed to the agent's
+//! loop. The crate brings no runtime, reads no clock and handles no signal.
 //!
 //! [`ask`] is the other side: it asks a peer for its position, whichever of the two programs it
 //! runs.

@@ -13,19 +13,11 @@ pub(crate) fn bytes(text: &str) -> Option<i64> {
     if unit.is_empty() {
         return whole(number.round_ties_even());
     }
-    let place = UNITS.iter().position(|known| *known == unit)?;
-    let size = 1024_f64.powi(i32::try_from(UNITS.len() - 1 - place).ok()?);
+    let place = UNITS.iter().rev().position(|known| *known == unit)?;
+    let size = 1024_f64.powi(i32::try_from(place).ok()?);
     // A fraction of a unit is a whole number of the next smaller one.
-    let step = if place + 1 < UNITS.len() {
-        size / 1024.0
-    } else {
-        size
-    };
-    let scaled = number * size;
-    if place + 1 == UNITS.len() {
-        return whole(scaled);
-    }
-    whole((scaled / step).round_ties_even() * step)
+    let step = (size / 1024.0).max(1.0);
+    whole((number * size / step).round_ties_even() * step)
 }
 
 fn whole(number: f64) -> Option<i64> {
@@ -104,7 +96,15 @@ mod tests {
             ("1.5", Some(2)),
             ("2.5", Some(2)),
             ("1e3", Some(1000)),
+            (".5", Some(0)),
+            ("00", Some(0)),
             ("1B", Some(1)),
+            ("1.5B", Some(2)),
+            ("0.5kB", Some(512)),
+            ("0.0001kB", Some(0)),
+            ("1e3kB", Some(1_024_000)),
+            (" .5MB", Some(512 << 10)),
+            ("5 kB ", Some(5120)),
             ("1kB", Some(1024)),
             ("10 MB", Some(10 << 20)),
             ("1.5GB", Some(1536 << 20)),
@@ -114,6 +114,11 @@ mod tests {
             ("1mb", None),
             ("1KB", None),
             ("08", None),
+            ("09kB", None),
+            ("0x", None),
+            ("0x1G", None),
+            ("1e", None),
+            ("1_000", None),
             ("1s", None),
             ("MB", None),
             ("", None),

@@ -4,6 +4,7 @@
 //! HEAD or OPTIONS is one. All reading answers are made from one snapshot.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +40,19 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// What to answer a GET from. Peers compare the positions in `/patroni` with their own; all
+    /// other readers are served from what there is.
+    async fn snapshot_for(&self, segment: &str) -> Arc<Snapshot> {
+        if segment != "patroni" {
+            return self.snapshots.latest();
+        }
+        let options = &self.options;
+        let asked_at = (options.clock)();
+        self.snapshots
+            .looked_since(asked_at, options.look_limit)
+            .await
+    }
+
     /// The longest time that a command takes to be answered. The machine gives up before.
     pub(crate) fn answer_limit(&self) -> Duration {
         let loop_wait = self.snapshots.latest().status.rules.loop_wait;
@@ -65,7 +79,7 @@ pub(crate) async fn answer(site: &Site, from: SocketAddr, request: Request<Incom
 async fn dispatch(site: &Site, parts: &Parts, body: Incoming) -> Answered {
     match parts.method {
         Method::GET => {
-            let snapshot = site.snapshots.latest();
+            let snapshot = site.snapshot_for(segment(parts.uri.path())).await;
             read(&snapshot, site, parts)
         }
         Method::HEAD | Method::OPTIONS => {

@@ -44,6 +44,10 @@ pub struct Options {
     /// How long a client may take for the head of its request, and again for its body. Default:
     /// 5 s.
     pub request_limit: Duration,
+    /// How long an answer to `/patroni` waits for a look at the server that began after the
+    /// question, see [`SnapshotWriter::look_wanted`](crate::SnapshotWriter::look_wanted). Shorter
+    /// than what peers wait for the answer. Default: 500 ms.
+    pub look_limit: Duration,
     /// How many connections are served at a time; more wait to be accepted. Default: 128.
     pub max_connections: usize,
     /// How long requests in progress may take to end after a stop. Default: 3 s.
@@ -58,6 +62,7 @@ impl Options {
             credentials: None,
             clock,
             request_limit: Duration::from_secs(5),
+            look_limit: Duration::from_millis(500),
             max_connections: 128,
             drain_limit: Duration::from_secs(3),
         }
@@ -69,6 +74,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("credentials", &self.credentials)
             .field("request_limit", &self.request_limit)
+            .field("look_limit", &self.look_limit)
             .field("max_connections", &self.max_connections)
             .field("drain_limit", &self.drain_limit)
             .finish_non_exhaustive()
@@ -120,14 +126,15 @@ impl Server {
         let (host, port) = split(listen).ok_or_else(|| ServerError::NotAnAddress {
             listen: listen.to_owned(),
         })?;
-        let refused = |error: io::Error| match error.kind() {
-            io::ErrorKind::AddrInUse => ServerError::PortTaken {
-                listen: listen.to_owned(),
-            },
-            _ => ServerError::Unusable {
-                listen: listen.to_owned(),
+        let refused = |error: io::Error| {
+            let listen = listen.to_owned();
+            if error.kind() == io::ErrorKind::AddrInUse {
+                return ServerError::PortTaken { listen };
+            }
+            ServerError::Unusable {
+                listen,
                 source: error,
-            },
+            }
         };
         let listener = match host {
             "" | "*" => bind_everywhere(port).await,

@@ -1,15 +1,17 @@
 //! What the handlers read: one value, made by the agent's loop, shared without waiting.
 //!
-//! The agent publishes a whole [`Snapshot`] after each step of its machine; a handler takes the
-//! latest and answers from it alone. No request ever waits for the store or for PostgreSQL, and a
-//! loop that hangs is visible by [`Snapshot::taken_at`].
+//! The agent publishes a whole [`Snapshot`] after each step of its machine; a handler takes one and
+//! answers from it alone. No request asks the store or PostgreSQL, and a loop that hangs is visible
+//! by [`Snapshot::taken_at`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use herdsman_ha_core::{ClusterView, Code, Lsn, Mono, Now, Status, Wall};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 /// Everything that the API tells, as of one round of the agent's loop.
 #[derive(Clone, Debug)]
@@ -104,6 +106,11 @@ impl Snapshot {
         now < self.taken_at.plus(patience)
     }
 
+    /// When the look at the server began that this is made of.
+    fn looked_at(&self) -> Option<Mono> {
+        self.status.local.as_ref().map(|local| local.seen_at)
+    }
+
     /// Whether the leadership is held at `now`, whatever was true when the snapshot was taken.
     pub(crate) fn is_leader(&self, now: Mono) -> bool {
         self.status.lease.is_some_and(|lease| now < lease.fence_at)
@@ -114,28 +121,78 @@ impl Snapshot {
 #[must_use]
 pub fn snapshots(first: Snapshot) -> (SnapshotWriter, SnapshotReader) {
     let (writer, reader) = watch::channel(Arc::new(first));
-    (SnapshotWriter(writer), SnapshotReader(reader))
+    let looks = Arc::new(Looks::default());
+    let writer = SnapshotWriter {
+        snapshots: writer,
+        looks: Arc::clone(&looks),
+    };
+    let reader = SnapshotReader {
+        snapshots: reader,
+        looks,
+    };
+    (writer, reader)
+}
+
+/// Questions for a look at the server that is newer than the latest snapshot.
+#[derive(Debug, Default)]
+struct Looks {
+    /// Whether somebody takes such questions.
+    are_served: AtomicBool,
+    wanted: Notify,
 }
 
 /// The agent's end: publishes snapshots.
 #[derive(Debug)]
-pub struct SnapshotWriter(watch::Sender<Arc<Snapshot>>);
+pub struct SnapshotWriter {
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    looks: Arc<Looks>,
+}
 
 impl SnapshotWriter {
     /// Replaces what readers see. Never waits, and does not mind when nobody reads.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.0.send_replace(Arc::new(snapshot));
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    /// Waits until somebody wants a newer look at the server than the latest snapshot holds: the
+    /// agent then looks at once and publishes. Safe to cancel.
+    ///
+    /// A peer that compares positions must not compare its own of this moment with ours of some
+    /// seconds ago: we would seem to have less than we have, and the wrong one would lead. From
+    /// the first call on, answers to `/patroni` therefore wait for such a look, for as long as
+    /// [`Options::look_limit`](crate::Options::look_limit) says. An agent that never calls this
+    /// answers from what it has.
+    pub async fn look_wanted(&self) {
+        self.looks.are_served.store(true, Ordering::Relaxed);
+        self.looks.wanted.notified().await;
     }
 }
 
 /// The handlers' end: always has a latest snapshot.
 #[derive(Clone, Debug)]
-pub struct SnapshotReader(watch::Receiver<Arc<Snapshot>>);
+pub struct SnapshotReader {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    looks: Arc<Looks>,
+}
 
 impl SnapshotReader {
     /// The snapshot that was published last. Never waits.
     #[must_use]
     pub fn latest(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// A snapshot whose look at the server began at or after `instant`; the latest when none comes
+    /// within `limit` or none can be had on demand.
+    pub(crate) async fn looked_since(&self, instant: Mono, limit: Duration) -> Arc<Snapshot> {
+        let is_new = |snapshot: &Arc<Snapshot>| snapshot.looked_at() >= Some(instant);
+        if !self.looks.are_served.load(Ordering::Relaxed) || is_new(&self.latest()) {
+            return self.latest();
+        }
+        self.looks.wanted.notify_one();
+        let mut snapshots = self.snapshots.clone();
+        // Out of time, or the agent has ended: the latest is the best there is.
+        drop(timeout(limit, snapshots.wait_for(is_new)).await);
+        self.latest()
     }
 }

@@ -186,7 +186,12 @@ impl Checked {
 
 fn tells_of_a_task(output: &Output) -> bool {
     match output {
-        Output::Decided(decision) => decision.reason.code() == Code::TaskRunning,
+        Output::Decided(decision) => {
+            matches!(
+                decision.reason.code(),
+                Code::TaskRunning | Code::LeaseEnding
+            )
+        }
         Output::Start { .. } | Output::Cancel { .. } | Output::Reply { .. } | Output::Quit(_) => {
             false
         }

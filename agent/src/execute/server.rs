@@ -38,28 +38,20 @@ fn upstream(upstream: &core::Upstream) -> pgctl::Upstream {
 }
 
 impl Executor {
-    pub(super) async fn identify(&self, from: &core::Upstream, mine: Timeline) -> Outcome {
-        match self.identity(&upstream(from), mine).await {
+    pub(super) async fn identify(&self, from: &core::Upstream) -> Outcome {
+        match self.identity(&upstream(from)).await {
             Ok(identity) => Outcome::Done(Report::Identity(identity)),
             Err(error) => failed(&error),
         }
     }
 
-    async fn identity(
-        &self,
-        server: &pgctl::Upstream,
-        mine: Timeline,
-    ) -> pgctl::Result<ServerIdentity> {
+    async fn identity(&self, server: &pgctl::Upstream) -> pgctl::Result<ServerIdentity> {
         let identity = self.instance.identify(server, IDENTIFY_LIMIT).await?;
         let is_primary = self.instance.is_primary(server, IDENTIFY_LIMIT).await?;
-        let needs_history = identity.timeline.0 != mine.0;
-        let history = if needs_history {
-            self.instance
-                .timeline_history(server, identity.timeline, IDENTIFY_LIMIT)
-                .await?
-        } else {
-            Vec::new()
-        };
+        let history = self
+            .instance
+            .timeline_history(server, identity.timeline, IDENTIFY_LIMIT)
+            .await?;
         Ok(ServerIdentity {
             system_id: SystemId(identity.system_id),
             is_primary,

@@ -96,11 +96,7 @@ impl ControlSettings {
         }
     }
 
-    fn read(
-        findings: &mut Findings,
-        root: &Section<'_>,
-        store_url: Option<&str>,
-    ) -> Option<Self> {
+    fn read(findings: &mut Findings, root: &Section<'_>, store_url: Option<&str>) -> Option<Self> {
         keys::check(findings, root, &[keys::CONTROL], |_, _| true);
         let scope = findings.optional_text(root, "scope");
         let namespace = findings.optional_text(root, "namespace");

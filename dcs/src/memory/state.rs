@@ -55,8 +55,6 @@ impl State {
         let id = SessionId::from(self.sessions_opened);
         let deadline = now + ttl;
         self.sessions.insert(id.clone(), Lease { ttl, deadline });
-        // A sleeping watch may have planned to look later than this session's end.
-        self.watchers.wake_all();
         Session { id, ttl }
     }
 

@@ -54,12 +54,6 @@ impl Watchers {
         self.last_id
     }
 
-    pub(super) fn wake_all(&self) {
-        for watcher in self.running.values() {
-            watcher.notify.notify_one();
-        }
-    }
-
     /// Tells one step of the store to every watch that sees any of it.
     pub(super) fn publish(
         &mut self,
@@ -148,6 +142,8 @@ impl MemoryWatch {
     /// The next event if there is one, else what to wait for.
     fn poll(&self) -> Result<WatchEvent, (Arc<Notify>, Option<Instant>)> {
         let mut inner = self.shared.lock();
+        // A session that is opened later matters to this reader only when it binds a key, and that
+        // wakes it up to look again.
         let next_end = self.shared.next_end(&inner);
         let super::Inner { state, links, .. } = &mut *inner;
         let watcher = state.watchers.running.get_mut(&self.id);

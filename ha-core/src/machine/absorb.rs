@@ -5,9 +5,10 @@ use core::time::Duration;
 
 use super::{Input, Machine, Output, Step};
 use crate::memory::{Evidence, IdentityCheck, NameCheck};
+use crate::schema::read;
 use crate::situation as word;
 use crate::switchover;
-use crate::task::{Command, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
+use crate::task::{Command, Commit, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
 use crate::value::{Generation, MemberName, RequestId, Revision};
 use crate::view::{ClusterView, Fault, Initialize, LocalView, PeerAnswer, PeerReport, ServerView};
 use crate::work::Running;
@@ -66,7 +67,6 @@ impl Machine {
             Some(leader) => {
                 memory.unlocked_since = None;
                 memory.silent_rounds = 0;
-                memory.released_at = None;
                 memory.old_leader = Some(leader.name.clone());
                 memory.old_members = view.members.clone();
             }
@@ -189,7 +189,7 @@ impl Machine {
             Task::OpenSession { .. } | Task::Renew { .. } | Task::CloseSession { .. } => {
                 self.absorb_session(ended, outcome);
             }
-            Task::Commit(commit) => self.absorb_commit(commit.purpose, &outcome, step),
+            Task::Commit(commit) => self.absorb_commit(commit, &outcome, step),
             Task::AskPeers { .. } => self.absorb_answers(ended, outcome),
             Task::Identify { .. } => self.absorb_identity(ended, outcome),
             Task::Promote { .. } => self.absorb_promotion(&outcome),
@@ -198,6 +198,10 @@ impl Machine {
                 ..
             } => {
                 self.memory.is_start_failed = matches!(outcome, Outcome::Failed(_));
+                if self.memory.is_start_failed && self.memory.down_since.is_some() {
+                    // It went down once more: what the others said before is old.
+                    self.memory.down_since = Some(now);
+                }
             }
             Task::ProveGone | Task::Fence => {
                 if outcome == Outcome::Done(Report::Gone) {
@@ -214,8 +218,11 @@ impl Machine {
                     self.memory.published.slots = None;
                 }
             }
-            Task::PublishHistory { .. }
-            | Task::Bootstrap
+            Task::PublishHistory { .. } => {
+                let is_done = matches!(outcome, Outcome::Done(_));
+                self.memory.published.history_at = is_done.then_some(now);
+            }
+            Task::Bootstrap
             | Task::Clone { .. }
             | Task::Replace { .. }
             | Task::Start {
@@ -260,7 +267,8 @@ impl Machine {
         }
     }
 
-    fn absorb_commit(&mut self, purpose: Purpose, outcome: &Outcome, step: &mut Step) {
+    fn absorb_commit(&mut self, commit: &Commit, outcome: &Outcome, step: &mut Step) {
+        let purpose = commit.purpose;
         let memory = &mut self.memory;
         let committed = match outcome {
             Outcome::Done(Report::Committed(revision)) => Some(*revision),
@@ -277,7 +285,15 @@ impl Machine {
         if let Some(revision) = committed {
             memory.committed.insert(purpose, revision);
         }
+        if let (Some(view), Some(revision)) = (&mut memory.view, committed) {
+            read::apply(view, commit, revision);
+        }
+        // A leader key that lives with a session which we do not keep alive any more is worth
+        // nothing; the next view shows it, and it is bound to the present session.
+        let is_lasting = commit.session == memory.lease.session_name();
         match (purpose, committed) {
+            (Purpose::Acquire | Purpose::RecordCluster | Purpose::Resume, Some(_))
+                if !is_lasting => {}
             (Purpose::Acquire | Purpose::RecordCluster, Some(revision)) => {
                 memory.lease.acquired(Generation(revision.0), revision);
                 memory.unlocked_since = None;
@@ -286,6 +302,7 @@ impl Machine {
             (Purpose::Release, Some(_)) => {
                 memory.lease.released();
                 memory.released_at = Some(memory.now.mono);
+                memory.unlocked_since = Some(memory.now.mono);
                 memory.move_seen = None;
             }
             (Purpose::RequestMove, Some(revision)) => memory.requests.written(revision),
@@ -373,7 +390,10 @@ impl Machine {
     fn absorb_promotion(&mut self, outcome: &Outcome) {
         let memory = &mut self.memory;
         match outcome {
-            Outcome::Done(_) => memory.is_checkpointed = false,
+            Outcome::Done(_) => {
+                memory.is_checkpointed = false;
+                memory.published.history_at = None;
+            }
             Outcome::Failed(_) => memory.promotion_failed_at = Some(memory.now.mono),
             Outcome::NotApplied | Outcome::SessionLost | Outcome::Unknown | Outcome::Cancelled => {}
         }

@@ -126,7 +126,7 @@ impl Machine {
             return Some(Task::Commit(commit));
         }
         let timeline = primary.position.timeline;
-        if timeline > Timeline(1) && view.timeline() != Some(timeline) {
+        if timeline > Timeline(1) && view.timeline() != Some(timeline) && self.is_history_due() {
             return Some(Task::PublishHistory {
                 timeline,
                 published: view.history.value.clone(),
@@ -148,6 +148,12 @@ impl Machine {
         }
         self.guarded(Purpose::PublishStatus, key::STATUS, status)
             .map(Task::Commit)
+    }
+
+    /// What was just published shows in one of the next views.
+    fn is_history_due(&self) -> bool {
+        let published_at = self.memory.published.history_at;
+        published_at.is_none_or(|at| self.memory.mono() >= at.plus(self.memory.rules.loop_wait))
     }
 
     fn guarded(&self, purpose: Purpose, key: &str, value: String) -> Option<Commit> {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::key;
 use crate::config::{Rules, truth};
 use crate::tags::Tags;
+use crate::task::{Commit, StoreWrite};
 use crate::time::Mono;
 use crate::value::{
     Generation, InstanceId, Lsn, MemberName, Revision, SessionName, SystemId, Timeline,
@@ -50,60 +51,97 @@ pub fn read_cluster<'a>(
         ..ClusterView::default()
     };
     for entry in entries {
-        // Values are text; bytes that are none are as good as absent.
-        let Ok(text) = core::str::from_utf8(entry.value) else {
-            continue;
+        take(&mut view, &entry);
+    }
+    view
+}
+
+/// Makes a view show what a commit of our own, applied at `revision`, has written: the next view
+/// of the store shows it too, but a decision must not rest on what we know to be over.
+pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision) {
+    if view.revision >= revision {
+        return;
+    }
+    view.revision = revision;
+    let generation = view.leader.as_ref().map(|leader| leader.generation);
+    for write in &commit.writes {
+        let (key, value, is_bound) = match write {
+            StoreWrite::PutBound { key, value } => (key, value, true),
+            StoreWrite::Put { key, value } => (key, value, false),
+            StoreWrite::Delete { key } => {
+                if key == key::LEADER {
+                    view.leader = None;
+                }
+                continue;
+            }
         };
-        let modified = Some(entry.modified);
-        match entry.key {
-            key::INITIALIZE => {
-                view.initialize = Keyed {
-                    revision: modified,
-                    value: initialize(text, &entry),
-                };
-            }
-            key::CONFIG => read_config(&mut view, entry.modified, text),
-            key::LEADER => view.leader = leader(text, &entry),
-            key::STATUS => {
-                view.status = Keyed {
-                    revision: modified,
-                    value: status(text),
-                }
-            }
-            key::SYNC => {
-                view.sync = Keyed {
-                    revision: modified,
-                    value: sync(text),
-                }
-            }
-            key::FAILOVER => {
-                view.failover = Keyed {
-                    revision: modified,
-                    value: failover(text),
-                }
-            }
-            key::HISTORY => {
-                view.history = Keyed {
-                    revision: modified,
-                    value: history(text),
-                }
-            }
-            key::FAILSAFE => view.failsafe = failsafe(text),
-            key::LEADERSHIP => {
-                view.leadership = Keyed {
-                    revision: modified,
-                    value: leadership(text),
-                };
-            }
-            other => {
-                if let Some(name) = other.strip_prefix(key::MEMBERS) {
-                    view.members
-                        .insert(MemberName::from(name), member(text, &entry));
-                }
+        // A key that is written again keeps the revision of its creation.
+        let kept = generation.filter(|_| key == key::LEADER);
+        let session = commit.session.as_ref().filter(|_| is_bound);
+        let entry = RawEntry {
+            key,
+            value: value.as_bytes(),
+            created: kept.map_or(revision, |generation| Revision(generation.0)),
+            modified: revision,
+            session: session.map(SessionName::as_str),
+        };
+        take(view, &entry);
+    }
+}
+
+fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
+    // Values are text; bytes that are none are as good as absent.
+    let Ok(text) = core::str::from_utf8(entry.value) else {
+        return;
+    };
+    let modified = Some(entry.modified);
+    match entry.key {
+        key::INITIALIZE => {
+            view.initialize = Keyed {
+                revision: modified,
+                value: initialize(text, entry),
+            };
+        }
+        key::CONFIG => read_config(view, entry.modified, text),
+        key::LEADER => view.leader = leader(text, entry),
+        key::STATUS => {
+            view.status = Keyed {
+                revision: modified,
+                value: status(text),
+            };
+        }
+        key::SYNC => {
+            view.sync = Keyed {
+                revision: modified,
+                value: sync(text),
+            };
+        }
+        key::FAILOVER => {
+            view.failover = Keyed {
+                revision: modified,
+                value: failover(text),
+            };
+        }
+        key::HISTORY => {
+            view.history = Keyed {
+                revision: modified,
+                value: history(text),
+            };
+        }
+        key::FAILSAFE => view.failsafe = failsafe(text),
+        key::LEADERSHIP => {
+            view.leadership = Keyed {
+                revision: modified,
+                value: leadership(text),
+            };
+        }
+        other => {
+            if let Some(name) = other.strip_prefix(key::MEMBERS) {
+                view.members
+                    .insert(MemberName::from(name), member(text, entry));
             }
         }
     }
-    view
 }
 
 fn object(text: &str) -> Option<Map<String, Value>> {

@@ -32,7 +32,9 @@ SELECT pg_is_in_recovery() AS in_recovery,
  w.sender_host, w.sender_port,
  (extract(epoch FROM clock_timestamp() - w.last_msg_receipt_time) * 1000)::bigint AS message_age,
  s.pid AS startup_pid, s.wait_event AS startup_waits,
- current_setting('primary_conninfo', true) AS conninfo
+ current_setting('primary_conninfo', true) AS conninfo,
+ CASE WHEN pg_is_in_recovery() THEN (SELECT max(left(name, 8)) FROM pg_ls_waldir()
+  WHERE name ~ '^[0-9A-F]{24}$') END AS newest_segment
 FROM pg_control_checkpoint() c, pg_control_recovery() r
  LEFT JOIN pg_stat_wal_receiver w ON true
  LEFT JOIN (SELECT pid, wait_event FROM pg_stat_activity WHERE backend_type = 'startup') s ON true";
@@ -111,10 +113,16 @@ fn read_timeline(row: Row<'_>) -> Result<Timeline> {
         return Timeline::of_wal_file(&name).ok_or_else(|| unexpected(format!("file {name}")));
     }
     // Recovery goes on to newer timelines without a checkpoint in between.
-    let seen: [Option<Timeline>; 3] = [
+    // The walreceiver tells only while it lives; the files that it wrote stay.
+    let newest_segment = row
+        .optional::<String>("newest_segment")?
+        .and_then(|digits| u32::from_str_radix(&digits, 16).ok())
+        .map(Timeline);
+    let seen: [Option<Timeline>; 4] = [
         row.optional("checkpoint_timeline")?,
         row.optional("recovery_timeline")?,
         row.optional("received_tli")?,
+        newest_segment,
     ];
     let newest = seen.into_iter().flatten().max();
     newest.ok_or_else(|| unexpected("no timeline".to_owned()))

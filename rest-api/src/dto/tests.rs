@@ -190,10 +190,10 @@ fn answer_to(body: &Value) -> PeerAnswer {
 }
 
 fn running(body: &Value) -> PeerServer {
-    match answer_to(body) {
-        PeerAnswer::Running(server) => server,
-        other => panic!("{other:?}"),
-    }
+    let PeerAnswer::Running(server) = answer_to(body) else {
+        panic!("it runs: {body}");
+    };
+    server
 }
 
 #[track_caller]
@@ -238,9 +238,11 @@ fn what_a_member_tells_a_peer_understands() {
 
 #[test]
 fn whatever_forbids_leading_is_told_to_peers() {
-    let may_lead = |snapshot: &Snapshot| match told(snapshot) {
-        PeerAnswer::Running(server) => server.may_lead,
-        other => panic!("{other:?}"),
+    let may_lead = |snapshot: &Snapshot| {
+        let PeerAnswer::Running(server) = told(snapshot) else {
+            panic!("it runs");
+        };
+        server.may_lead
     };
     assert!(may_lead(&replica()));
     for value in [

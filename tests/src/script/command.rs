@@ -35,10 +35,20 @@ pub(crate) fn perform(
         "at" => wake::at(world, words, &stanza.input, lines),
         // Example: status a
         "status" => status::perform(world, words, &stanza.input, lines),
+        // Example: afresh
+        "afresh" => afresh(world, words, &stanza.input),
         // Example: show full
         "show" => show::perform(world, words, &stanza.input),
         other => Err(format!("{other} is no command")),
     }
+}
+
+/// `afresh`: another story in the same file, at `T+0` with nothing in the store.
+fn afresh(world: &mut World, words: Words, input: &[String]) -> Result<(), String> {
+    no_facts(input)?;
+    words.end()?;
+    world.begin_anew();
+    Ok(())
 }
 
 /// For commands that take no facts.

@@ -1,6 +1,6 @@
 //! Indented lines: what a member is told, one line per fact, in the order written.
 //!
-//! `dcs` shows the store, `store` changes it unseen, `local` is a look at the server, `peer` lines
+//! `dcs` shows the store, `store` changes it unseen, `read` reads it for a `dcs late`, `local` is a look at the server, `peer` lines
 //! together answer a running `ask-peers`, `operator` and `leave` are requests.
 
 mod dcs;
@@ -56,6 +56,12 @@ fn read(
     match kind {
         "dcs" => dcs::read(world, words).map(|view| Some(Input::Cluster(view))),
         "store" => dcs::change(world, words).map(|()| None),
+        "read" => {
+            words.end()?;
+            let now = world.now();
+            world.store.hold_back(now);
+            Ok(None)
+        }
         "member" => dcs::describe_member(world, words).map(|()| None),
         "local" => local::read(world, member, words).map(|view| Some(Input::Local(view))),
         "operator" => operator(world, words).map(Some),

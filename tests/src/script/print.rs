@@ -87,7 +87,7 @@ fn describe(task: &Task, show: Show) -> String {
             });
             names.collect::<Vec<_>>().join(",")
         }
-        Task::Identify { upstream, timeline } => format!("{} tli={timeline}", upstream.name),
+        Task::Identify { upstream, .. } => upstream.name.to_string(),
         Task::Clone { from } => format!("from={}", from.name),
         Task::Replace { witness, from } => {
             format!(

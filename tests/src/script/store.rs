@@ -24,6 +24,7 @@ pub(crate) struct Store {
     is_changing: bool,
     /// Every view that was handed out, so that one can arrive late.
     views: Vec<ClusterView>,
+    held_back: Option<ClusterView>,
 }
 
 impl Store {
@@ -144,6 +145,16 @@ impl Store {
         let view = read_cluster(seen_at, Revision(self.revision), entries);
         self.views.push(view.clone());
         view
+    }
+
+    /// Reads a view that arrives later.
+    pub(crate) fn hold_back(&mut self, seen_at: Mono) {
+        self.held_back = Some(self.view(seen_at));
+    }
+
+    /// The view that was read and has not arrived.
+    pub(crate) fn held_back(&mut self) -> Option<ClusterView> {
+        self.held_back.take()
     }
 
     /// A view as it was handed out before.

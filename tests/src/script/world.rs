@@ -96,6 +96,14 @@ impl World {
         }
     }
 
+    /// Forgets everything but what the harness itself counts.
+    pub(crate) fn begin_anew(&mut self) {
+        let fresh = Self::new(self.prefix);
+        let before = std::mem::replace(self, fresh);
+        self.violations = before.violations;
+        self.codes = before.codes;
+    }
+
     /// A member's name as the machines see it.
     pub(crate) fn name(&self, name: &str) -> MemberName {
         MemberName(format!("{}{name}", self.prefix))

@@ -6,11 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::no_facts;
 use crate::script::words::Words;
-use crate::script::world::World;
+use crate::script::world::{World, read_instant};
 
 pub(crate) fn perform(world: &mut World, mut words: Words, input: &[String]) -> Result<(), String> {
     no_facts(input)?;
     let name = words.expect("a member")?;
+    if let Some(at) = words.value("at") {
+        world.advance(read_instant(&at)?)?;
+    }
     start(world, &name, &mut words)?;
     words.end()
 }

@@ -29,6 +29,11 @@ pub(super) fn read(world: &mut World, mut words: Words) -> Result<Seen, String> 
         words.end()?;
         return Ok(Err(fault));
     }
+    if words.flag("late") {
+        words.end()?;
+        let view = world.store.held_back().ok_or("no view was read before")?;
+        return Ok(Ok(Box::new(view)));
+    }
     if let Some(revision) = words.parsed("old")? {
         words.end()?;
         let view = world.store.old_view(revision);

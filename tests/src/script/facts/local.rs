@@ -3,8 +3,9 @@
 //! Timeline, positions, upstream and identity need not be said again; what the server does now
 //! must be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use herdsman_ha_core::schema::slot_name;
 use herdsman_ha_core::{
     ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, ServerView,
     StandbyView, SystemId, Timeline,
@@ -18,15 +19,19 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
         Some(text) => read_instant(&text)?,
         None => world.now(),
     };
-    let prefixed: BTreeMap<String, String> = ["upstream"]
-        .iter()
-        .filter_map(|key| Some((words.value(key)?, (*key).to_owned())))
-        .collect();
-    let upstream = prefixed.keys().next().map(|name| match name.as_str() {
+    let upstream = words.value("upstream").map(|name| match name.as_str() {
         "none" => None,
         name => Some(world.name(name).0),
     });
+    let slots = words.value("slots").map(|names| {
+        let names = list(&names).into_iter();
+        names.map(|name| slot_name(world.name(&name).as_str()))
+    });
+    let slots: Option<BTreeSet<String>> = slots.map(Iterator::collect);
     let server = &mut world.member_mut(member).server;
+    if let Some(slots) = slots {
+        server.slots = slots;
+    }
     if let Some(upstream) = upstream {
         server.upstream = upstream;
     }
@@ -63,9 +68,6 @@ fn remember(server: &mut Server, words: &mut Words) -> Result<(), String> {
     }
     if let Some(system) = words.parsed::<SystemId>("system")? {
         server.system = system;
-    }
-    if let Some(slots) = words.value("slots") {
-        server.slots = list(&slots).into_iter().collect();
     }
     Ok(())
 }

@@ -1,0 +1,77 @@
+//! One member: an agent on a thread of its own.
+//!
+//! A service embeds one agent and needs no such thread. Here three agents share a process, and the
+//! name of its thread tells in the log which of them speaks.
+
+use std::sync::Arc;
+use std::thread;
+
+use herdsman_agent::{Agent, Handle};
+use herdsman_dcs::Dcs;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{oneshot, watch};
+
+use crate::AnyError;
+use crate::configuration::{self, Place, Shared};
+
+/// A running member.
+pub(crate) struct Member {
+    pub(crate) place: Place,
+    pub(crate) handle: Handle,
+    end: watch::Receiver<Option<String>>,
+}
+
+impl Member {
+    /// Starts the agent of a member; its server is the agent's business.
+    pub(crate) async fn start(
+        shared: &Shared,
+        place: Place,
+        store: Arc<dyn Dcs>,
+    ) -> Result<Self, AnyError> {
+        let settings = configuration::settings(shared, &place)?;
+        let agent = Agent::builder(settings).store(store).server_log(place.server_log());
+        let (told, begun) = oneshot::channel();
+        let (ended, end) = watch::channel(None);
+        let runtime = runtime(&place.name)?;
+        thread::Builder::new().name(place.name.clone()).spawn(move || {
+            let how = runtime.block_on(async {
+                let agent = match agent.build().await {
+                    Ok(agent) => agent,
+                    Err(error) => {
+                        // Whoever waits for the handle is told; nobody else is there.
+                        let _ = told.send(Err(error));
+                        return "it did not begin".to_owned();
+                    }
+                };
+                let _ = told.send(Ok(agent.handle()));
+                match agent.run().await {
+                    Ok(()) => "it left".to_owned(),
+                    Err(error) => error.to_string(),
+                }
+            });
+            ended.send_replace(Some(how));
+        })?;
+        let handle = begun.await??;
+        Ok(Self { place, handle, end })
+    }
+
+    /// How the agent ended, if it did.
+    pub(crate) fn end(&self) -> Option<String> {
+        self.end.borrow().clone()
+    }
+
+    /// Waits until the agent has ended.
+    pub(crate) async fn ended(&self) {
+        // An error means that its thread panicked, which is an end as well.
+        let _ = self.end.clone().wait_for(Option::is_some).await;
+    }
+
+    /// Where its REST API answers.
+    pub(crate) fn api(&self) -> String {
+        format!("http://127.0.0.1:{}", self.place.api_port)
+    }
+}
+
+fn runtime(name: &str) -> std::io::Result<Runtime> {
+    Builder::new_current_thread().thread_name(name).enable_all().build()
+}

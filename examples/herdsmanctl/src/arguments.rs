@@ -1,0 +1,144 @@
+//! The command line. What clap refuses here ends with status 2.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Looks at a PostgreSQL cluster and asks its members for changes.
+#[derive(Debug, Parser)]
+#[command(name = "herdsmanctl", disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// The configuration: a member's own file, or one with scope and store only
+    /// [default: $PATRONICTL_CONFIG_FILE, then the usual places]
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
+    /// The store: [etcd3://]HOST[:PORT][/NAMESPACE] [default: $DCS_URL, then the configuration's]
+    #[arg(short = 'd', long = "dcs-url", visible_alias = "dcs", value_name = "URL")]
+    pub(crate) dcs_url: Option<String>,
+    /// Taken for the sake of scripts; has no effect as long as members are called without TLS
+    #[arg(short = 'k', long)]
+    pub(crate) insecure: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows the members of clusters
+    List(List),
+    /// Moves the leadership to another member, in order
+    Switchover(Switchover),
+    /// Makes the members leave PostgreSQL alone
+    Pause(Pause),
+    /// Ends a pause
+    Resume(Pause),
+    /// Shows what each member decided last, and why
+    Why(Why),
+    /// Shows the version of this program
+    Version,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// The clusters [default: the configuration's scope]
+    pub(crate) clusters: Vec<String>,
+    /// Shows all columns, also empty ones
+    #[arg(short, long)]
+    pub(crate) extended: bool,
+    /// Shows the time (UTC) first
+    #[arg(short, long)]
+    pub(crate) timestamp: bool,
+    /// How to show it
+    #[arg(short, long, value_enum, default_value_t = Format::Pretty)]
+    pub(crate) format: Format,
+    /// Shows it every 2 seconds until interrupted
+    #[arg(short = 'W')]
+    pub(crate) watch_default: bool,
+    /// Shows it every so many seconds until interrupted
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+}
+
+/// How a list of members is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Pretty,
+    /// Columns separated by tabs
+    Tsv,
+    /// One JSON array
+    Json,
+    /// A YAML list
+    #[value(alias = "yml")]
+    Yaml,
+}
+
+/// Arguments of `switchover`.
+#[derive(Debug, Args)]
+pub(crate) struct Switchover {
+    /// The cluster [default: the configuration's scope]
+    pub(crate) cluster: Option<String>,
+    /// Who leads now
+    #[arg(long, visible_aliases = ["primary", "master"], value_name = "MEMBER")]
+    pub(crate) leader: Option<String>,
+    /// Who shall lead [default: the best]
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) candidate: Option<String>,
+    /// When; only `now` is served yet
+    #[arg(long, value_name = "TIME")]
+    pub(crate) scheduled: Option<String>,
+    /// Asks nothing
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Arguments of `pause` and `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// The cluster [default: the configuration's scope]
+    pub(crate) cluster: Option<String>,
+    /// Waits until every member has noticed
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// One member only
+    pub(crate) member: Option<String>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "write a number of seconds".to_owned())?;
+    // Zero would ask the store without a break.
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|pause| !pause.is_zero())
+        .ok_or_else(|| "write a number of seconds above 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_pause_between_looks_is_never_zero() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "-1", "x", "nan", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! One cluster's keys in the store. Every look is a fresh, linearizable read.
+
+use herdsman_agent::settings::{BasicAuth, ControlSettings, EtcdDiscovery};
+use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
+use herdsman_dcs::{CommitOutcome, Condition, Dcs as _, Guard, Lifetime, Prefix};
+use herdsman_ha_core::schema::{RawEntry, key, read_cluster};
+use herdsman_ha_core::{ClusterView, Mono, Revision};
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// A cluster and how to reach its keys and its members.
+pub(crate) struct Cluster {
+    pub(crate) name: String,
+    /// Who we are for the members.
+    pub(crate) authentication: Option<BasicAuth>,
+    prefix: Prefix,
+    store: EtcdDcs,
+    hosts: String,
+}
+
+/// Whether a guarded write found what it expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Yes,
+    /// Somebody was faster: look again.
+    SomebodyElse,
+}
+
+impl Cluster {
+    /// The cluster of that name, or else the one of the configuration.
+    pub(crate) fn open(settings: &ControlSettings, name: Option<&str>) -> Result<Self, Error> {
+        let Some(name) = name.or(settings.scope.as_deref()) else {
+            let advice = "no cluster is named: write its name after the command, or scope in the \
+                          configuration";
+            return Err(Error::Refused(advice.to_owned()));
+        };
+        let shown: Vec<String> = settings.etcd.hosts.iter().map(ToString::to_string).collect();
+        let hosts = shown.join(", ");
+        let failed = |source| Error::Store {
+            hosts: hosts.clone(),
+            source,
+        };
+        let folder = match settings.namespace.as_str() {
+            "" => format!("/{name}/"),
+            namespace => format!("/{namespace}/{name}/"),
+        };
+        let prefix = Prefix::new(folder).map_err(|error| Error::Refused(error.to_string()))?;
+        let mut options = EtcdOptions::new(&shown).map_err(failed)?;
+        if settings.etcd.discovery == EtcdDiscovery::ListedOnly {
+            options = options.only_given_endpoints();
+        }
+        if let Some(user) = &settings.etcd.username {
+            let password = settings.etcd.password.as_ref();
+            options = options.user(user, password.map_or("", |password| password.expose()));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            authentication: settings.authentication.clone(),
+            prefix,
+            store: EtcdDcs::new(options),
+            hosts,
+        })
+    }
+
+    /// Reads all keys.
+    pub(crate) async fn view(&self) -> Result<ClusterView, Error> {
+        let snapshot = self.store.snapshot(&self.prefix).await;
+        let snapshot = snapshot.map_err(|source| self.failed(source))?;
+        let entries = snapshot.entries.iter().filter_map(|(key, entry)| {
+            Some(RawEntry {
+                key: key.below(&self.prefix)?,
+                value: &entry.value,
+                created: Revision(entry.created.0),
+                modified: Revision(entry.modified.0),
+                // Which session holds a key makes no difference here.
+                session: None,
+            })
+        });
+        let revision = Revision(snapshot.revision.0);
+        Ok(read_cluster(Mono::default(), revision, entries))
+    }
+
+    /// Puts the dynamic configuration unless it changed after `seen`.
+    pub(crate) async fn put_config(
+        &self,
+        seen: Revision,
+        config: &Value,
+    ) -> Result<Written, Error> {
+        let key = self.prefix.key(key::CONFIG).expect("the name is a path");
+        let guard = Guard::new(key, Condition::AtRevision(herdsman_dcs::Revision(seen.0)));
+        let value = config.to_string().into_bytes();
+        let outcome = self.store.put_if(None, guard, value, Lifetime::Permanent);
+        match outcome.await.map_err(|source| self.failed(source))? {
+            CommitOutcome::Applied { .. } => Ok(Written::Yes),
+            CommitOutcome::NotApplied { .. } => Ok(Written::SomebodyElse),
+        }
+    }
+
+    fn failed(&self, source: herdsman_dcs::Error) -> Error {
+        Error::Store {
+            hosts: self.hosts.clone(),
+            source,
+        }
+    }
+}
