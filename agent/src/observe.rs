@@ -41,6 +41,10 @@ pub(crate) fn revision(revision: dcs::Revision) -> Revision {
 }
 
 /// Why the store cannot be seen.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else goes wrong, the store is not seen"
+)]
 pub(crate) fn fault(error: &dcs::Error) -> Fault {
     match error {
         dcs::Error::StoreReplaced { .. } => Fault::StoreReplaced,

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herdsman_dcs::{Dcs, Prefix, Snapshot, WatchEvent};
+use herdsman_dcs::{Dcs, Error, Prefix, Snapshot, WatchEvent};
 use herdsman_ha_core::Input;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::driver::Event;
@@ -23,6 +24,7 @@ pub(crate) async fn follow(
     clock: Arc<Clock>,
     events: mpsc::UnboundedSender<Event>,
 ) {
+    let mut complaints = Complaints::default();
     loop {
         match store.watch(&prefix).await {
             Ok(mut watch) => {
@@ -33,6 +35,7 @@ pub(crate) async fn follow(
                     let event = watch.next().await;
                     let input = match event {
                         WatchEvent::Listed(snapshot) => {
+                            complaints.over();
                             mirror = snapshot;
                             view(&clock, &prefix, &mirror)
                         }
@@ -41,7 +44,7 @@ pub(crate) async fn follow(
                             view(&clock, &prefix, &mirror)
                         }
                         WatchEvent::Interrupted(error) => {
-                            tracing::warn!(error = observe::chain(&error), "watch interrupted");
+                            complaints.make(&error);
                             Input::Cluster(Err(observe::fault(&error)))
                         }
                     };
@@ -61,6 +64,31 @@ pub(crate) async fn follow(
                 }
                 tokio::time::sleep(PAUSE).await;
             }
+        }
+    }
+}
+
+/// How often an outage that goes on is mentioned again.
+const REMIND: Duration = Duration::from_secs(10);
+
+/// Says that the store is out of reach, once and then now and again.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+}
+
+impl Complaints {
+    fn make(&mut self, error: &Error) {
+        if self.last.is_none_or(|last| last.elapsed() >= REMIND) {
+            let error = observe::chain(error);
+            tracing::warn!(error, "the store cannot be watched: trying again");
+            self.last = Some(Instant::now());
+        }
+    }
+
+    fn over(&mut self) {
+        if self.last.take().is_some() {
+            tracing::info!("the store is watched again");
         }
     }
 }

@@ -87,10 +87,10 @@ impl Executor {
         let log = |line: &str| tracing::debug!(line, "initdb");
         instance.initdb(BOOTSTRAP_LIMIT, log).await?;
         self.append_bootstrap_hba().await;
-        instance
+        let started = instance
             .start(pgctl::StartAs::Primary, BOOTSTRAP_LIMIT)
-            .await?
-            .pid;
+            .await?;
+        tracing::debug!(pid = started.pid, "the new cluster runs");
         instance.bootstrap_users(BOOTSTRAP_LIMIT).await?;
         instance.unmark().await
     }

@@ -201,6 +201,10 @@ impl Sessions {
 }
 
 /// How a call to the store failed, by what may have happened.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else a store refuses needs a human"
+)]
 fn failed(error: &dcs::Error) -> Outcome {
     match error {
         dcs::Error::Unknown(_) => Outcome::Unknown,
