@@ -26,6 +26,9 @@ use crate::{member, store};
 ///
 /// When namespace or scope cannot be part of a key.
 pub fn cluster_prefix(settings: &Settings) -> Result<Prefix, herdsman_dcs::KeyError> {
+    if settings.namespace.is_empty() {
+        return Prefix::new(format!("/{}/", settings.scope));
+    }
     Prefix::new(format!("/{}/{}/", settings.namespace, settings.scope))
 }
 

@@ -8,7 +8,7 @@
 //! ```no_run
 //! use std::path::Path;
 //! use herdsman_agent::{Agent, settings::Settings};
-//! use herdsman_dcs::MemoryStore;
+//! use herdsman_dcs::memory::MemoryStore;
 //! use std::sync::Arc;
 //!
 //! # async fn service() -> Result<(), Box<dyn std::error::Error>> {

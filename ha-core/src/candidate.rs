@@ -70,13 +70,17 @@ pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
             vetoes.push(Veto::NotInFailsafe);
         }
     }
-    let is_held_back = memory
-        .promotion_failed_at
-        .is_some_and(|failed_at| memory.mono().since(failed_at) < rules.ttl);
-    if is_held_back {
+    if is_held_back(memory) {
         vetoes.push(Veto::PromotionFailed);
     }
     vetoes
+}
+
+/// A promotion that failed keeps its member back for one lease time, so that another one can try.
+pub(crate) fn is_held_back(memory: &Memory) -> bool {
+    memory
+        .promotion_failed_at
+        .is_some_and(|failed_at| memory.mono().since(failed_at) < memory.rules.ttl)
 }
 
 /// May this standby take the free leadership?

@@ -76,7 +76,7 @@ fn blind_choice(memory: &Memory, server: Server) -> Choice {
 }
 
 fn leading(memory: &Memory, server: Server) -> Choice {
-    if let Some(choice) = leader::running(server, word::movement(memory)) {
+    if let Some(choice) = leader::running(server, word::movement(memory), word::promotion(memory)) {
         return choice;
     }
     match server {

@@ -191,6 +191,14 @@ impl Machine {
                 }
             }
             Act::Checkpoint => self.checkpoint_for_move(step),
+            Act::StartPrimary => {
+                if choice.code == Code::MoveAbandoned {
+                    // Every attempt is an outage: the same request is not tried again.
+                    self.memory.move_abandoned = self.memory.move_seen.map(|(revision, _)| revision);
+                }
+                let tasks = plan::tasks(&self.memory, Act::StartPrimary);
+                self.start_all(tasks, step);
+            }
             Act::Acquire => {
                 let tasks = plan::tasks(&self.memory, Act::Acquire);
                 if tasks.is_empty() {
@@ -209,7 +217,6 @@ impl Machine {
             | Act::Release
             | Act::ProveGone
             | Act::AskAndProve
-            | Act::StartPrimary
             | Act::StartStandby
             | Act::StartAlone
             | Act::StopFast

@@ -64,6 +64,8 @@ pub(crate) struct Memory {
     /// The members of the latest view that had a leader, and who that was.
     pub(crate) old_members: BTreeMap<MemberName, MemberView>,
     pub(crate) old_leader: Option<MemberName>,
+    /// The leadership of the latest view that had one, and when it was first seen.
+    pub(crate) leader_since: Option<(Generation, Mono)>,
     /// Since when the leader key is absent.
     pub(crate) unlocked_since: Option<Mono>,
 
@@ -98,6 +100,8 @@ pub(crate) struct Memory {
     pub(crate) is_checkpointed: bool,
     /// The move request whose checkpoint is done, or needs none.
     pub(crate) move_checkpoint: Option<Revision>,
+    /// The move request for which our primary stopped in vain.
+    pub(crate) move_abandoned: Option<Revision>,
     /// When the present move request was first seen by us as leader.
     pub(crate) move_seen: Option<(Revision, Mono)>,
     /// The agent was asked to stop.
@@ -174,6 +178,7 @@ impl Memory {
             has_known_cluster: false,
             old_members: BTreeMap::new(),
             old_leader: None,
+            leader_since: None,
             unlocked_since: None,
             local: None,
             was_primary: false,
@@ -191,6 +196,7 @@ impl Memory {
             is_start_failed: false,
             is_checkpointed: true,
             move_checkpoint: None,
+            move_abandoned: None,
             move_seen: None,
             leaving_since: None,
             is_finished: false,

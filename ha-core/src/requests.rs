@@ -18,6 +18,8 @@ use crate::time::Mono;
 use crate::value::{MemberName, RequestId, Revision};
 use crate::view::MoveRequest;
 
+const UNKNOWN: &str = "Switchover status unknown; operation may still be in progress";
+
 /// The wanted move that is being carried out for somebody.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requests {
@@ -104,9 +106,13 @@ impl Requests {
     }
 
     /// The commit was not made, or nobody knows.
-    pub(crate) fn not_written(&mut self) -> Option<(RequestId, Answer)> {
+    pub(crate) fn not_written(&mut self, is_known: bool) -> Option<(RequestId, Answer)> {
         let pending = self.wanted.take()?;
-        let text = "failed to write failover key into DCS";
+        let text = if is_known {
+            "failed to write failover key into DCS"
+        } else {
+            UNKNOWN
+        };
         Some((pending.request, answer(AnswerKind::Failed, text)))
     }
 
@@ -124,7 +130,7 @@ impl Requests {
             (memory.mono() >= pending.until).then(|| {
                 answer(
                     AnswerKind::Failed,
-                    "Switchover status unknown; operation may still be in progress",
+                    UNKNOWN,
                 )
             })
         });

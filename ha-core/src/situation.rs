@@ -16,7 +16,7 @@ use crate::view::{ControlState, DataView, Initialize, ServerView, StandbyView};
 
 pub use words::{
     Backoff, Blind, Busy, Downfall, Gone, Handover, Leader, Link, Lock, Made, MayMake, Mode, Move,
-    Origin, Race, Server, Writable,
+    Origin, Promotion, Race, Server, Writable,
 };
 
 /// How long an agent that cannot see the store lets a running primary be: enough for a store that
@@ -59,10 +59,12 @@ pub(crate) fn lock(memory: &Memory) -> Lock {
         None => Lock::Free,
         // An old view still shows the leadership that was taken from us.
         Some(leader) if Some(leader.generation) == memory.lease.lost() => Lock::Unseen,
-        // So does one from before we gave it up.
+        // So does one from before we gave it up. Only a key that lives with no session at all
+        // stays for ever, and may be bound to ours.
         Some(leader)
-            if memory.lease.has_ended(leader.generation)
-                && leader.session == memory.lease.session_name() =>
+            if leader.name == *memory.me()
+                && memory.lease.has_ended(leader.generation)
+                && leader.session.is_some() =>
         {
             Lock::Free
         }
@@ -276,6 +278,14 @@ pub(crate) fn origin(memory: &Memory) -> Origin {
         Origin::Primary
     } else {
         Origin::Standby
+    }
+}
+
+pub(crate) fn promotion(memory: &Memory) -> Promotion {
+    if candidate::is_held_back(memory) {
+        Promotion::Failed
+    } else {
+        Promotion::Possible
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) fn refusal(memory: &Memory) -> Option<String> {
     let view = memory.view.as_ref()?;
     let request = view.failover.value.as_ref()?;
     let me = memory.me();
+    if memory.move_abandoned.is_some() && memory.move_abandoned == view.failover.revision {
+        return Some("no successor received everything in time".to_owned());
+    }
     if let Some(leader) = request.leader.as_ref().filter(|leader| *leader != me) {
         return Some(format!("it names {leader} as the leader, which is {me}"));
     }

@@ -13,7 +13,7 @@ use herdsman_ha_core::decide::{
 };
 use herdsman_ha_core::situation::{
     Backoff, Blind, Busy, Downfall, Gone, Handover, Leader, Link, Lock, Made, MayMake, Mode, Move,
-    Origin, Race, Server, Writable,
+    Origin, Promotion, Race, Server, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -126,9 +126,10 @@ fn leader_running_table() -> Table {
     let columns = [
         Column::of("server", Server::ALL),
         Column::of("move", Move::ALL),
+        Column::of("promotion", Promotion::ALL),
     ];
     Table::heading("leader: we hold the leadership, the server runs").with(&columns, &|at| {
-        leader::running(Server::ALL[at[0]], Move::ALL[at[1]])
+        leader::running(Server::ALL[at[0]], Move::ALL[at[1]], Promotion::ALL[at[2]])
     })
 }
 

@@ -1,5 +1,8 @@
 //! The one test binary of the workspace: what concerns more than one crate.
 
+mod bad_input;
 mod decisions;
+mod e2e;
 mod scripts;
+mod sequences;
 mod tidy;

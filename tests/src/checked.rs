@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use herdsman_ha_core::{
-    Boot, Code, Grant, Input, Lane, Machine, Now, OpId, Output, Settings, StartAs, Step, Task,
+    Boot, Code, Grant, Input, Lane, LeaderElsewhere, Machine, Now, OpId, Output, Settings, StartAs,
+    Step, Task,
 };
 
 /// A machine, the tasks it started, and the rules it broke.
@@ -17,6 +18,10 @@ pub struct Checked {
     /// Tasks that a fence pushed out of their lane and that have not ended.
     pushed_out: BTreeSet<OpId>,
     last_op: OpId,
+    has_quit: bool,
+    /// Every so many steps the ones that cost most are checked: comparisons with a twin.
+    twin_every: u64,
+    steps: u64,
     violations: Vec<String>,
 }
 
@@ -29,8 +34,18 @@ impl Checked {
             running: BTreeMap::new(),
             pushed_out: BTreeSet::new(),
             last_op: OpId(0),
+            has_quit: false,
+            twin_every: 1,
+            steps: 0,
             violations: Vec::new(),
         }
+    }
+
+    /// Compares with a twin only once in `steps` steps, for runs that are long.
+    #[must_use]
+    pub fn with_a_twin_every(mut self, steps: u64) -> Self {
+        self.twin_every = steps;
+        self
     }
 
     /// The machine itself.
@@ -61,16 +76,22 @@ impl Checked {
 
     /// One step, with all checks.
     pub fn step(&mut self, now: Now, input: Input) -> Step {
-        let mut twin = self.machine.clone();
+        self.steps += 1;
+        let is_compared = self.steps.is_multiple_of(self.twin_every);
+        let twin = is_compared.then(|| self.machine.clone());
         let step = self.machine.step(now, input.clone());
-        self.expect(twin.step(now, input.clone()) == step, || {
-            "equal machines gave unequal steps".to_owned()
-        });
+        let is_end = |output: &Output| matches!(output, Output::Quit(_));
+        self.has_quit |= step.outputs.iter().any(is_end);
+        if let Some(mut twin) = twin {
+            self.expect(twin.step(now, input.clone()) == step, || {
+                "equal machines gave unequal steps".to_owned()
+            });
+            self.check_repeat(now, &input, &step);
+        }
         if let Input::Done { op, .. } = &input {
             self.running.remove(op);
             self.pushed_out.remove(op);
         }
-        self.check_repeat(now, &input, &step);
         for output in &step.outputs {
             self.check_output(now, output);
         }
@@ -87,11 +108,7 @@ impl Checked {
     /// A view that is seen twice changes nothing the second time.
     fn check_repeat(&mut self, now: Now, input: &Input, step: &Step) {
         let is_view = matches!(input, Input::Cluster(_) | Input::Local(_) | Input::Wake);
-        let has_quit = step
-            .outputs
-            .iter()
-            .any(|output| matches!(output, Output::Quit(_)));
-        if !is_view || has_quit {
+        if !is_view || self.has_quit {
             return;
         }
         let mut again = self.machine.clone().step(now, input.clone());
@@ -124,7 +141,23 @@ impl Checked {
         if let Some(grant) = grant(task) {
             self.check_grant(now, grant, task.name());
         }
+        if let Task::Replace { witness, .. } = task {
+            self.check_witness(witness);
+        }
         self.running.insert(op, task.clone());
+    }
+
+    /// Data is removed only for the leader that the present view shows, and never for ourselves.
+    fn check_witness(&mut self, witness: &LeaderElsewhere) {
+        let status = self.machine.status();
+        let leader = status.cluster.and_then(|view| view.leader);
+        let is_present = leader.is_some_and(|leader| {
+            leader.name == *witness.leader() && leader.generation == witness.generation()
+        });
+        let is_other = *witness.leader() != status.name;
+        self.expect(is_present && is_other && status.is_store_reachable, || {
+            format!("data is removed on the word of {witness:?}")
+        });
     }
 
     fn check_lane(&mut self, task: &Task) {
@@ -167,11 +200,7 @@ impl Checked {
         let Some(lease) = self.machine.status().lease else {
             return;
         };
-        let has_quit = step
-            .outputs
-            .iter()
-            .any(|output| matches!(output, Output::Quit(_)));
-        if has_quit || lease.fence_at <= now.mono {
+        if self.has_quit || lease.fence_at <= now.mono {
             return;
         }
         let is_in_time = step.wake.is_some_and(|(at, _)| at <= lease.fence_at);

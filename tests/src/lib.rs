@@ -1,8 +1,12 @@
-//! What the tests of the whole workspace are made of: the script harness and the checks that
-//! hold for every step of a machine.
+//! What the tests of the whole workspace are made of: the script harness, random lives, and the
+//! checks that hold for every step of a machine.
 //!
 //! Nothing here is shipped. A check looks at outputs and at models, never at a machine's memory.
 
+pub mod chance;
 pub mod checked;
+pub mod cluster;
+pub mod life;
 pub mod script;
 pub mod table;
+pub mod wild;

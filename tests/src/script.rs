@@ -8,7 +8,7 @@ mod command;
 mod facts;
 mod format;
 mod print;
-mod store;
+pub(crate) mod store;
 mod words;
 mod world;
 

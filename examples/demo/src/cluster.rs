@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use herdsman_agent::Clock;
 use herdsman_dcs::memory::MemoryStore;
-use herdsman_ha_core::{Lsn, ServerView, Status};
+use herdsman_ha_core::{Code, Lsn, ServerView, Status};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::configuration::{Place, Shared};
@@ -45,7 +45,11 @@ impl Cluster {
         let store = MemoryStore::new();
         let clock = Arc::new(Clock::default());
         let ports = ports::free(2 * NAMES.len())?;
-        let mut cluster = Self { members: Vec::new(), clock, superuser_password };
+        let mut cluster = Self {
+            members: Vec::new(),
+            clock,
+            superuser_password,
+        };
         for (name, ports) in NAMES.iter().zip(ports.chunks_exact(2)) {
             let place = Place {
                 name: (*name).to_owned(),
@@ -55,13 +59,18 @@ impl Cluster {
             };
             std::fs::create_dir(&place.folder)?;
             let store = Arc::new(store.handle(name));
-            cluster.members.push(Member::start(&shared, place, store).await?);
+            cluster
+                .members
+                .push(Member::start(&shared, place, store).await?);
         }
         Ok(cluster)
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = (Index, &Member)> {
-        self.members.iter().enumerate().map(|(index, member)| (Index(index), member))
+        self.members
+            .iter()
+            .enumerate()
+            .map(|(index, member)| (Index(index), member))
     }
 
     pub(crate) fn member(&self, index: Index) -> &Member {
@@ -73,12 +82,18 @@ impl Cluster {
     }
 
     pub(crate) fn statuses(&self) -> Vec<Arc<Status>> {
-        self.members.iter().map(|member| member.handle.status()).collect()
+        self.members
+            .iter()
+            .map(|member| member.handle.status())
+            .collect()
     }
 
     /// Where the servers listen, in the order of the members.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        self.members.iter().map(|member| ([127, 0, 0, 1], member.place.port).into()).collect()
+        self.members
+            .iter()
+            .map(|member| ([127, 0, 0, 1], member.place.port).into())
+            .collect()
     }
 
     pub(crate) fn superuser_password(&self) -> &str {
@@ -94,6 +109,16 @@ impl Cluster {
         found.map(|(index, _)| index)
     }
 
+    /// Whether the member has found itself leading: the last step of becoming the primary.
+    pub(crate) fn leads(&self, index: Index) -> bool {
+        let status = self.member(index).handle.status();
+        let decision = status
+            .decision
+            .as_ref()
+            .map(|decision| decision.reason.code());
+        status.lease.is_some() && decision == Some(Code::Leading)
+    }
+
     /// The primary, when every other member streams from it.
     pub(crate) fn complete(&self) -> Option<Index> {
         let primary = self.primary()?;
@@ -101,7 +126,11 @@ impl Cluster {
         let timeline = timeline(&self.member(primary).handle.status());
         others
             .map(|(_, member)| member.handle.status())
-            .all(|status| is_streaming(&status) && self::timeline(&status) == timeline)
+            .all(|status| {
+                is_streaming(&status)
+                    && self::timeline(&status) == timeline
+                    && current_code(&status) == Some(Code::FollowingLeader)
+            })
             .then_some(primary)
     }
 
@@ -109,7 +138,10 @@ impl Cluster {
     pub(crate) fn first_end(&self) -> Option<String> {
         self.members.iter().find_map(|member| {
             let end = member.end()?;
-            Some(format!("the agent of {} has ended: {end}", member.place.name))
+            Some(format!(
+                "the agent of {} has ended: {end}",
+                member.place.name
+            ))
         })
     }
 
@@ -138,6 +170,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        // An agent that runs would start again what is killed.
+        for member in &mut self.members {
+            member.abandon();
+        }
         for member in &self.members {
             // After an orderly stop there is nothing to kill.
             if let Err(error) = herdsman_pgctl::kill_server(&member.place.data_dir(), KILL) {
@@ -159,6 +195,13 @@ async fn leave_all(members: &[&Member]) {
     if tokio::time::timeout(LEAVE, all_left).await.is_err() {
         tracing::warn!("the members did not leave in {LEAVE:?}: their servers are killed");
     }
+}
+
+fn current_code(status: &Status) -> Option<Code> {
+    status
+        .decision
+        .as_ref()
+        .map(|decision| decision.reason.code())
 }
 
 /// The end of a primary's WAL; `None` for everything that is no primary.

@@ -52,8 +52,17 @@ pub(crate) fn settings(shared: &Shared, place: &Place) -> Result<Settings, Error
 }
 
 fn text(shared: &Shared, place: &Place) -> String {
-    let Shared { bin_dir, superuser_password, replication_password } = shared;
-    let Place { name, port, api_port, .. } = place;
+    let Shared {
+        bin_dir,
+        superuser_password,
+        replication_password,
+    } = shared;
+    let Place {
+        name,
+        port,
+        api_port,
+        ..
+    } = place;
     let bin_dir = quoted(bin_dir);
     let data_dir = quoted(&place.data_dir());
     let pgpass = quoted(&place.folder.join("pgpass"));
@@ -130,9 +139,20 @@ mod tests {
         };
         let settings = settings(&shared, &place).unwrap();
         assert_eq!(settings.warnings, []);
-        assert_eq!(settings.postgresql.data_dir, PathBuf::from("/tmp/x: y/data"));
-        assert_eq!(settings.postgresql.shared.bin_dir.as_deref(), Some(&*shared.bin_dir));
-        let replication = settings.postgresql.authentication.replication.password.unwrap();
+        assert_eq!(
+            settings.postgresql.data_dir,
+            PathBuf::from("/tmp/x: y/data")
+        );
+        assert_eq!(
+            settings.postgresql.shared.bin_dir.as_deref(),
+            Some(&*shared.bin_dir)
+        );
+        let replication = settings
+            .postgresql
+            .authentication
+            .replication
+            .password
+            .unwrap();
         assert_eq!(replication.expose(), shared.replication_password);
     }
 }

@@ -3,41 +3,79 @@
 //!
 //! This file knows arguments and exit codes; `demo` is the beginning and the end of a run.
 
+mod audit;
 mod chance;
 mod client;
 mod cluster;
 mod configuration;
+mod demo;
+mod ledger;
 mod member;
 mod ports;
 mod programs;
+mod recorder;
+mod screen;
+mod stage;
+mod stay;
+mod story;
+mod table;
+mod text;
+mod timeline;
+mod writer;
 
+use std::io::Write;
+use std::process::ExitCode;
+
+use demo::{Afterwards, Ended};
+
+const USAGE: &str = "usage: herdsman-demo [--stay | --help]
+
+Three PostgreSQL servers with their agents begin in a temporary folder, a client writes a row every
+10 ms, the primary is killed, it comes back, and the leadership is moved to it again. Each step is
+shown with its milliseconds, its reason and the rows that were lost. It takes less than a minute.
+
+  --stay   keep the cluster running afterwards, with commands to try, until Ctrl-C
+  --help   this text
+
+The store lives in this process, everything listens on 127.0.0.1 only, and everything is removed at
+the end. PostgreSQL must be installed, and must not be started by root.
+Exit code: 0 when everything happened, 1 when something did not, 130 after Ctrl-C.";
+
+/// Errors that end the run; whoever reads them is a person.
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-fn main() {
-    herdsman_pgctl::become_subreaper().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    tracing_subscriber::fmt().with_thread_names(true).with_target(false).with_ansi(false).with_writer(std::fs::File::create("/tmp/demo-probe.log").unwrap()).init();
-    let rt = tokio::runtime::Runtime::new().unwrap();
-    rt.block_on(async {
-        let t0 = std::time::Instant::now();
-        let c = cluster::Cluster::start(folder.path(), programs::find().unwrap()).await.unwrap();
-        while c.complete().is_none() && t0.elapsed().as_secs() < 40 { tokio::time::sleep(std::time::Duration::from_millis(5)).await; }
-        eprintln!("complete {:?} {:?}", c.complete(), t0.elapsed());
-        let s = client::Servers { addresses: c.addresses(), password: c.superuser_password().to_owned() };
-        for _ in 0..4 { let t = std::time::Instant::now(); let x = s.connect().await.map(|s| s.member); eprintln!("connect {x:?} {:?}", t.elapsed()); }
-        let before = c.clock.mono();
-        let victim = c.primary().unwrap();
-        c.kill_postmaster(victim).unwrap();
-        let t = std::time::Instant::now();
-        while c.complete().is_none_or(|p| p == victim) && t.elapsed().as_secs() < 30 { tokio::time::sleep(std::time::Duration::from_millis(5)).await; }
-        eprintln!("again {:?} {:?}", c.complete(), t.elapsed());
-        for s in c.statuses() {
-            eprintln!("{} {} {} {:?} {:?}", s.name, s.role, s.state, s.lease, s.attempts);
-            for d in &s.decisions { eprintln!("   {:8.1} {:?} {} {}", (d.at.0 as f64 - before.0 as f64)/1e6, d.verdict, d.reason.code(), d.reason); }
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        [] => run(Afterwards::End),
+        ["--stay"] => run(Afterwards::Stay),
+        ["--help" | "-h"] => {
+            // Nobody may be reading.
+            let _ = writeln!(std::io::stdout(), "{USAGE}");
+            ExitCode::SUCCESS
         }
-        for (_, m) in c.members() { eprintln!("{}", m.api()); eprintln!("{:?}", c.first_end()); eprintln!("{}", std::fs::read_to_string(m.place.server_log()).unwrap_or_default()); }
-        let t = std::time::Instant::now();
-        c.stop().await;
-        eprintln!("stopped {:?}", t.elapsed());
-    });
+        unknown => {
+            eprintln!(
+                "herdsman-demo: `{}` is not understood\n{USAGE}",
+                unknown.join(" ")
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(afterwards: Afterwards) -> ExitCode {
+    match demo::run(afterwards) {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("herdsman-demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -18,7 +18,9 @@ const ATTEMPTS: usize = 2000;
 
 /// So many different free ports. Nothing reserves them: they are free now.
 pub(crate) fn free(count: usize) -> Result<Vec<u16>, AnyError> {
-    let end = outgoing_range_begin().filter(|begin| *begin > LOWEST + 1000).unwrap_or(USUAL_RANGE);
+    let end = outgoing_range_begin()
+        .filter(|begin| *begin > LOWEST + 1000)
+        .unwrap_or(USUAL_RANGE);
     let mut taken = Vec::new();
     for _ in 0..ATTEMPTS {
         if taken.len() == count {
@@ -32,7 +34,9 @@ pub(crate) fn free(count: usize) -> Result<Vec<u16>, AnyError> {
     if taken.len() < count {
         return Err(format!("there are no {count} free ports on 127.0.0.1").into());
     }
-    let ports = taken.iter().map(|listener| Ok(listener.local_addr()?.port()));
+    let ports = taken
+        .iter()
+        .map(|listener| Ok(listener.local_addr()?.port()));
     ports.collect()
 }
 

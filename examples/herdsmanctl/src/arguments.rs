@@ -13,8 +13,15 @@ pub(crate) struct Arguments {
     /// [default: $PATRONICTL_CONFIG_FILE, then the usual places]
     #[arg(short = 'c', long, value_name = "FILE")]
     pub(crate) config_file: Option<PathBuf>,
-    /// The store: [etcd3://]HOST[:PORT][/NAMESPACE] [default: $DCS_URL, then the configuration's]
-    #[arg(short = 'd', long = "dcs-url", visible_alias = "dcs", value_name = "URL")]
+    /// The URL of the store.
+    #[arg(
+        short = 'd',
+        long = "dcs-url",
+        visible_alias = "dcs",
+        value_name = "URL",
+        help = "The store: [etcd3://]HOST[:PORT][/NAMESPACE] \
+                [default: $DCS_URL, then the configuration's]"
+    )]
     pub(crate) dcs_url: Option<String>,
     /// Taken for the sake of scripts; has no effect as long as members are called without TLS
     #[arg(short = 'k', long)]

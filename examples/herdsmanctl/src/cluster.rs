@@ -35,7 +35,12 @@ impl Cluster {
                           configuration";
             return Err(Error::Refused(advice.to_owned()));
         };
-        let shown: Vec<String> = settings.etcd.hosts.iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = settings
+            .etcd
+            .hosts
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let hosts = shown.join(", ");
         let failed = |source| Error::Store {
             hosts: hosts.clone(),
@@ -71,13 +76,13 @@ impl Cluster {
             Some(RawEntry {
                 key: key.below(&self.prefix)?,
                 value: &entry.value,
-                created: Revision(entry.created.0),
-                modified: Revision(entry.modified.0),
+                created: Revision(entry.created.number()),
+                modified: Revision(entry.modified.number()),
                 // Which session holds a key makes no difference here.
                 session: None,
             })
         });
-        let revision = Revision(snapshot.revision.0);
+        let revision = Revision(snapshot.revision.number());
         Ok(read_cluster(Mono::default(), revision, entries))
     }
 
@@ -88,7 +93,10 @@ impl Cluster {
         config: &Value,
     ) -> Result<Written, Error> {
         let key = self.prefix.key(key::CONFIG).expect("the name is a path");
-        let guard = Guard::new(key, Condition::AtRevision(herdsman_dcs::Revision(seen.0)));
+        let guard = Guard::new(
+            key,
+            Condition::AtRevision(herdsman_dcs::Revision::new(seen.0)),
+        );
         let value = config.to_string().into_bytes();
         let outcome = self.store.put_if(None, guard, value, Lifetime::Permanent);
         match outcome.await.map_err(|source| self.failed(source))? {
@@ -104,3 +112,6 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

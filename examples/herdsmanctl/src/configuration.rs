@@ -28,8 +28,7 @@ pub(crate) fn read(arguments: &Arguments) -> Result<ControlSettings, Error> {
     };
     let url = arguments.dcs_url.clone().or_else(|| variable(URL_VARIABLE));
     let is_silent = file.is_none() && url.is_none();
-    let settings =
-        ControlSettings::from_path_or_env(file.as_deref(), variables(), url.as_deref());
+    let settings = ControlSettings::from_path_or_env(file.as_deref(), variables(), url.as_deref());
     let settings = match settings {
         Err(_) if is_silent && !variables().any(|(name, _)| name.starts_with("PATRONI_")) => {
             let advice = "there is no configuration: name a file with -c/--config-file, or the \

@@ -36,13 +36,22 @@ const COLUMNS: [Column; 10] = [
     right("Replay Lag", "Lag"),
 ];
 
-const OPTIONAL: [(Column, fn(&MemberView) -> Cell); 4] = [
-    (left("Pending restart", Some("Pending restart")), pending_restart),
+/// What a member has for a column.
+type Reading = fn(&MemberView) -> Cell;
+
+const OPTIONAL: [(Column, Reading); 4] = [
+    (
+        left("Pending restart", Some("Pending restart")),
+        pending_restart,
+    ),
     (
         left("Pending restart reason", Some("Pending restart reason")),
         pending_restart_reason,
     ),
-    (left("Scheduled restart", Some("Scheduled restart")), scheduled_restart),
+    (
+        left("Scheduled restart", Some("Scheduled restart")),
+        scheduled_restart,
+    ),
     (left("Tags", Some("Tags")), tags),
 ];
 
@@ -265,7 +274,9 @@ fn object<'a>(facts: &'a MemberView, key: &str) -> Option<&'a Map<String, Value>
 }
 
 fn word(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

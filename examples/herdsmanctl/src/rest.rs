@@ -109,7 +109,10 @@ impl Target {
             .uri(page)
             .header(HOST, &self.authority)
             .header(CONNECTION, "close")
-            .header(USER_AGENT, concat!("herdsmanctl/", env!("CARGO_PKG_VERSION")))
+            .header(
+                USER_AGENT,
+                concat!("herdsmanctl/", env!("CARGO_PKG_VERSION")),
+            )
     }
 }
 
@@ -123,13 +126,21 @@ async fn call(
     let stream = match timeout(CONNECT_LIMIT.min(limit), connected).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
-            return Err(CallError::NotSent(format!("no connection to {shown}: {error}")));
+            return Err(CallError::NotSent(format!(
+                "no connection to {shown}: {error}"
+            )));
         }
-        Err(_) => return Err(CallError::NotSent(format!("no connection to {shown} in time"))),
+        Err(_) => {
+            return Err(CallError::NotSent(format!(
+                "no connection to {shown} in time"
+            )));
+        }
     };
     match timeout(limit, exchange(stream, request)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(CallError::NoAnswer(format!("no answer from {shown}: {error}"))),
+        Ok(Err(error)) => Err(CallError::NoAnswer(format!(
+            "no answer from {shown}: {error}"
+        ))),
         Err(_) => {
             let seconds = limit.as_secs();
             let text = format!("no answer from {shown} within {seconds} s");

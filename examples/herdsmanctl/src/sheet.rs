@@ -86,7 +86,11 @@ impl Sheet {
     pub(crate) fn yaml(&self) -> String {
         let rows = self.rows.iter().map(|row| {
             let fields = self.fields(row).into_iter();
-            Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).collect())
+            Value::Object(
+                fields
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            )
         });
         format!("{}\n", block(&Value::Array(rows.collect())))
     }

@@ -6,7 +6,7 @@
 use super::{Act, Choice, act, hold};
 use crate::candidate::Successor;
 use crate::reason::Code;
-use crate::situation::{Downfall, Gone, Move, Server};
+use crate::situation::{Downfall, Gone, Move, Promotion, Server};
 
 /// The words that matter to a leader whose server is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,19 +21,23 @@ pub struct Fall {
 
 /// The choice while the server runs, or is on its way up or down.
 #[must_use]
-pub fn running(server: Server, movement: Move) -> Option<Choice> {
-    Some(match (server, movement) {
-        (Server::Primary, Move::None) => act(Act::Lead, Code::Leading),
-        (Server::Primary, Move::Unchecked) => act(Act::AskPeers, Code::MoveChecking),
-        (Server::Primary, Move::Impossible) => act(Act::ClearMove, Code::MoveImpossible),
-        (Server::Primary, Move::NeedsCheckpoint) => act(Act::Checkpoint, Code::MoveCheckpoint),
-        (Server::Primary, Move::Ready) => act(Act::StopFast, Code::MoveStopping),
-        (Server::Standby, _) => act(Act::Promote, Code::LeaseAcquired),
-        (Server::Starting, _) => hold(Code::LeaderStarting),
-        (Server::Stopping, _) => hold(Code::LeaderStopping),
-        (Server::Unresponsive, _) => hold(Code::LeaderUnresponsive),
-        (Server::Unusable, _) => hold(Code::DataUnusable),
-        (Server::Down | Server::Empty | Server::Leftover, _) => return None,
+pub fn running(server: Server, movement: Move, promotion: Promotion) -> Option<Choice> {
+    Some(match (server, movement, promotion) {
+        (Server::Primary, Move::None, _) => act(Act::Lead, Code::Leading),
+        (Server::Primary, Move::Unchecked, _) => act(Act::AskPeers, Code::MoveChecking),
+        (Server::Primary, Move::Impossible, _) => act(Act::ClearMove, Code::MoveImpossible),
+        (Server::Primary, Move::NeedsCheckpoint, _) => act(Act::Checkpoint, Code::MoveCheckpoint),
+        (Server::Primary, Move::Ready, _) => act(Act::StopFast, Code::MoveStopping),
+        (Server::Standby, _, Promotion::Possible) => act(Act::Promote, Code::LeaseAcquired),
+        // It may still become primary: the leadership is kept until it is down.
+        (Server::Standby, _, Promotion::Failed) => {
+            act(Act::StopFast, Code::ReleasedAfterFailedPromotion)
+        }
+        (Server::Starting, _, _) => hold(Code::LeaderStarting),
+        (Server::Stopping, _, _) => hold(Code::LeaderStopping),
+        (Server::Unresponsive, _, _) => hold(Code::LeaderUnresponsive),
+        (Server::Unusable, _, _) => hold(Code::DataUnusable),
+        (Server::Down | Server::Empty | Server::Leftover, _, _) => return None,
     })
 }
 

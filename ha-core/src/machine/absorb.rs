@@ -13,6 +13,9 @@ use crate::value::{Generation, MemberName, RequestId, Revision};
 use crate::view::{ClusterView, Fault, Initialize, LocalView, PeerAnswer, PeerReport, ServerView};
 use crate::work::Running;
 
+/// How often a promotion is tried before another member gets its chance.
+const PROMOTIONS: u32 = 3;
+
 impl Machine {
     pub(super) fn absorb(&mut self, input: Input, step: &mut Step) {
         match input {
@@ -68,6 +71,9 @@ impl Machine {
                 memory.unlocked_since = None;
                 memory.silent_rounds = 0;
                 memory.old_leader = Some(leader.name.clone());
+                let now = memory.now.mono;
+                let known = memory.leader_since.filter(|(known, _)| *known == leader.generation);
+                memory.leader_since = known.or(Some((leader.generation, now)));
                 memory.old_members = view.members.clone();
             }
             None => {
@@ -305,9 +311,11 @@ impl Machine {
                 memory.unlocked_since = Some(memory.now.mono);
                 memory.move_seen = None;
             }
+            (Purpose::ClearMove, Some(_)) => memory.move_seen = None,
             (Purpose::RequestMove, Some(revision)) => memory.requests.written(revision),
             (Purpose::RequestMove, None) => {
-                if let Some((request, answer)) = memory.requests.not_written() {
+                let is_known = *outcome != Outcome::Unknown;
+                if let Some((request, answer)) = memory.requests.not_written(is_known) {
                     step.outputs.push(Output::Reply { request, answer });
                 }
             }
@@ -377,9 +385,19 @@ impl Machine {
             return;
         };
         let memory = &mut self.memory;
+        let Task::Identify { upstream } = &ended.task else {
+            return;
+        };
         let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {
             return;
         };
+        // What a server said under an earlier leadership proves nothing about the present one.
+        let is_of_this_leadership = memory.leader_since.is_some_and(|(generation, since)| {
+            generation == leader.generation && ended.started_at >= since
+        });
+        if upstream.name != leader.name || !is_of_this_leadership {
+            return;
+        }
         memory.identity = Some(IdentityCheck {
             generation: leader.generation,
             asked_at: ended.started_at,
@@ -394,6 +412,13 @@ impl Machine {
                 memory.is_checkpointed = false;
                 memory.published.history_at = None;
             }
+            // What may help is tried again at once, but not for ever.
+            Outcome::Failed(failure)
+                if failure.is_transient
+                    && memory
+                        .work
+                        .attempts("promote")
+                        .is_none_or(|attempts| attempts.count < PROMOTIONS) => {}
             Outcome::Failed(_) => memory.promotion_failed_at = Some(memory.now.mono),
             Outcome::NotApplied | Outcome::SessionLost | Outcome::Unknown | Outcome::Cancelled => {}
         }

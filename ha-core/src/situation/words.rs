@@ -132,6 +132,13 @@ words! {
         /// It can be done now.
         Ready,
     }
+    /// Whether a standby that has won the leadership can be promoted.
+    Promotion {
+        /// It can, as far as anybody knows.
+        Possible,
+        /// It failed for good a moment ago.
+        Failed,
+    }
     /// How the server of a leader went down.
     Downfall {
         /// In order, because the leadership moves.

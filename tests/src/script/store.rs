@@ -16,6 +16,9 @@ struct Entry {
     session: Option<String>,
 }
 
+/// How many views can arrive again.
+const VIEWS_KEPT: usize = 64;
+
 /// The keys of one cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
@@ -144,6 +147,9 @@ impl Store {
         });
         let view = read_cluster(seen_at, Revision(self.revision), entries);
         self.views.push(view.clone());
+        if self.views.len() > VIEWS_KEPT {
+            self.views.remove(0);
+        }
         view
     }
 

@@ -88,7 +88,10 @@ fn pause_and_a_scheduled_switchover_are_told_below_the_table() {
 
 #[test]
 fn a_move_that_is_wanted_now_is_not_a_schedule() {
-    assert_eq!(footer(&view(&[("failover", r#"{"leader":"a","member":"b"}"#)])), "");
+    assert_eq!(
+        footer(&view(&[("failover", r#"{"leader":"a","member":"b"}"#)])),
+        ""
+    );
 }
 
 #[test]
@@ -105,8 +108,14 @@ fn synchronous_standbys_are_named_while_the_mode_is_on() {
     };
     let sync = r#"{"leader":"a","quorum":0,"sync_standby":"B"}"#;
     let other = r#"{"leader":"a","quorum":0,"sync_standby":"c"}"#;
-    assert_eq!(role_in(r#"{"synchronous_mode":true}"#, sync), "Sync Standby");
-    assert_eq!(role_in(r#"{"synchronous_mode":"quorum"}"#, sync), "Quorum Standby");
+    assert_eq!(
+        role_in(r#"{"synchronous_mode":true}"#, sync),
+        "Sync Standby"
+    );
+    assert_eq!(
+        role_in(r#"{"synchronous_mode":"quorum"}"#, sync),
+        "Quorum Standby"
+    );
     assert_eq!(role_in(r#"{"synchronous_mode":true}"#, other), "Replica");
     assert_eq!(role_in("{}", sync), "Replica");
 }
@@ -116,25 +125,43 @@ fn the_leader_of_a_standby_cluster_is_shown_as_one() {
     let view = view(&[
         ("config", r#"{"standby_cluster":{"host":"x"}}"#),
         ("leader", "a"),
-        ("members/a", r#"{"state":"running","replication_state":"streaming"}"#),
+        (
+            "members/a",
+            r#"{"state":"running","replication_state":"streaming"}"#,
+        ),
     ]);
     let a = MemberName::from("a");
-    assert_eq!((role(&view, &a), state(&view, &a)), ("Standby Leader", "streaming"));
+    assert_eq!(
+        (role(&view, &a), state(&view, &a)),
+        ("Standby Leader", "streaming")
+    );
 }
 
 #[test]
 fn one_old_position_is_receive_or_replay_by_the_state() {
     let unknown = || Cell::text("unknown");
     let positions = |value: &str| {
-        let row = cells(&[("members/a", value), ("status", r#"{"optime":3145728}"#)], "a");
+        let row = cells(
+            &[("members/a", value), ("status", r#"{"optime":3145728}"#)],
+            "a",
+        );
         row[6..10].to_vec()
     };
     let at = || Cell::text("0/100000");
     let streaming = r#"{"replication_state":"streaming","xlog_location":1048576}"#;
-    assert_eq!(positions(streaming), [at(), Cell::Number(2), unknown(), Cell::Empty]);
+    assert_eq!(
+        positions(streaming),
+        [at(), Cell::Number(2), unknown(), Cell::Empty]
+    );
     let archive = r#"{"replication_state":"in archive recovery","xlog_location":1048576}"#;
-    assert_eq!(positions(archive), [unknown(), Cell::Empty, at(), Cell::Number(2)]);
-    assert_eq!(positions("{}"), [unknown(), Cell::Empty, unknown(), Cell::Empty]);
+    assert_eq!(
+        positions(archive),
+        [unknown(), Cell::Empty, at(), Cell::Number(2)]
+    );
+    assert_eq!(
+        positions("{}"),
+        [unknown(), Cell::Empty, unknown(), Cell::Empty]
+    );
 }
 
 #[test]
@@ -180,7 +207,12 @@ fn the_last_columns_appear_when_a_member_has_something_for_them() {
             .collect::<Vec<_>>()
     };
     assert_eq!(names(Extent::Filled), ["Tags"]);
-    let all = ["Pending restart", "Pending restart reason", "Scheduled restart", "Tags"];
+    let all = [
+        "Pending restart",
+        "Pending restart reason",
+        "Scheduled restart",
+        "Tags",
+    ];
     assert_eq!(names(Extent::All), all);
 }
 

@@ -70,12 +70,7 @@ fn with_title(rule: &str, title: &str) -> String {
     format!("+{title}{rest}")
 }
 
-fn push_row(
-    text: &mut String,
-    row: &[Vec<String>],
-    widths: &[usize],
-    alignments: &[Alignment],
-) {
+fn push_row(text: &mut String, row: &[Vec<String>], widths: &[usize], alignments: &[Alignment]) {
     let height = row.iter().map(Vec::len).max().unwrap_or(0);
     for line in 0..height {
         text.push('|');

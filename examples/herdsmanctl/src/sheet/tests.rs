@@ -40,7 +40,11 @@ fn sheet() -> Sheet {
             column("Cluster", None, LEFT),
             column("Member", Some("Member"), LEFT),
             column("Receive Lag", Some("Lag"), RIGHT),
-            column("Pending restart reason", Some("Pending restart reason"), LEFT),
+            column(
+                "Pending restart reason",
+                Some("Pending restart reason"),
+                LEFT,
+            ),
             column("Tags", Some("Tags"), LEFT),
         ],
         rows: vec![
@@ -65,31 +69,32 @@ fn sheet() -> Sheet {
 #[test]
 fn rows_of_several_lines_are_separated_and_wide_letters_take_two_places() {
     let table = "\
-+ Title +-----+-------------------------------------+------------------+
-| Member    | Lag | Pending restart reason              | Tags             |
-+-----------+-----+-------------------------------------+------------------+
-| n1        |     | max_connections: 100->200           | m:               |
-|           |     | shared_buffers: [hidden - too long] |   k: v           |
-|           |     |                                     | n:               |
-|           |     |                                     | - 1              |
-|           |     |                                     | - 2              |
-|           |     |                                     | rack: x y        |
-+-----------+-----+-------------------------------------+------------------+
-| wide-ü漢  |   7 |                                     | nofailover: true |
-|           |     |                                     | num: '12'        |
-|           |     |                                     | t: 'yes'         |
-+-----------+-----+-------------------------------------+------------------+
++ Title ---+-----+-------------------------------------+------------------+
+| Member   | Lag | Pending restart reason              | Tags             |
++----------+-----+-------------------------------------+------------------+
+| n1       |     | max_connections: 100->200           | m:               |
+|          |     | shared_buffers: [hidden - too long] |   k: v           |
+|          |     |                                     | n:               |
+|          |     |                                     | - 1              |
+|          |     |                                     | - 2              |
+|          |     |                                     | rack: x y        |
++----------+-----+-------------------------------------+------------------+
+| wide-ü漢 |   7 |                                     | nofailover: true |
+|          |     |                                     | num: '12'        |
+|          |     |                                     | t: 'yes'         |
++----------+-----+-------------------------------------+------------------+
 ";
     let shown = sheet().pretty(" Title ");
-    assert_eq!(shown.lines().next().map(str::len), Some(76));
-    let without_title = |text: &str| text.split_once('\n').map(|(_, rest)| rest.to_owned());
-    assert_eq!(without_title(&shown), without_title(table), "\n{shown}");
+    assert_eq!(shown, table, "\n{shown}");
 }
 
 #[test]
 fn a_title_lies_over_the_first_rule() {
     let sheet = Sheet {
-        columns: vec![column("Member", Some("Member"), LEFT), column("TL", Some("TL"), RIGHT)],
+        columns: vec![
+            column("Member", Some("Member"), LEFT),
+            column("TL", Some("TL"), RIGHT),
+        ],
         rows: vec![],
     };
     let table = "\
@@ -165,9 +170,40 @@ fn yaml_has_its_keys_sorted() {
 #[test]
 fn texts_that_could_be_something_else_are_quoted() {
     for text in [
-        "", "yes", "Off", "~", "NULL", "12", "-1", "0x1F", "1_0", "1:30", ".5", "1e3", "2030-01-01",
-        "2030-01-01T10:00:00+00:00", "- a", "-", "a: b", "a:", "a #b", "*", "#x", " a", "a ", "---",
-        "'", "@a", "%a", "`a", "!a", "&a", "[a", "{a", ">", "|",
+        "",
+        "yes",
+        "Off",
+        "~",
+        "NULL",
+        "12",
+        "-1",
+        "0x1F",
+        "1_0",
+        "1:30",
+        ".5",
+        "1e3",
+        "2030-01-01",
+        "2030-01-01T10:00:00+00:00",
+        "- a",
+        "-",
+        "a: b",
+        "a:",
+        "a #b",
+        "*",
+        "#x",
+        " a",
+        "a ",
+        "---",
+        "'",
+        "@a",
+        "%a",
+        "`a",
+        "!a",
+        "&a",
+        "[a",
+        "{a",
+        ">",
+        "|",
     ] {
         let shown = block(&Value::from(text));
         assert_eq!(shown, format!("'{}'", text.replace('\'', "''")));
@@ -194,7 +230,10 @@ fn control_characters_are_escaped() {
     assert_eq!(block(&Value::from("a\tb")), "\"a\\tb\"");
     assert_eq!(block(&Value::from("a\n\nb")), "\"a\\n\\nb\"");
     assert_eq!(block(&Value::from("a\u{85}")), "\"a\\u0085\"");
-    assert_eq!(flow(&json!(["a\nb", "a,b", "a:b"])), "[\"a\\nb\", 'a,b', 'a:b']");
+    assert_eq!(
+        flow(&json!(["a\nb", "a,b", "a:b"])),
+        "[\"a\\nb\", 'a,b', 'a:b']"
+    );
 }
 
 #[test]

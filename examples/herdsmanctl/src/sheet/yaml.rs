@@ -5,13 +5,36 @@
 
 use serde_json::{Map, Value};
 
+/// How much room a value takes in block style.
+enum Shape<'a> {
+    Map(&'a Map<String, Value>),
+    List(&'a [Value]),
+    /// What stands behind its key: also empty maps and lists.
+    Inline,
+}
+
+impl<'a> Shape<'a> {
+    fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Object(map) if !map.is_empty() => Self::Map(map),
+            Value::Array(items) if !items.is_empty() => Self::List(items),
+            Value::Object(_)
+            | Value::Array(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_) => Self::Inline,
+        }
+    }
+}
+
 /// Block style, without a line break at the end.
 pub(crate) fn block(value: &Value) -> String {
     let mut text = String::new();
-    match value {
-        Value::Object(map) if !map.is_empty() => push_map(&mut text, map, 0),
-        Value::Array(items) if !items.is_empty() => push_list(&mut text, items, 0),
-        other => text.push_str(&scalar(other, 0)),
+    match Shape::of(value) {
+        Shape::Map(map) => push_map(&mut text, map, 0),
+        Shape::List(items) => push_list(&mut text, items, 0),
+        Shape::Inline => text.push_str(&inline(value, 0)),
     }
     text.trim_end_matches('\n').to_owned()
 }
@@ -43,18 +66,16 @@ fn push_map(text: &mut String, map: &Map<String, Value>, indent: usize) {
         }
         text.push_str(&block_text(key, indent));
         text.push(':');
-        match value {
-            Value::Object(map) if !map.is_empty() => {
+        match Shape::of(value) {
+            Shape::Map(map) => {
                 text.push('\n');
                 push_map(text, map, indent + 2);
             }
-            Value::Array(items) if !items.is_empty() => {
+            Shape::List(items) => {
                 text.push('\n');
                 push_list(text, items, indent);
             }
-            other => {
-                text.push_str(&format!(" {}\n", scalar(other, indent)));
-            }
+            Shape::Inline => text.push_str(&format!(" {}\n", inline(value, indent))),
         }
     }
 }
@@ -65,15 +86,15 @@ fn push_list(text: &mut String, items: &[Value], indent: usize) {
             text.push_str(&" ".repeat(indent));
         }
         text.push_str("- ");
-        match item {
-            Value::Object(map) if !map.is_empty() => push_map(text, map, indent + 2),
-            Value::Array(items) if !items.is_empty() => push_list(text, items, indent + 2),
-            other => text.push_str(&format!("{}\n", scalar(other, indent))),
+        match Shape::of(item) {
+            Shape::Map(map) => push_map(text, map, indent + 2),
+            Shape::List(items) => push_list(text, items, indent + 2),
+            Shape::Inline => text.push_str(&format!("{}\n", inline(item, indent))),
         }
     }
 }
 
-fn scalar(value: &Value, indent: usize) -> String {
+fn inline(value: &Value, indent: usize) -> String {
     match value {
         Value::String(text) => block_text(text, indent),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
@@ -83,7 +104,10 @@ fn scalar(value: &Value, indent: usize) -> String {
 }
 
 fn block_text(text: &str, indent: usize) -> String {
-    if text.chars().any(|letter| letter.is_control() && letter != '\n') {
+    if text
+        .chars()
+        .any(|letter| letter.is_control() && letter != '\n')
+    {
         return double_quoted(text);
     }
     let lines: Vec<&str> = text.split('\n').collect();
@@ -150,13 +174,12 @@ fn is_plain(text: &str) -> bool {
 /// Whether a reader would take the text for a truth, a number, a date or nothing.
 fn is_other_type(text: &str) -> bool {
     let words = [
-        "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "=", "<<", ".inf", ".nan",
+        "~", "null", "true", "false", "yes", "no", "on", "off", "=", "<<", ".inf", ".nan",
     ];
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let is_word = words
-        .iter()
-        .any(|word| unsigned.eq_ignore_ascii_case(word));
-    let begins_as_number = unsigned.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
+    let is_word = words.iter().any(|word| unsigned.eq_ignore_ascii_case(word));
+    let begins_as_number =
+        unsigned.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
     let may_be_number = unsigned
         .chars()
         .all(|letter| letter.is_ascii_hexdigit() || "xX_.:+-TtZ ".contains(letter));

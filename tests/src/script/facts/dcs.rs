@@ -59,9 +59,9 @@ pub(crate) fn change(world: &mut World, mut words: Words) -> Result<(), String> 
         set_members(world, &list(&names));
     }
     let is_promoting = words.flag("promoting");
-    let session_number = words.parsed("session")?.unwrap_or(1);
+    let bound = words.value("session");
     if let Some(name) = words.value("leader") {
-        set_leader(world, &name, session_number, is_promoting);
+        set_leader(world, &name, bound.as_deref(), is_promoting)?;
     }
     let plain = [
         (key::CONFIG, "config"),
@@ -197,7 +197,13 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
     Ok(())
 }
 
-fn set_leader(world: &mut World, name: &str, number: u32, is_promoting: bool) {
+/// `session=2` binds the key to that session of the leader, `session=none` to none.
+fn set_leader(
+    world: &mut World,
+    name: &str,
+    number: Option<&str>,
+    is_promoting: bool,
+) -> Result<(), String> {
     if let Some(before) = world.store.value(key::LEADER).map(str::to_owned) {
         set_role(world, &before, "replica");
         if name != "none" && before != world.name(name).0 {
@@ -206,14 +212,25 @@ fn set_leader(world: &mut World, name: &str, number: u32, is_promoting: bool) {
     }
     if name == "none" {
         world.store.delete(key::LEADER);
-        return;
+        return Ok(());
     }
     let full = world.name(name);
-    let bound = session(&full, number);
-    world.store.put(key::LEADER, full.as_str(), Some(&bound));
+    let bound = match number {
+        Some("none") => None,
+        Some(number) => {
+            let number = number.parse();
+            let number = number.map_err(|_| "a session is a number or none")?;
+            Some(session(&full, number))
+        }
+        None => Some(session(&full, 1)),
+    };
+    world
+        .store
+        .put(key::LEADER, full.as_str(), bound.as_deref());
     if !is_promoting {
         set_role(world, full.as_str(), "primary");
     }
+    Ok(())
 }
 
 /// Changes the role in a member's key, when it has one and its agent is not part of the script.

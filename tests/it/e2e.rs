@@ -1,0 +1,48 @@
+//! Real daemons, real PostgreSQL, real etcd: what a client and an operator would see.
+//!
+//! Each test has a cluster of its own. Conditions are waited for, never a time.
+
+use std::time::Duration;
+
+use herdsman_tests::cluster::{Cluster, Member, Written, wait_for};
+
+mod bootstrap;
+mod crash;
+mod daemon;
+mod host;
+mod leaving;
+mod switchover;
+
+/// How often the clients of these tests write.
+const EVERY: Duration = Duration::from_millis(10);
+
+/// When a member last decided so, as the text of its API; nothing when it never did.
+fn decided_at(member: &Member, code: &str) -> Option<String> {
+    let decisions = member.decisions();
+    let mut decisions = decisions.iter().rev();
+    let decision = decisions.find(|decision| decision["code"] == code)?;
+    decision["since"].as_str().map(str::to_owned)
+}
+
+/// Every row that was acknowledged is there.
+fn assert_nothing_lost(written: &Written, cluster: &Cluster) {
+    let lost = written.lost(cluster);
+    assert!(lost.is_empty(), "lost rows: {lost:?}");
+}
+
+/// What an asynchronous standby may miss are the last rows before a crash. A hole before rows that
+/// it has would be something else.
+fn assert_only_the_newest_are_lost(written: &Written, cluster: &Cluster, old_leader: &str) {
+    let lost = written.lost(cluster);
+    let by_old = written.acks.iter().filter(|ack| *ack.by == *old_leader);
+    let newest: Vec<i64> = by_old.map(|ack| ack.id).collect();
+    let newest = &newest[newest.len().saturating_sub(lost.len())..];
+    assert_eq!(lost, newest, "of the rows that {old_leader} acknowledged");
+}
+
+/// Waits until all members are in order again, also one that had to replace its data.
+fn wait_for_rejoin(cluster: &Cluster, leader: &str) {
+    wait_for(&format!("all to follow {leader}"), || {
+        (cluster.wait_until_settled().name() == leader).then_some(())
+    });
+}
