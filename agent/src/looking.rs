@@ -24,6 +24,8 @@ pub(crate) struct Looking {
 struct Shared {
     /// Somebody is on the way already: another look right now would see the same.
     is_pending: AtomicBool,
+    /// Looks go one after the other: while one hangs, one more waits and no others.
+    turn: tokio::sync::Mutex<()>,
     facts: Mutex<Option<Arc<Facts>>>,
 }
 
@@ -48,6 +50,7 @@ impl Looking {
         }
         let looking = self.clone();
         tokio::spawn(async move {
+            let _turn = looking.shared.turn.lock().await;
             // From here on a new request means a new look: this one may miss what caused it.
             looking.shared.is_pending.store(false, Ordering::SeqCst);
             let local = looking.now().await;

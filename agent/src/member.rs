@@ -95,6 +95,7 @@ fn config(settings: &Settings, dynamic: &Value, effective: &EffectivePostgres) -
         .iter()
         .filter_map(|parameter| Some((parameter.name.clone(), parameter.value.clone()?)))
         .collect::<BTreeMap<_, _>>();
+    retry_soon(&mut config);
     config.custom_conf.clone_from(&effective.custom_conf);
     config.initdb = settings
         .bootstrap
@@ -104,6 +105,20 @@ fn config(settings: &Settings, dynamic: &Value, effective: &EffectivePostgres) -
         .collect();
     config.basebackup = effective.basebackup.iter().map(tool_option).collect();
     config
+}
+
+/// A standby whose leader goes away sleeps for `wal_retrieve_retry_interval` before it tries the
+/// next one: PostgreSQL's 5 s are the longest part of many a failover. Where an archive is asked
+/// each time, the interval stays as it is.
+fn retry_soon(config: &mut pgctl::Config) {
+    let has_archive = config.recovery_conf.contains_key("restore_command")
+        || config.parameters.contains_key("restore_command");
+    if !has_archive {
+        config
+            .parameters
+            .entry("wal_retrieve_retry_interval".to_owned())
+            .or_insert_with(|| "500ms".to_owned());
+    }
 }
 
 /// All served versions (13 and later) have one set of managed parameters.

@@ -33,6 +33,10 @@ pub(crate) fn ended(op: OpId, task: &'static str, outcome: &Outcome) {
         }
         Outcome::SessionLost => tracing::warn!(%op, task, "the session with the store is gone"),
         Outcome::Unknown => tracing::warn!(%op, task, "the store's answer is not known"),
+        // A server that is just dying or just coming up is asked again in a moment.
+        Outcome::Failed(failure) if failure.is_transient && task == "identify" => {
+            tracing::debug!(%op, task, error = failure.message, "no answer");
+        }
         Outcome::Failed(failure) => {
             tracing::warn!(%op, task, error = failure.message, "did not work");
         }

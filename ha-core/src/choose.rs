@@ -71,6 +71,7 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
 }
 
 fn blind_choice(memory: &Memory, server: Server) -> Choice {
+    let server = word::unled(memory, server);
     let backoff = word::backoff(memory, &["start-standby"]);
     blind::decide(server, word::blind(memory), backoff)
 }
@@ -96,6 +97,7 @@ fn leading(memory: &Memory, server: Server) -> Choice {
 }
 
 fn following(memory: &Memory, server: Server) -> Choice {
+    let server = word::unled(memory, server);
     let link = link(memory);
     follower::running(server, word::leader(memory), link)
         .unwrap_or_else(|| down(memory, server, Lock::Other))

@@ -194,7 +194,8 @@ impl Machine {
             Act::StartPrimary => {
                 if choice.code == Code::MoveAbandoned {
                     // Every attempt is an outage: the same request is not tried again.
-                    self.memory.move_abandoned = self.memory.move_seen.map(|(revision, _)| revision);
+                    self.memory.move_abandoned =
+                        self.memory.move_seen.map(|(revision, _)| revision);
                 }
                 let tasks = plan::tasks(&self.memory, Act::StartPrimary);
                 self.start_all(tasks, step);

@@ -127,12 +127,7 @@ impl Requests {
             return Vec::new();
         };
         let ended = end_of(memory, pending).or_else(|| {
-            (memory.mono() >= pending.until).then(|| {
-                answer(
-                    AnswerKind::Failed,
-                    UNKNOWN,
-                )
-            })
+            (memory.mono() >= pending.until).then(|| answer(AnswerKind::Failed, UNKNOWN))
         });
         let Some(ended) = ended else {
             return Vec::new();

@@ -88,6 +88,17 @@ pub(crate) fn server(memory: &Memory) -> Option<Server> {
     })
 }
 
+/// A server that we do not lead. One that does not answer and is in production according to its
+/// control file is a primary, whoever made it one: it may still write.
+pub(crate) fn unled(memory: &Memory, server: Server) -> Server {
+    let is_in_production = memory.control_state() == Some(ControlState::InProduction);
+    if server == Server::Unresponsive && is_in_production {
+        Server::Primary
+    } else {
+        server
+    }
+}
+
 pub(crate) fn writable(memory: &Memory) -> Writable {
     let is_made_writable = memory.work.on(Lane::Server).is_some_and(|running| {
         matches!(

@@ -58,9 +58,7 @@ pub enum Error {
         mode: u32,
     },
     /// Another program listens where the server should.
-    #[error(
-        "{address} cannot be listened on: {source}: stop the other program or change postgresql.listen"
-    )]
+    #[error("{address} cannot be listened on: stop the other program or change postgresql.listen")]
     PortTaken {
         /// The address with its port.
         address: String,

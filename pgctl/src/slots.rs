@@ -9,6 +9,8 @@ use crate::sql_text::literal;
 
 /// PostgreSQL's limit on names.
 const NAME_BYTES: usize = 63;
+/// The code of PostgreSQL's refusal to make what exists.
+const DUPLICATE_OBJECT: &str = "42710";
 
 /// The slot of a member: lower case, `-` and `.` become `_`, any other
 /// character becomes `u` and its code point, at most 63 characters.
@@ -74,6 +76,10 @@ impl Instance {
                 literal(name)
             );
             let done = session.run("creating a slot", &sql, limit).await;
+            if matches!(&done, Err(Error::Sql { code, .. }) if code == DUPLICATE_OBJECT) {
+                // Somebody was faster since we looked: it is there, and that was the wish.
+                continue;
+            }
             note(
                 done.map(|_| ()),
                 name,

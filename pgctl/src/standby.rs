@@ -6,11 +6,19 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::config::{file_mode, write_atomically};
 use crate::error::{Error, Result};
+use crate::facts::ServerRole;
 use crate::instance::Instance;
 use crate::upstream::Upstream;
+
+/// How long a server may take to read its files; what comes later is a later fact.
+const TOLD_LIMIT: Duration = Duration::from_secs(1);
+const TOLD_STEP: Duration = Duration::from_millis(2);
 
 /// What [`Instance::follow`] had to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +45,8 @@ pub(crate) enum Recovery {
 impl Instance {
     /// Lets the standby stream from `upstream`, or from nobody.
     ///
-    /// A running server is reloaded, not restarted. Whether it comes to stream
-    /// is a later fact. On a running primary this only prepares its next start.
+    /// A running server is reloaded, not restarted, and has read its files when
+    /// this returns. Whether it comes to stream is a later fact. On a running primary this only prepares its next start.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -63,9 +71,30 @@ impl Instance {
         // may be right although the server never read them.
         if changed || is_new {
             self.reload().await?;
+            self.wait_until_told().await;
             return Ok(Followed::Reloaded);
         }
         Ok(Followed::Unchanged)
+    }
+
+    /// A server reads its files a moment after it was told to. Whoever looked right away would see
+    /// the old upstream, and tell it again.
+    async fn wait_until_told(&self) {
+        let Recovery::Standby(upstream) = self.recovery() else {
+            return;
+        };
+        let wanted = upstream.map(|upstream| (upstream.host, upstream.port));
+        let deadline = Instant::now() + TOLD_LIMIT;
+        while Instant::now() < deadline {
+            let server = self.facts().await.server;
+            let Some(ServerRole::Standby(standby)) = server.map(|server| server.role) else {
+                return;
+            };
+            if standby.upstream == wanted {
+                return;
+            }
+            tokio::time::sleep(TOLD_STEP).await;
+        }
     }
 
     async fn write_follow(&self) -> Result<bool> {

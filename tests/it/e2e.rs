@@ -9,8 +9,12 @@ use herdsman_tests::cluster::{Cluster, Member, Written, wait_for};
 mod bootstrap;
 mod crash;
 mod daemon;
+mod etcd;
+mod etcd_lost;
 mod host;
+mod identity;
 mod leaving;
+mod pause;
 mod switchover;
 
 /// How often the clients of these tests write.

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use herdsman_ha_core::schema::key;
 use herdsman_ha_core::{
-    Boot, ClusterView, Command, Fault, Input, InstanceId, MemberName, Mono, Now, OpId, Outcome,
-    Output, RequestId, Settings, Tags, Wall,
+    Boot, ClusterView, Command, Fault, Input, InstanceId, Lane, MemberName, Mono, Now, OpId,
+    Outcome, Output, RequestId, Settings, Tags, Task, Wall,
 };
 use serde_json::json;
 
@@ -52,6 +52,8 @@ enum Event {
     ReadStore,
     /// The driver looks at the server.
     Look,
+    /// The other member looks for a free leadership.
+    OtherLooks,
 }
 
 struct Life {
@@ -102,6 +104,7 @@ impl Life {
         };
         life.plan(Duration::ZERO, Event::ReadStore);
         life.plan(Duration::ZERO, Event::Look);
+        life.plan(Duration::ZERO, Event::OtherLooks);
         life
     }
 
@@ -169,6 +172,13 @@ impl Life {
             Event::End(op) => self.end(op),
             Event::View(view) => self.feed(Input::Cluster(Ok(view))),
             Event::ReadStore => self.read_store(),
+            Event::OtherLooks => {
+                if self.model.other_is_keen && self.model.other_takes_over() {
+                    self.note("b leads".to_owned());
+                }
+                let pause = self.chance.millis(10, 400);
+                self.plan(pause, Event::OtherLooks);
+            }
             Event::Look => {
                 let local = self.model.look();
                 self.feed(Input::Local(local));
@@ -209,7 +219,7 @@ impl Life {
         let Some(job) = self.jobs.remove(&op) else {
             return;
         };
-        let is_of_server = matches!(job.task.lane(), herdsman_ha_core::Lane::Server);
+        let is_of_server = matches!(job.task.lane(), Lane::Server);
         if is_of_server {
             self.model.is_starting = false;
             let local = self.model.look();
@@ -243,9 +253,9 @@ impl Life {
         }
     }
 
-    fn start(&mut self, op: OpId, task: herdsman_ha_core::Task) {
+    fn start(&mut self, op: OpId, task: Task) {
         self.note(format!("start {}", task.name()));
-        if task == herdsman_ha_core::Task::Fence {
+        if task == Task::Fence {
             // What ran on the server before comes to nothing.
             for job in self.jobs.values_mut() {
                 if job.task.lane() == task.lane() {
@@ -254,7 +264,7 @@ impl Life {
             }
         }
         let (effect, end) = driver::delays(&mut self.chance, &task, &self.model);
-        if matches!(task, herdsman_ha_core::Task::Start { .. }) && self.model.pg.is_down() {
+        if matches!(task, Task::Start { .. }) && self.model.pg.is_down() {
             self.model.is_starting = true;
         }
         self.jobs.insert(op, Job::new(task));
@@ -273,14 +283,11 @@ impl Life {
                 self.model.crash(&mut self.chance);
                 self.note("our server crashed".to_owned());
             }
-            6 | 7 => {
-                if self.model.other_takes_over() {
-                    self.note("b leads".to_owned());
-                }
-            }
+            6 | 7 => self.model.other_is_keen = self.chance.once_in(2),
             8 => {
                 if self.model.other_leads() {
                     self.model.other_dies();
+                    self.model.other_is_keen = false;
                     self.note("b died".to_owned());
                 }
             }
@@ -303,6 +310,7 @@ impl Life {
     /// Nothing fails any more and nobody else leads: our member must lead in the end.
     fn heal(&mut self) {
         self.model.is_cut = false;
+        self.model.other_is_keen = false;
         self.model.other_dies();
         self.model.other_is_silent = true;
         self.note("healed".to_owned());

@@ -15,7 +15,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// The ids that the primary has.
 pub(crate) async fn present(servers: &Servers) -> Result<BTreeSet<i64>, AnyError> {
-    let session = servers.connect().await.ok_or("no server takes writes")?;
+    let session = servers.connect_within(ANSWER).await?;
     let query = session.client.query("SELECT id FROM traffic", &[]);
     let rows = timeout(ANSWER, query).await??;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

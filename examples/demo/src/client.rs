@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Config, NoTls};
 
+use crate::AnyError;
 use crate::cluster::Index;
 use crate::configuration::SUPERUSER;
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_millis(500);
+/// The pause after no server took writes.
+const RETRY: Duration = Duration::from_millis(5);
 
 /// The servers, and how to log in.
 #[derive(Clone)]
@@ -37,6 +40,20 @@ impl Drop for Session {
 }
 
 impl Servers {
+    /// Tries until one of the servers takes writes.
+    pub(crate) async fn connect_within(&self, limit: Duration) -> Result<Session, AnyError> {
+        let trying = async {
+            loop {
+                if let Some(session) = self.connect().await {
+                    return session;
+                }
+                sleep(RETRY).await;
+            }
+        };
+        let session = timeout(limit, trying).await;
+        session.map_err(|_| format!("no server took writes within {} s", limit.as_secs()).into())
+    }
+
     /// Tries every server once, in order; the first that takes writes wins.
     pub(crate) async fn connect(&self) -> Option<Session> {
         for index in 0..self.addresses.len() {

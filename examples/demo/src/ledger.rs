@@ -68,6 +68,12 @@ impl Ledger {
         self.forgotten += surplus;
     }
 
+    /// Takes rows out whose loss was told: what is lost once is not lost again.
+    pub(crate) fn strike(&mut self, lost: &[Row]) {
+        self.rows.retain(|row| !lost.contains(row));
+        self.forgotten += lost.len();
+    }
+
     /// The first change of the acknowledging server after `since`.
     pub(crate) fn gap(&self, since: Mono) -> Option<Gap> {
         self.rows
@@ -131,6 +137,15 @@ mod tests {
         let ledger = ledger(&[(1, 10, 0), (2, 20, 0), (4, 120, 2)]);
         let lost = ledger.lost(&BTreeSet::from([1, 3, 4]));
         assert_eq!(lost.iter().map(|row| row.id).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_row_whose_loss_was_told_is_not_lost_again() {
+        let mut ledger = ledger(&[(1, 10, 0), (2, 20, 0), (4, 120, 2)]);
+        let present = BTreeSet::from([1, 4]);
+        let lost = ledger.lost(&present);
+        ledger.strike(&lost);
+        assert_eq!((ledger.lost(&present), ledger.count()), (Vec::new(), 3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use herdsman_agent::Clock;
 use herdsman_ha_core::Lsn;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::AnyError;
@@ -20,8 +20,8 @@ use crate::ledger::{Ledger, Row};
 pub(crate) const PACE: Duration = Duration::from_millis(10);
 /// How long an answer is waited for.
 const ANSWER: Duration = Duration::from_secs(1);
-/// The pause after no server took writes.
-const RETRY: Duration = Duration::from_millis(5);
+/// How long a new primary is waited for.
+const CONNECT: Duration = Duration::from_secs(60);
 
 /// The client, writing.
 pub(crate) struct Writer {
@@ -38,7 +38,7 @@ impl Drop for Writer {
 impl Writer {
     /// Makes the table and begins to write.
     pub(crate) async fn start(servers: Servers, clock: Arc<Clock>) -> Result<Self, AnyError> {
-        let session = servers.connect().await.ok_or("no server takes writes")?;
+        let session = servers.connect_within(CONNECT).await?;
         let table = "CREATE TABLE traffic (id bigint PRIMARY KEY)";
         timeout(ANSWER, session.client.batch_execute(table)).await??;
         let ledger = Arc::new(Mutex::new(Ledger::default()));
@@ -63,10 +63,7 @@ async fn write(servers: Servers, first: Session, ledger: Arc<Mutex<Ledger>>, clo
     let mut id = 0;
     loop {
         let Some(open) = &session else {
-            session = servers.connect().await;
-            if session.is_none() {
-                sleep(RETRY).await;
-            }
+            session = servers.connect_within(CONNECT).await.ok();
             continue;
         };
         ticks.tick().await;

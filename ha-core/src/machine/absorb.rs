@@ -72,7 +72,9 @@ impl Machine {
                 memory.silent_rounds = 0;
                 memory.old_leader = Some(leader.name.clone());
                 let now = memory.now.mono;
-                let known = memory.leader_since.filter(|(known, _)| *known == leader.generation);
+                let known = memory
+                    .leader_since
+                    .filter(|(known, _)| *known == leader.generation);
                 memory.leader_since = known.or(Some((leader.generation, now)));
                 memory.old_members = view.members.clone();
             }

@@ -28,6 +28,8 @@ async fn standbys_go_over_to_a_promoted_server_by_a_reload() {
         three.instance.follow(Some(two.upstream())).await.unwrap(),
         Followed::Reloaded
     );
+    let told = three.standby_facts().await.upstream;
+    assert_eq!(told, Some(("127.0.0.1".to_owned(), two.port)));
     assert_eq!(
         three.instance.follow(Some(two.upstream())).await.unwrap(),
         Followed::Unchanged

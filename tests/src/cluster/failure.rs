@@ -8,6 +8,8 @@ use tempfile::TempDir;
 
 use super::member::Member;
 
+/// Keeps the folder also when the test passes, to read the logs.
+const KEEP_VARIABLE: &str = "HERDSMAN_TEST_KEEP";
 /// How many lines of a daemon's log are shown.
 const SHOWN: usize = 60;
 
@@ -35,8 +37,11 @@ pub(crate) fn end(members: &[Member], folder: &mut TempDir, errors: Errors) {
         Errors::Fail => logged_errors(members),
         Errors::Allowed => Vec::new(),
     };
-    if panicking() || !found.is_empty() {
+    let has_failed = panicking() || !found.is_empty();
+    if has_failed {
         show(members);
+    }
+    if has_failed || std::env::var_os(KEEP_VARIABLE).is_some() {
         folder.disable_cleanup(true);
         eprintln!("everything is kept in {}", folder.path().display());
     }

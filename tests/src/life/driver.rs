@@ -43,16 +43,30 @@ pub(super) fn is_of_store(task: &Task) -> bool {
 
 /// When a task takes effect, and when its end is told.
 pub(super) fn delays(chance: &mut Chance, task: &Task, model: &Model) -> (Duration, Duration) {
-    let end = match task {
-        Task::Fence => chance.millis(1, 300),
-        Task::Stop { .. } => chance.millis(50, 4000),
-        Task::Start { .. } | Task::Clone { .. } | Task::Replace { .. } => chance.millis(50, 5000),
-        Task::Promote { .. } => chance.millis(20, 2000),
-        _ if is_of_store(task) && model.is_cut => chance.millis(500, 4000),
-        _ => chance.millis(1, 400),
+    let is_slow = is_of_store(task) && (model.is_cut || chance.once_in(6));
+    let (from, to) = match task {
+        _ if is_slow => (500, 4000),
+        Task::Fence => (1, 300),
+        Task::Stop { .. } => (50, 4000),
+        Task::Start { .. } | Task::Clone { .. } | Task::Replace { .. } => (50, 5000),
+        Task::Promote { .. } => (20, 2000),
+        Task::OpenSession { .. }
+        | Task::Renew { .. }
+        | Task::CloseSession { .. }
+        | Task::Commit(_)
+        | Task::PublishHistory { .. }
+        | Task::AskPeers { .. }
+        | Task::Identify { .. }
+        | Task::Bootstrap
+        | Task::Follow { .. }
+        | Task::ProveGone
+        | Task::Checkpoint
+        | Task::SyncSlots { .. } => (1, 400),
     };
-    let effect = end.mul_f64(0.9).min(end);
-    (effect.max(Duration::from_micros(500)), end)
+    let end = chance.millis(from, to);
+    // The answer may take any part of the time.
+    let part = u32::try_from(chance.below(10)).unwrap_or(0);
+    ((end * part / 10).max(Duration::from_micros(500)), end)
 }
 
 /// Performs a task now.
@@ -69,14 +83,18 @@ pub(super) fn effect(model: &mut Model, chance: &mut Chance, job: &Job) -> Optio
     if is_of_store(&job.task) && model.is_cut {
         return failed("no answer in time");
     }
-    let does_not_work = chance.once_in(15) && !matches!(job.task, Task::Fence | Task::ProveGone);
+    let does_not_work = chance.once_in(15) && job.task != Task::Fence;
     if does_not_work && !is_of_store(&job.task) {
         return failed("it did not work");
     }
     let outcome = match &job.task {
-        Task::OpenSession { .. } | Task::Renew { .. } | Task::CloseSession { .. } => {
-            session(model, &job.task)
-        }
+        Task::OpenSession { ttl } => open_session(model, *ttl),
+        Task::Renew {
+            session,
+            proves_leader,
+            ..
+        } => renew(model, session, *proves_leader),
+        Task::CloseSession { .. } => Outcome::Done(Report::Nothing),
         Task::Commit(commit) => {
             let session = commit.session.as_ref().map(SessionName::as_str);
             if session.is_some_and(|name| !model.sessions.contains_key(name)) {
@@ -111,33 +129,25 @@ pub(super) fn effect(model: &mut Model, chance: &mut Chance, job: &Job) -> Optio
     Some(outcome)
 }
 
-fn session(model: &mut Model, task: &Task) -> Outcome {
-    match task {
-        Task::OpenSession { ttl } => {
-            let name = format!("a.{}", model.now.0);
-            model.sessions.insert(name.clone(), model.now.plus(TTL));
-            Outcome::Done(Report::Session {
-                name: SessionName(name),
-                ttl: *ttl,
-            })
-        }
-        Task::Renew {
-            session,
-            proves_leader,
-            ..
-        } => {
-            let Some(end) = model.sessions.get_mut(session.as_str()) else {
-                return Outcome::SessionLost;
-            };
-            *end = model.now.plus(TTL);
-            let is_held = model.store.holder(key::LEADER) == Some(session.as_str());
-            if *proves_leader && !is_held {
-                Outcome::NotApplied
-            } else {
-                Outcome::Done(Report::Nothing)
-            }
-        }
-        _ => Outcome::Done(Report::Nothing),
+fn open_session(model: &mut Model, ttl: Duration) -> Outcome {
+    let name = format!("a.{}", model.now.0);
+    model.sessions.insert(name.clone(), model.now.plus(TTL));
+    Outcome::Done(Report::Session {
+        name: SessionName(name),
+        ttl,
+    })
+}
+
+fn renew(model: &mut Model, session: &SessionName, proves_leader: bool) -> Outcome {
+    let Some(end) = model.sessions.get_mut(session.as_str()) else {
+        return Outcome::SessionLost;
+    };
+    *end = model.now.plus(TTL);
+    let is_held = model.store.holder(key::LEADER) == Some(session.as_str());
+    if proves_leader && !is_held {
+        Outcome::NotApplied
+    } else {
+        Outcome::Done(Report::Nothing)
     }
 }
 
@@ -200,7 +210,17 @@ fn server(model: &mut Model, task: &Task) -> Option<Outcome> {
             become_standby(model, Some("b".to_owned()));
             done
         }
-        _ => None,
+        // These lives begin with data, and the rest is not about the server.
+        Task::Bootstrap
+        | Task::OpenSession { .. }
+        | Task::Renew { .. }
+        | Task::CloseSession { .. }
+        | Task::Commit(_)
+        | Task::PublishHistory { .. }
+        | Task::AskPeers { .. }
+        | Task::Identify { .. }
+        | Task::Checkpoint
+        | Task::SyncSlots { .. } => None,
     }
 }
 

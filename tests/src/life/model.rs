@@ -58,6 +58,7 @@ pub(super) struct Model {
     pub(super) cluster_timeline: u32,
     pub(super) other_is_silent: bool,
     pub(super) other_lags: bool,
+    pub(super) other_is_keen: bool,
 }
 
 impl Model {
@@ -77,6 +78,7 @@ impl Model {
             cluster_timeline: 1,
             other_is_silent: false,
             other_lags: false,
+            other_is_keen: false,
         };
         match model.pg {
             Pg::Standby => model.control = ControlState::InArchiveRecovery,

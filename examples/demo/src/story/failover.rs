@@ -62,7 +62,7 @@ pub(crate) async fn kill_the_primary(
     stage.until(LIMIT, "a new leader", leads).await?;
     say_timeline(stage, killed, gap)?;
     let audit = losses::audit(stage, writer, timeline, winner).await?;
-    losses::say(stage, &audit, member, winner)?;
+    losses::say(stage, &audit, winner)?;
     let outage = Outage {
         what: format!("kill -9 of {name}'s postmaster"),
         gap_millis: gap.millis(),

@@ -45,12 +45,14 @@ pub(crate) async fn audit(
     // The ledger first: a row that it has is in the table by now or never.
     let ledger = writer.ledger().clone();
     let present = audit::present(&stage.servers).await?;
-    Ok(Audit::new(&ledger, &present, fork))
+    let audit = Audit::new(&ledger, &present, fork);
+    writer.ledger().strike(&audit.lost);
+    Ok(audit)
 }
 
 /// Says how many rows are lost, and why; an error when nothing explains the loss.
-pub(crate) fn say(stage: &Stage, audit: &Audit, old: Index, new: Index) -> Result<(), AnyError> {
-    let (old, new) = (stage.cluster.name(old), stage.cluster.name(new));
+pub(crate) fn say(stage: &Stage, audit: &Audit, new: Index) -> Result<(), AnyError> {
+    let new = stage.cluster.name(new);
     let say = |line: &str| {
         stage
             .screen
@@ -67,9 +69,10 @@ pub(crate) fn say(stage: &Stage, audit: &Audit, old: Index, new: Index) -> Resul
     ));
     for row in lost.iter().take(LISTED) {
         say(&format!(
-            "row {}: acknowledged by {old} when its WAL ended at {}, at most {} after the last \
-             byte that {new} had received ({fork})",
+            "row {}: acknowledged by {} when its WAL ended at {}, at most {} after the last byte \
+             that {new} had received ({fork})",
             row.id,
+            stage.cluster.name(row.by),
             row.wal_end,
             audit.beyond(row)
         ));

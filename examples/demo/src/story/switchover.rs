@@ -70,7 +70,7 @@ pub(crate) async fn back_to(
     stage.until(LIMIT, "a new leader", leads).await?;
     say_timeline(stage, at, gap)?;
     let audit = losses::audit(stage, writer, ended, candidate).await?;
-    losses::say(stage, &audit, leader, candidate)?;
+    losses::say(stage, &audit, candidate)?;
     if !audit.lost.is_empty() {
         return Err("a switchover must not lose a row".into());
     }

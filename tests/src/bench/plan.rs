@@ -1,0 +1,151 @@
+//! What is measured, how often, and of whom.
+
+use super::contender::{Contender, Timing};
+use super::idle;
+use super::outage::{self, Fault};
+use super::report::{Report, Row};
+use super::statistics::{Series, Unit};
+
+/// A measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Write gap after SIGKILL of the postmaster.
+    Crash,
+    /// Write gap of a planned move.
+    Switchover,
+    /// Write gap after the loss of the leader's host, for a lease of so many seconds.
+    HostLoss {
+        /// The lease.
+        ttl_seconds: u64,
+    },
+    /// Memory and requests of an idle cluster.
+    Idle,
+}
+
+/// The whole of a benchmark.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Whom to measure; the first is ours.
+    pub contenders: Vec<Contender>,
+    /// What to measure.
+    pub measures: Vec<Measure>,
+    /// How often.
+    pub runs: usize,
+}
+
+/// The lease where its length does not matter: the shortest that all programs accept.
+const TTL_SECONDS: u64 = 20;
+
+impl Plan {
+    /// Measures everything; `tell` hears what is being done.
+    ///
+    /// # Panics
+    /// When a cluster does not come up or does not recover in time.
+    #[must_use]
+    pub fn run(&self, tell: impl Fn(&str)) -> Report {
+        let mut report = Report {
+            names: self.contenders.iter().map(Contender::name).collect(),
+            rows: Vec::new(),
+            notes: Vec::new(),
+        };
+        for measure in &self.measures {
+            match *measure {
+                Measure::Crash => {
+                    let timing = Timing::quick(TTL_SECONDS);
+                    let title = "PostgreSQL killed: write gap";
+                    report
+                        .rows
+                        .push(self.outages(title, 0.5, timing, Fault::Crash, &tell));
+                }
+                Measure::Switchover => {
+                    let timing = Timing::quick(TTL_SECONDS);
+                    let title = "switchover: write gap";
+                    report
+                        .rows
+                        .push(self.outages(title, 0.5, timing, Fault::Move, &tell));
+                }
+                Measure::HostLoss { ttl_seconds } => {
+                    let timing = Timing::quick(ttl_seconds);
+                    let title = format!("host lost, ttl {ttl_seconds}: write gap");
+                    let target = f64::from(u32::try_from(ttl_seconds).unwrap_or(u32::MAX)) + 1.0;
+                    report
+                        .rows
+                        .push(self.outages(&title, target, timing, Fault::HostLoss, &tell));
+                }
+                Measure::Idle => self.idle(&mut report, &tell),
+            }
+        }
+        report
+    }
+
+    fn outages(
+        &self,
+        title: &str,
+        target: f64,
+        timing: Timing,
+        fault: Fault,
+        tell: &impl Fn(&str),
+    ) -> Row {
+        let series = self.contenders.iter().map(|contender| {
+            if !contender.accepts(timing) {
+                return None;
+            }
+            let cluster = contender.cluster(timing).start();
+            let mut series = Series::default();
+            for run in 1..=self.runs {
+                let gap = outage::measure(&cluster, fault);
+                let (name, runs) = (contender.name(), self.runs);
+                tell(&format!("{name}, {title}, run {run} of {runs}: {gap:.3?}"));
+                series.push_duration(gap);
+            }
+            Some(series)
+        });
+        Row {
+            title: title.to_owned(),
+            unit: Unit::Seconds,
+            target,
+            series: series.collect(),
+        }
+    }
+
+    fn idle(&self, report: &mut Report, tell: &impl Fn(&str)) {
+        let (mut memory, mut requests) = (Vec::new(), Vec::new());
+        for contender in &self.contenders {
+            let name = contender.name();
+            tell(&format!("{name}, idle for {} minutes", self.runs + 1));
+            let cluster = contender.cluster(Timing::DEFAULT).start();
+            let idle = idle::measure(&cluster, self.runs);
+            let methods = idle.by_method.iter().filter(|(_, count)| **count > 0.0);
+            let methods: Vec<String> = methods
+                .map(|(method, count)| format!("{method} {count:.0}"))
+                .collect();
+            let note = format!(
+                "  {name} sent in {} minutes: {}",
+                self.runs,
+                methods.join(", ")
+            );
+            report.notes.push(note);
+            memory.push(Some(idle.memory));
+            requests.push(Some(idle.requests));
+        }
+        report.rows.push(Row {
+            title: "idle daemon: resident memory".to_owned(),
+            unit: Unit::Mebibytes,
+            target: 15.0,
+            series: memory,
+        });
+        report.rows.push(Row {
+            title: "three idle members: requests to etcd".to_owned(),
+            unit: Unit::PerMinute,
+            target: 30.0,
+            series: requests,
+        });
+        report.notes.insert(
+            0,
+            "Requests are the messages that etcd received from all members together \
+             (grpc_server_msg_received_total over all methods, after a minute of rest, at ttl 30, \
+             loop_wait 10, retry_timeout 10); memory is VmRSS of each of the three daemons."
+                .to_owned(),
+        );
+    }
+}
