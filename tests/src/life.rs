@@ -228,7 +228,8 @@ impl Life {
         let mut outcome = job.outcome.unwrap_or(Outcome::Unknown);
         // The answer of the store is lost on its way.
         let is_of_store = driver::is_of_store(&job.task);
-        if is_of_store && (self.model.is_cut || self.chance.once_in(25)) {
+        let is_lost = !self.model.is_calm && self.chance.once_in(25);
+        if is_of_store && (self.model.is_cut || is_lost) {
             outcome = Outcome::Unknown;
         }
         self.feed(Input::Done { op, outcome });
@@ -310,6 +311,7 @@ impl Life {
     /// Nothing fails any more and nobody else leads: our member must lead in the end.
     fn heal(&mut self) {
         self.model.is_cut = false;
+        self.model.is_calm = true;
         self.model.other_is_keen = false;
         self.model.other_dies();
         self.model.other_is_silent = true;

@@ -43,7 +43,7 @@ pub(super) fn is_of_store(task: &Task) -> bool {
 
 /// When a task takes effect, and when its end is told.
 pub(super) fn delays(chance: &mut Chance, task: &Task, model: &Model) -> (Duration, Duration) {
-    let is_slow = is_of_store(task) && (model.is_cut || chance.once_in(6));
+    let is_slow = is_of_store(task) && (model.is_cut || (!model.is_calm && chance.once_in(6)));
     let (from, to) = match task {
         _ if is_slow => (500, 4000),
         Task::Fence => (1, 300),
@@ -83,7 +83,7 @@ pub(super) fn effect(model: &mut Model, chance: &mut Chance, job: &Job) -> Optio
     if is_of_store(&job.task) && model.is_cut {
         return failed("no answer in time");
     }
-    let does_not_work = chance.once_in(15) && job.task != Task::Fence;
+    let does_not_work = !model.is_calm && chance.once_in(15) && job.task != Task::Fence;
     if does_not_work && !is_of_store(&job.task) {
         return failed("it did not work");
     }

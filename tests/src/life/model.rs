@@ -58,6 +58,8 @@ pub(super) struct Model {
     pub(super) cluster_timeline: u32,
     pub(super) other_is_silent: bool,
     pub(super) other_lags: bool,
+    /// Nothing is slow and nothing fails any more.
+    pub(super) is_calm: bool,
     pub(super) other_is_keen: bool,
 }
 
@@ -78,6 +80,7 @@ impl Model {
             cluster_timeline: 1,
             other_is_silent: false,
             other_lags: false,
+            is_calm: false,
             other_is_keen: false,
         };
         match model.pg {
