@@ -104,18 +104,23 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
         });
     }
     match named.clone() {
-        Named::Us => {}
-        Named::Nobody { is_move: true } => {}
-        Named::Nobody { is_move: false } => vetoes.extend(lag_veto(memory, view, mine.lsn)),
+        Named::Us { is_by_hand: true } => {}
+        // A leader that handed over in order has seen to it that its successor has everything; one
+        // that died on the way has not.
+        Named::Us { is_by_hand: false } | Named::Nobody => {
+            vetoes.extend(lag_veto(memory, view, mine.lsn));
+        }
         Named::Other(candidate) => vetoes.push(Veto::DeferringTo { candidate }),
         Named::NotUs => vetoes.push(Veto::SteppedDown),
     }
-    weigh(memory, vetoes, |report, server| match named {
-        // The operator chose this member: only a living primary speaks against it.
-        Named::Us => primary_veto(report, server),
-        Named::Nobody { .. } | Named::Other(_) | Named::NotUs => {
-            primary_veto(report, server).or_else(|| ahead_veto(memory, mine, report, server))
-        }
+    weigh(memory, vetoes, |report, server| {
+        primary_veto(report, server).or_else(|| match named {
+            // The operator chose this member whatever it has.
+            Named::Us { is_by_hand: true } => None,
+            Named::Us { is_by_hand: false } => ahead_veto(mine, report, server),
+            Named::Nobody | Named::Other(_) | Named::NotUs => ahead_veto(mine, report, server)
+                .or_else(|| preferred_veto(memory, mine, report, server)),
+        })
     })
 }
 
@@ -214,32 +219,34 @@ fn primary_veto(report: &PeerReport, server: &PeerServer) -> Option<Veto> {
     })
 }
 
-fn ahead_veto(
+/// Where a peer is; one that does not tell its timeline is compared on ours.
+fn position_of(server: &PeerServer, mine: Position) -> Position {
+    match server.position.timeline {
+        Timeline(0) => Position {
+            timeline: mine.timeline,
+            lsn: server.position.lsn,
+        },
+        Timeline(_) => server.position,
+    }
+}
+
+fn ahead_veto(mine: Position, report: &PeerReport, server: &PeerServer) -> Option<Veto> {
+    let theirs = position_of(server, mine);
+    (server.may_lead && theirs > mine).then(|| Veto::PeerAhead {
+        name: report.name.clone(),
+        at: theirs,
+    })
+}
+
+/// Of two equals the one with the higher priority goes first.
+fn preferred_veto(
     memory: &Memory,
     mine: Position,
     report: &PeerReport,
     server: &PeerServer,
 ) -> Option<Veto> {
-    if !server.may_lead {
-        return None;
-    }
-    // A peer that does not tell its timeline is compared on ours.
-    let timeline = if server.position.timeline == Timeline(0) {
-        mine.timeline
-    } else {
-        server.position.timeline
-    };
-    let theirs = Position {
-        timeline,
-        lsn: server.position.lsn,
-    };
-    if theirs > mine {
-        return Some(Veto::PeerAhead {
-            name: report.name.clone(),
-            at: theirs,
-        });
-    }
-    let is_preferred = theirs == mine
+    let is_preferred = server.may_lead
+        && position_of(server, mine) == mine
         && server.failover_priority > memory.settings.tags.failover_priority()
         && memory.old_leader.as_ref() != Some(&report.name)
         && server.wal_end_reached != Some(false);
@@ -258,12 +265,12 @@ fn lag_veto(memory: &Memory, view: &ClusterView, mine: Lsn) -> Option<Veto> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     /// Nothing about us or any other.
-    Nobody {
-        /// Whether a move is wanted at all.
-        is_move: bool,
-    },
+    Nobody,
     /// This member.
-    Us,
+    Us {
+        /// Whether the request names no leader that hands over: a failover by hand.
+        is_by_hand: bool,
+    },
     /// Another member, which gets a chance first.
     Other(MemberName),
     /// Anybody but this member.
@@ -273,20 +280,22 @@ pub(crate) enum Named {
 /// Deference to a named candidate ends after one lease time: it may be unable to reach the store.
 pub(crate) fn named_candidate(memory: &Memory, view: &ClusterView) -> Named {
     let Some(request) = &view.failover.value else {
-        return Named::Nobody { is_move: false };
+        return Named::Nobody;
     };
     if is_scheduled(request) {
-        return Named::Nobody { is_move: false };
+        return Named::Nobody;
     }
     let is_overdue = memory
         .unlocked_since
         .is_some_and(|since| memory.mono().since(since) >= memory.rules.ttl);
     match &request.candidate {
-        Some(candidate) if candidate == memory.me() => Named::Us,
-        _ if is_overdue => Named::Nobody { is_move: false },
+        Some(candidate) if candidate == memory.me() => Named::Us {
+            is_by_hand: request.leader.is_none(),
+        },
+        _ if is_overdue => Named::Nobody,
         Some(candidate) => Named::Other(candidate.clone()),
         None if request.leader.as_ref() == Some(memory.me()) => Named::NotUs,
-        None => Named::Nobody { is_move: true },
+        None => Named::Nobody,
     }
 }
 

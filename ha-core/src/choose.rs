@@ -81,9 +81,8 @@ fn leading(memory: &Memory, server: Server) -> Choice {
         return choice;
     }
     match server {
-        Server::Empty | Server::Leftover => without_data(memory, Lock::Mine),
+        Server::Empty | Server::Leftover | Server::Unusable => without_data(memory, Lock::Mine),
         Server::Down
-        | Server::Unusable
         | Server::Starting
         | Server::Stopping
         | Server::Unresponsive
@@ -143,8 +142,15 @@ fn leave(memory: &Memory, server: Server) -> Choice {
         Some(_) => SessionState::Open,
         None => SessionState::Closed,
     };
+    // Without the store nothing can be handed over: once nothing of the server is left, what
+    // remains is to go.
+    let lock = if memory.fault.is_some() && memory.is_gone {
+        Lock::Unseen
+    } else {
+        word::lock(memory)
+    };
     leaving::decide(
-        word::lock(memory),
+        lock,
         server,
         word::heir(memory),
         word::gone(memory),

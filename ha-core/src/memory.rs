@@ -150,7 +150,6 @@ pub(crate) enum NameCheck {
 /// What we last wrote to the store, so that nothing is written twice.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Published {
-    pub(crate) member: Option<Value>,
     pub(crate) member_at: Mono,
     pub(crate) status: Option<String>,
     pub(crate) status_at: Mono,

@@ -106,7 +106,7 @@ reasons! {
     /// The leadership was won but the server died before its promotion.
     ReleasedUnpromoted {} "released-unpromoted" "our server died before it was promoted: the leadership is given up";
     /// The leader lost its data directory.
-    ReleasedWithoutData {} "released-without-data" "our data directory is gone: the leadership is given up";
+    ReleasedWithoutData {} "released-without-data" "our data directory is gone or cannot be used: the leadership is given up";
     /// A promotion failed.
     ReleasedAfterFailedPromotion {} "released-after-failed-promotion" "our promotion failed: the leadership is given up and we hold back for one lease time";
     /// The leadership was taken by an earlier run of this agent.
@@ -114,7 +114,7 @@ reasons! {
 
     // Losing the lease.
     /// The lease could not be renewed and is about to end.
-    LeaseEnding { left_ms: u64 } "lease-ending" "the lease was not renewed and ends in {left_ms} ms: stopping before another member can lead";
+    LeaseEnding { left_ms: u64 } "lease-ending" "the lease was not renewed and ends in {left_ms} ms: nothing of ours may write any more";
     /// The lease has ended.
     LeaseOver {} "lease-over" "the lease has ended without renewal: every process of our PostgreSQL is killed";
     /// Somebody removed or took the leader key.
@@ -122,15 +122,15 @@ reasons! {
     /// A primary without a lease while another member leads.
     PrimaryBesideLeader { holder: MemberName } "primary-beside-leader" "our PostgreSQL runs as primary while {holder} leads: every process of it is killed";
     /// A primary without a lease and without a store to ask.
-    PrimaryUnleased {} "primary-unleased" "our PostgreSQL runs as primary, the store cannot be asked and no lease is known: stopping it";
+    PrimaryUnleased {} "primary-unleased" "our PostgreSQL runs as primary, the store cannot be asked and no lease is known: every process of it is killed";
     /// The agent has just started and the store has not answered yet.
-    WaitingForStore {} "waiting-for-store" "the store has not answered yet";
+    WaitingForStore {} "waiting-for-store" "waiting for the store to answer";
     /// The store is out of reach, the lease still holds.
     StoreUnreachableLeading { left_ms: u64 } "store-unreachable-leading" "the store is unreachable, our lease holds for another {left_ms} ms";
     /// The store is out of reach.
     StoreUnreachable {} "store-unreachable" "the store is unreachable: a standby stays as it is";
     /// A server that we stopped because of the store serves reads.
-    ReadOnlyWithoutStore {} "read-only-without-store" "the store is unreachable: PostgreSQL is started read-only without an upstream";
+    ReadOnlyWithoutStore {} "read-only-without-store" "the store is unreachable: PostgreSQL is started read-only, behind the last known leader if that is another member";
 
     // No leader.
     /// A healthy standby asks the others before it races.

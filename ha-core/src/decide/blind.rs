@@ -19,7 +19,7 @@ pub fn decide(server: Server, blind: Blind, backoff: Backoff) -> Choice {
         | (Server::Empty | Server::Leftover, Blind::Lost, _) => hold(Code::WaitingForStore),
         (Server::Primary, Blind::Never | Blind::Lost, _) => act(Act::Fence, Code::PrimaryUnleased),
         (Server::Down, Blind::Lost, Backoff::None) => {
-            act(Act::StartAlone, Code::ReadOnlyWithoutStore)
+            act(Act::StartStandby, Code::ReadOnlyWithoutStore)
         }
         (Server::Down, Blind::Lost, Backoff::Waiting) => hold(Code::StartFailed),
         (Server::Standby, Blind::Lost, _)

@@ -36,8 +36,7 @@ pub fn running(server: Server, movement: Move, promotion: Promotion) -> Option<C
         (Server::Starting, _, _) => hold(Code::LeaderStarting),
         (Server::Stopping, _, _) => hold(Code::LeaderStopping),
         (Server::Unresponsive, _, _) => hold(Code::LeaderUnresponsive),
-        (Server::Unusable, _, _) => hold(Code::DataUnusable),
-        (Server::Down | Server::Empty | Server::Leftover, _, _) => return None,
+        (Server::Down | Server::Empty | Server::Leftover | Server::Unusable, _, _) => return None,
     })
 }
 

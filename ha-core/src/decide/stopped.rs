@@ -18,7 +18,8 @@ pub fn decide(
 ) -> Choice {
     match (lock, leader, made, origin, handover, backoff) {
         (_, _, Made::Mismatch, _, _, _) => act(Act::Quit, Code::SystemIdMismatch),
-        (Lock::Free, _, Made::Absent | Made::Forgotten, Origin::Primary, _, _) => {
+        // Also a cluster of our own making whose server died before it was recorded.
+        (Lock::Free, _, Made::Absent | Made::Forgotten | Made::ByUs, Origin::Primary, _, _) => {
             act(Act::Adopt, Code::AdoptingCluster)
         }
         (Lock::Free, _, Made::Absent, Origin::Standby, _, _) => {

@@ -250,7 +250,6 @@ impl Machine {
         match (&ended.task, outcome) {
             (Task::OpenSession { ttl: asked }, Outcome::Done(Report::Session { name, ttl })) => {
                 memory.lease.opened(name, *asked, ttl, sent_at);
-                memory.published.member = None;
             }
             (Task::Renew { session, .. }, outcome) => {
                 if memory.lease.session_name().as_ref() != Some(session) {
@@ -321,7 +320,6 @@ impl Machine {
                     step.outputs.push(Output::Reply { request, answer });
                 }
             }
-            (Purpose::PublishMember, None) => memory.published.member = None,
             (Purpose::PublishStatus, None) => memory.published.status = None,
             (
                 Purpose::Acquire
@@ -331,10 +329,11 @@ impl Machine {
                 | Purpose::AdoptCluster
                 | Purpose::ClaimInitialize
                 | Purpose::RestoreConfig
-                | Purpose::ClearMove,
+                | Purpose::ClearMove
+                | Purpose::PublishMember,
                 _,
             )
-            | (Purpose::PublishMember | Purpose::PublishStatus, Some(_)) => {}
+            | (Purpose::PublishStatus, Some(_)) => {}
         }
     }
 

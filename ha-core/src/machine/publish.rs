@@ -56,22 +56,15 @@ impl Machine {
             .view
             .as_ref()
             .and_then(|view| view.members.get(memory.me()));
-        let is_bound = stored.is_some_and(|member| member.session.as_ref() == Some(&session));
-        let known = memory
-            .published
-            .member
-            .as_ref()
-            .or_else(|| stored.map(|member| &member.value));
-        let is_equal = known == Some(&value);
-        let is_written = memory.published.member.is_some();
-        if is_equal && (is_bound || is_written) {
+        let stored = stored.filter(|member| member.session.as_ref() == Some(&session));
+        let stored = stored.map(|member| &member.value);
+        if stored == Some(&value) {
             return;
         }
         // Positions move all the time: they wait for the next round, the rest does not.
         let is_due = memory.mono() >= memory.published.member_at.plus(memory.rules.loop_wait);
-        let is_urgent = known
-            .is_none_or(|known| without_positions(known) != without_positions(&value))
-            || !(is_bound || is_written);
+        let is_urgent =
+            stored.is_none_or(|stored| without_positions(stored) != without_positions(&value));
         if !is_due && !is_urgent {
             return;
         }
@@ -84,7 +77,6 @@ impl Machine {
                 value: value.to_string(),
             }],
         };
-        self.memory.published.member = Some(value);
         self.memory.published.member_at = self.memory.mono();
         self.start(Task::Commit(commit), step);
     }
@@ -278,6 +270,9 @@ pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
     } else {
         "replica"
     };
+    if matches!(task, Some(Task::Start { .. })) {
+        return ("starting", role);
+    }
     match (&local.server, &local.data) {
         (ServerView::Primary(_), _) => ("running", "primary"),
         (ServerView::Standby(_), _) => ("running", "replica"),
