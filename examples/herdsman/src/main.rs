@@ -44,11 +44,17 @@ fn main() -> ExitCode {
         Wanted::Run(path) => match run(path) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("herdsman: {}", error.as_ref());
+                eprintln!("herdsman: {}", with_causes(error.as_ref()));
                 ExitCode::FAILURE
             }
         },
     }
+}
+
+/// An error with its causes on one line.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn wanted() -> Wanted {
