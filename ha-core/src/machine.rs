@@ -317,3 +317,6 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

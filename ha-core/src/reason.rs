@@ -233,6 +233,21 @@ reasons! {
     Left {} "left" "stopped in order";
 }
 
+impl Reason {
+    /// What keeps the member from leading, when that is what the reason is about.
+    #[must_use]
+    pub fn vetoes(&self) -> &[Veto] {
+        if let Self::NotCandidate { vetoes }
+        | Self::StalePrimary { vetoes }
+        | Self::BootstrapNotAllowed { vetoes } = self
+        {
+            vetoes
+        } else {
+            &[]
+        }
+    }
+}
+
 /// One thing that keeps a member from leading. All of them are listed, not only the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "veto", rename_all = "kebab-case")]

@@ -15,6 +15,7 @@ mod host;
 mod identity;
 mod leaving;
 mod pause;
+mod secrets;
 mod switchover;
 
 /// How often the clients of these tests write.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: numbers are the server's own; nothing is derived here but sums over labels.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -56,6 +57,14 @@ impl Metrics {
         meant.map(|sample| sample.value).sum()
     }
 
+    /// The values of a label of a counter, each once.
+    #[must_use]
+    pub fn values_of(&self, name: &str, label_name: &str) -> BTreeSet<String> {
+        let samples = self.samples.iter().filter(|sample| sample.name == name);
+        let values = samples.filter_map(|sample| label(&sample.labels, label_name));
+        values.map(str::to_owned).collect()
+    }
+
     /// Whether this server leads its cluster.
     #[must_use]
     pub fn is_leader(&self) -> bool {
@@ -108,6 +117,8 @@ mod tests {
             label(labels, "grpc_method") == Some("Txn")
         });
         assert!((txn - 7.0).abs() < 1e-9);
+        let methods = page.values_of("grpc_server_handled_total", "grpc_method");
+        assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["Range", "Txn"]);
     }
 
     #[test]

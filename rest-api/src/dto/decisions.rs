@@ -53,6 +53,12 @@ impl Entry {
         if let Value::Object(fields) = &mut data {
             fields.remove("code");
         }
+        let sentences = decision.reason.vetoes().iter().map(ToString::to_string);
+        if let Some(Value::Array(vetoes)) = data.get_mut("vetoes") {
+            for (veto, sentence) in vetoes.iter_mut().zip(sentences) {
+                veto["sentence"] = Value::String(sentence);
+            }
+        }
         Self {
             code: decision.reason.code().as_str(),
             sentence: decision.reason.to_string(),

@@ -56,23 +56,39 @@ fn store_that_takes_connections_and_is_silent_is_no_store() {
     assert_eq!(before, files::tree(member.folder()));
 }
 
-#[test]
-fn running_primary_without_a_store_is_stopped() {
-    let member = Member::new();
-    member.initdb();
+/// A primary that somebody left running takes no writes any more.
+fn check_that_a_primary_is_stopped(member: &Member) {
     let primary = member.start_primary();
-    let mut daemon = Daemon::start(&member);
+    let mut daemon = Daemon::start(member);
     wait("end of the primary", || {
-        let pid = fs::read_to_string(member.data_dir().join("postmaster.pid")).unwrap_or_default();
+        let file = member.data_dir().join("postmaster.pid");
+        let pid = fs::read_to_string(file).unwrap_or_default();
         let pid = pid.lines().next().unwrap_or_default().to_owned();
         let is_alive = !pid.is_empty() && fs::exists(format!("/proc/{pid}")).unwrap_or(true);
         (!is_alive).then_some(())
     });
-    wait_until_blind(&mut daemon, &member);
+    wait_until_blind(&mut daemon, member);
     assert!(std::net::TcpStream::connect(member.postgres).is_err());
     assert_eq!(status(member.rest, "/primary"), Some(503));
     drop(daemon);
     drop(primary);
+}
+
+#[test]
+fn running_primary_without_a_store_is_stopped() {
+    let member = Member::new();
+    member.initdb();
+    check_that_a_primary_is_stopped(&member);
+}
+
+/// It cannot be asked whether it is a primary, and may be one.
+#[test]
+fn running_primary_that_lets_nobody_in_is_stopped_without_a_store() {
+    let member = Member::new();
+    member.initdb();
+    let rules = member.data_dir().join("pg_hba.conf");
+    fs::write(rules, "local all all reject\nhost all all all reject\n").expect("the file is ours");
+    check_that_a_primary_is_stopped(&member);
 }
 
 #[test]

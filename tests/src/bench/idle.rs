@@ -1,8 +1,9 @@
 //! What an idle cluster costs: memory of the daemons, and requests to the store.
 //!
 //! A request is a message that a server of the store received from a client: one for each call,
-//! and one for each message of a stream, such as a renewal. It is the store's own count, of all
-//! members together: `grpc_server_msg_received_total`, over all methods.
+//! and one for each message of a stream, such as a renewal or a question after the progress of a
+//! watch. It is the store's own count, of all members together: `grpc_server_msg_received_total`,
+//! over all methods. Which methods they were is told beside it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +24,7 @@ pub(super) struct Idle {
     /// Requests in each window.
     pub(super) requests: Series,
     /// Requests of all windows by method.
-    pub(super) by_method: BTreeMap<&'static str, f64>,
+    pub(super) by_method: BTreeMap<String, f64>,
 }
 
 /// Watches a cluster that nobody uses for so many minutes, after one to calm down.
@@ -44,13 +45,13 @@ pub(super) fn measure(cluster: &Cluster, windows: usize) -> Idle {
         let after = read();
         let requests = after.sum(RECEIVED, |_| true) - before.sum(RECEIVED, |_| true);
         idle.requests.push(requests);
-        for method in METHODS {
-            let of_method = |page: &Metrics| {
+        for method in after.values_of(RECEIVED, "grpc_method") {
+            let count = |page: &Metrics| {
                 page.sum(RECEIVED, |labels| {
-                    label(labels, "grpc_method") == Some(method)
+                    label(labels, "grpc_method") == Some(method.as_str())
                 })
             };
-            let count = of_method(&after) - of_method(&before);
+            let count = count(&after) - count(&before);
             *idle.by_method.entry(method).or_default() += count;
         }
         before = after;
@@ -62,15 +63,6 @@ pub(super) fn measure(cluster: &Cluster, windows: usize) -> Idle {
     }
     idle
 }
-
-const METHODS: [&str; 6] = [
-    "LeaseGrant",
-    "LeaseKeepAlive",
-    "LeaseTimeToLive",
-    "Range",
-    "Txn",
-    "Watch",
-];
 
 fn resident_kibibytes(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -1,0 +1,127 @@
+//! Inputs can be kept and read back: a decision can be replayed elsewhere, later.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use super::*;
+use crate::schema::{RawEntry, read_cluster};
+use crate::tags::Tags;
+use crate::task::{Failure, Report};
+use crate::time::Wall;
+use crate::value::{InstanceId, Lsn, MemberName, Position, Revision, SessionName, Timeline};
+use crate::view::{DataView, PeerAnswer, PeerReport, ServerView, StandbyView};
+
+fn settings() -> Settings {
+    Settings {
+        name: MemberName::from("n1"),
+        conn_url: "postgres://h:5432/postgres".to_owned(),
+        api_url: "http://h:8008/patroni".to_owned(),
+        tags: Tags::default(),
+        bootstrap_config: Some(json!({"ttl": 5})),
+        watchdog_required: false,
+    }
+}
+
+fn view() -> ClusterView {
+    let member = json!({
+        "conn_url": "postgres://h2:5432/postgres", "api_url": "http://h2:8008/patroni",
+        "state": "running", "role": "primary", "tags": {"rack": "b"},
+    });
+    let entry = |key, value: &'static [u8]| RawEntry {
+        key,
+        value,
+        created: Revision(3),
+        modified: Revision(4),
+        session: Some("7"),
+    };
+    let member: &'static str = Box::leak(member.to_string().into_boxed_str());
+    let entries = [
+        entry("leader", b"n2"),
+        entry("initialize", b"7277694203142172922"),
+        entry("config", br#"{"ttl":20,"synchronous_mode":"quorum"}"#),
+        entry("history", br#"[[1,100,"r"]]"#),
+        entry("failover", br#"{"leader":"n2","member":"n1"}"#),
+        entry("members/n2", member.as_bytes()),
+    ];
+    read_cluster(Mono(5), Revision(9), entries)
+}
+
+fn inputs() -> Vec<Input> {
+    let position = Position {
+        timeline: Timeline(2),
+        lsn: Lsn(77),
+    };
+    let local = LocalView {
+        seen_at: Mono(6),
+        data: DataView::Leftover,
+        server: ServerView::Standby(StandbyView {
+            timeline: position.timeline,
+            received: position.lsn,
+            upstream: Some(("h2".to_owned(), 5432)),
+            ..StandbyView::default()
+        }),
+    };
+    let reports = vec![PeerReport {
+        name: MemberName::from("n2"),
+        answer: PeerAnswer::NotRunning {
+            instance: Some(InstanceId::from("i")),
+        },
+    }];
+    let failure = Failure {
+        is_transient: true,
+        message: "no".to_owned(),
+    };
+    let ended = [
+        Outcome::Done(Report::Peers(reports)),
+        Outcome::Done(Report::Session {
+            name: SessionName::from("s"),
+            ttl: core::time::Duration::from_secs(5),
+        }),
+        Outcome::Failed(failure),
+        Outcome::Unknown,
+    ];
+    let command = Command::Switchover {
+        leader: Some(MemberName::from("n2")),
+        candidate: None,
+        scheduled_at: None,
+    };
+    let request = RequestId(1);
+    let mut inputs = vec![
+        Input::Cluster(Ok(Box::new(view()))),
+        Input::Cluster(Err(Fault::Unreachable("gone".to_owned()))),
+        Input::Local(local),
+        Input::Operator { request, command },
+        Input::Settings(Box::new(settings())),
+        Input::Wake,
+    ];
+    inputs.extend(ended.map(|outcome| Input::Done {
+        op: OpId(1),
+        outcome,
+    }));
+    inputs
+}
+
+#[test]
+fn recorded_inputs_lead_to_the_same_steps() {
+    let boot = Boot {
+        instance: InstanceId::from("run"),
+        seed: 1,
+    };
+    let mut machine = Machine::new(settings(), boot, Now::default());
+    let mut replayed = machine.clone();
+    for (second, input) in (1..).zip(inputs()) {
+        let now = Now {
+            mono: Mono(second * 1_000_000_000),
+            wall: Wall(0),
+        };
+        let kept = serde_json::to_string(&input).unwrap();
+        let read: Input = serde_json::from_str(&kept).unwrap();
+        assert_eq!(read, input);
+        assert_eq!(replayed.step(now, read), machine.step(now, input));
+    }
+}
