@@ -8,7 +8,7 @@ use std::time::Duration;
 use herdsman_dcs::{Dcs, Error, Prefix, Snapshot, WatchEvent};
 use herdsman_ha_core::Input;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::clock::Clock;
 use crate::driver::Event;
@@ -32,7 +32,10 @@ pub(crate) async fn follow(
                 loop {
                     // The view is at least as new as this instant only for a change that is being
                     // delivered: stamped when it arrives.
-                    let event = watch.next().await;
+                    let Ok(event) = timeout(REMIND, watch.next()).await else {
+                        complaints.remind();
+                        continue;
+                    };
                     let input = match event {
                         WatchEvent::Listed(snapshot) => {
                             complaints.over();
@@ -83,6 +86,13 @@ impl Complaints {
             let error = observe::chain(error);
             tracing::warn!(error, "the store cannot be watched: trying again");
             self.last = Some(Instant::now());
+        }
+    }
+
+    /// An outage that is told once goes on.
+    fn remind(&mut self) {
+        if self.last.is_some() {
+            tracing::warn!("the store is still out of reach: trying again");
         }
     }
 

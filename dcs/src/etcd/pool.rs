@@ -20,6 +20,10 @@ use super::failure::Failure;
 use super::options::{EtcdOptions, is_local, normalize};
 use crate::{Cause, Error, Limits};
 
+/// The shortest time between two pings that etcd tolerates is 5 s.
+const SHORTEST_PING: Duration = Duration::from_secs(6);
+/// How long a ping may stay unanswered.
+const PING_LIMIT: Duration = Duration::from_secs(2);
 /// How long a server that did not answer in time is not asked, if there is another one.
 const OUT_AFTER_HANG: Duration = Duration::from_secs(10);
 /// The same for one that answered with a failure or refused the connection.
@@ -52,6 +56,10 @@ struct Server {
     /// Which connection of this server it is; a new one is another life.
     life: u64,
     out_until: Option<Instant>,
+    /// When it failed last.
+    failed_at: Option<Instant>,
+    /// When a call on its present connection was answered last.
+    heard_at: Option<Instant>,
 }
 
 /// A server that was chosen for an attempt.
@@ -92,8 +100,24 @@ impl EndpointPool {
         self.lock().limits
     }
 
-    pub(super) const fn keepalive(&self) -> Duration {
-        self.options.keepalive
+    /// How long a watch may be quiet before it is asked for a sign of life: a little longer than
+    /// the pause between two renewals, which are signs of life as well.
+    pub(super) fn silence(&self) -> Duration {
+        self.options.keepalive.max(self.limits().call * 6 / 5)
+    }
+
+    /// When a call on this connection was answered last.
+    pub(super) fn heard_at(&self, chosen: &Chosen) -> Option<Instant> {
+        let state = self.lock();
+        let server = state.servers.iter().find(|server| server.is(chosen));
+        server.and_then(|server| server.heard_at)
+    }
+
+    fn note_answer(&self, chosen: &Chosen) {
+        let mut state = self.lock();
+        if let Some(server) = state.servers.iter_mut().find(|server| server.is(chosen)) {
+            server.heard_at = Some(Instant::now());
+        }
     }
 
     /// Tries `work` at one server after the other until it succeeds, fails for good, or the time
@@ -157,7 +181,10 @@ impl EndpointPool {
             work(client).await
         };
         let (failure, out_for) = match timeout_at(end, steps).await {
-            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Ok(answer)) => {
+                self.note_answer(chosen);
+                return Ok(answer);
+            }
             Ok(Err(failure)) => (failure, OUT_AFTER_FAILURE),
             Err(_) => {
                 let cause = format!("{} did not answer in time", chosen.url);
@@ -208,13 +235,14 @@ impl EndpointPool {
     /// Everything that the connections have in common; TLS would be one more line here.
     ///
     /// Connections are pinged only while something is open on them. etcd tolerates a ping every 5 s
-    /// and none on an idle connection; after three in excess it hangs up (seen on 3.4.23), and a
-    /// call that begins at that moment would fail.
+    /// and none on an idle connection; after three in excess it hangs up (seen on 3.4.23: pinged
+    /// every second, a quiet watch broke every 4 s), and a call that begins at that moment would
+    /// fail.
     fn connect_options(&self) -> ConnectOptions {
         let keepalive = self.options.keepalive;
         let options = ConnectOptions::new()
             .with_connect_timeout(self.limits().attempt)
-            .with_keep_alive(keepalive, keepalive)
+            .with_keep_alive(keepalive.max(SHORTEST_PING), keepalive.max(PING_LIMIT))
             .with_keep_alive_while_idle(false)
             .with_require_leader(true);
         match &self.options.credentials {
@@ -237,6 +265,8 @@ impl EndpointPool {
         server.client = None;
         server.life += 1;
         server.out_until = Some(now + out_for);
+        server.failed_at = Some(now);
+        server.heard_at = None;
         // Move on at once: a quiet time must not lead back to the server that failed last.
         state.current = state.preferred(self.options.endpoints.len(), now);
         drop(state);
@@ -310,7 +340,7 @@ impl State {
     }
 
     /// The current server unless it is out; then the next given one, then a learned one; if all
-    /// are out, the one whose time is over first.
+    /// are out, the one that failed the longest time ago.
     fn preferred(&self, given: usize, now: Instant) -> usize {
         let count = self.servers.len();
         let is_in = |index: &usize| {
@@ -322,8 +352,8 @@ impl State {
             after_current.partition(|&index| index < given || index == self.current);
         let mut order = first.into_iter().chain(later);
         order.find(is_in).unwrap_or_else(|| {
-            let first_back = (0..count).min_by_key(|&index| self.servers[index].out_until);
-            first_back.unwrap_or(self.current)
+            let longest_ago = (0..count).min_by_key(|&index| self.servers[index].failed_at);
+            longest_ago.unwrap_or(self.current)
         })
     }
 }
@@ -335,6 +365,8 @@ impl Server {
             client: None,
             life: 0,
             out_until: None,
+            failed_at: None,
+            heard_at: None,
         }
     }
 
@@ -387,14 +419,27 @@ mod tests {
     async fn server_stays_out_while_another_is_in() {
         let pool = pool(2);
         fail(&pool, OUT_AFTER_HANG);
+        tokio::time::advance(Duration::from_millis(1)).await;
         fail(&pool, OUT_AFTER_FAILURE);
-        // Both are out: the one that comes back first is tried.
-        assert_eq!(pool.choose().url, "http://10.0.0.2:2379");
+        // Both are out: the second one comes back first.
         tokio::time::advance(OUT_AFTER_FAILURE).await;
         assert_eq!(pool.choose().url, "http://10.0.0.2:2379");
         tokio::time::advance(OUT_AFTER_HANG).await;
         assert_eq!(fail(&pool, OUT_AFTER_HANG), "http://10.0.0.2:2379");
         assert_eq!(pool.choose().url, "http://10.0.0.1:2379");
+    }
+
+    /// During an election in etcd the healthy servers time out, and a dead one fails at once: the
+    /// dead one must not be the only one that is tried.
+    #[tokio::test(start_paused = true)]
+    async fn servers_that_are_all_out_take_turns() {
+        let pool = pool(3);
+        let mut tried = Vec::new();
+        for out_for in [OUT_AFTER_HANG, OUT_AFTER_FAILURE, OUT_AFTER_HANG].repeat(2) {
+            tried.push(fail(&pool, out_for));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(tried[..3], tried[3..]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use etcd_client::{Event, EventType, KeyValue, WatchOptions, WatchResponse, WatchStream};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::failure::Failure;
 use super::pool::Chosen;
@@ -25,6 +25,8 @@ use crate::{Cause, Change, Error, Prefix, Revision, WatchEvent, WatchSource};
 /// the reader with a stream open: what is not read there takes the room of the other calls on the
 /// same connection.
 const QUEUE: usize = 1024;
+/// How often a watch on a connection that is otherwise alive is asked for a sign of life.
+const SURE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -160,29 +162,45 @@ impl Follower {
 
     /// Follows one stream until it breaks.
     async fn stream(&self, chosen: &Chosen, after: Revision) -> Result<Never, Break> {
-        let silence = self.inner.pool.keepalive();
+        let pool = &self.inner.pool;
         let mut stream = self.open(chosen, after).await?;
-        let mut asking = interval(silence);
-        asking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut is_heard = true;
+        let mut is_asked = false;
+        let mut heard_at = Instant::now();
+        let mut is_due = heard_at + SURE;
         loop {
+            // Answers to calls on the same connection are signs of life, for a while.
+            let sign = pool
+                .heard_at(chosen)
+                .max(Some(heard_at))
+                .unwrap_or(heard_at);
+            let ask_at = is_due.min(sign + pool.silence());
+            let until = if is_asked {
+                heard_at + pool.limits().attempt * 2
+            } else {
+                ask_at
+            };
             tokio::select! {
                 message = stream.message() => {
-                    is_heard = true;
+                    is_asked = false;
+                    heard_at = Instant::now();
                     let message = message.map_err(Failure::from)?;
                     let Some(message) = message else {
                         return Err(Break::Server(Cause::new("the server ended the watch")));
                     };
                     self.pass_on(&message)?;
                 }
-                // Pings of HTTP/2 alone would not do: etcd hangs up on a client that pings more
-                // often than every 5 s, unless it sends data in between (seen on 3.4.23: pinged
-                // every second, a quiet watch broke every 4 s). The answer to this is data.
-                _ = asking.tick() => {
-                    if !is_heard {
+                // Pings of HTTP/2 notice a hung server too, but not a watch that the server forgot.
+                () = sleep_until(until) => {
+                    if is_asked {
                         return Err(Break::Server(Cause::new("the server of the watch is silent")));
                     }
-                    is_heard = false;
+                    let is_still_quiet = pool.heard_at(chosen).max(Some(heard_at)) == Some(sign);
+                    if !is_still_quiet && Instant::now() < is_due {
+                        continue;
+                    }
+                    is_asked = true;
+                    heard_at = Instant::now();
+                    is_due = heard_at + SURE;
                     stream.request_progress().await.map_err(Failure::from)?;
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use herdsman_agent::cluster_prefix;
-use herdsman_agent::settings::{EtcdSection, Settings};
+use herdsman_agent::settings::{EtcdDiscovery, EtcdSection, Settings};
 use herdsman_dcs::Dcs;
 use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions, V2Keys, v2_keys};
 
@@ -15,6 +15,9 @@ pub(crate) fn connect(settings: &Settings) -> Result<Arc<dyn Dcs>, AnyError> {
     let mut options = EtcdOptions::new(endpoints(settings))?;
     if let (Some(user), Some(password)) = (&settings.etcd.username, &settings.etcd.password) {
         options = options.user(user, password.expose());
+    }
+    if settings.etcd.discovery == EtcdDiscovery::ListedOnly {
+        options = options.only_given_endpoints();
     }
     Ok(Arc::new(EtcdDcs::new(options)))
 }
