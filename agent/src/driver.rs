@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use herdsman_ha_core::{
     Answer, AnswerKind, Command, Deadline, Input, Lane, LocalView, Machine, Mono, OpId, Outcome,
-    Output, Quit, RequestId, Task,
+    Output, Quit, RequestId, Status, Task,
 };
 use herdsman_rest_api::{CommandReceiver, Reply, Request, SnapshotWriter};
 use serde_json::Value;
@@ -213,12 +213,7 @@ impl Driver {
                 Output::Quit(end) => quit = Some(end),
             }
         }
-        self.apply_config(
-            status
-                .cluster
-                .as_ref()
-                .and_then(|view| view.config.value.as_ref()),
-        );
+        self.apply_config(&status);
         self.publisher
             .publish(status, self.looking.facts().as_deref(), now);
         Ok((step.wake, quit))
@@ -301,8 +296,11 @@ impl Driver {
     }
 
     /// Hands a changed configuration of the cluster to the server.
-    fn apply_config(&mut self, config: Option<&Value>) {
-        let Some(config) = config.filter(|config| self.applied_config.as_ref() != Some(*config))
+    fn apply_config(&mut self, status: &Status) {
+        let view = status.cluster.as_ref();
+        let Some(config) = view
+            .and_then(|view| view.config.value.as_ref())
+            .filter(|config| self.applied_config.as_ref() != Some(*config))
         else {
             return;
         };
@@ -315,7 +313,7 @@ impl Driver {
                 tracing::warn!(%error, "the cluster's configuration is not applied");
             }
         });
-        let call = self.machine.status().rules.call_limit();
+        let call = status.rules.call_limit();
         self.executor.store.set_limits(member::store_limits(call));
     }
 

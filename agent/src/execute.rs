@@ -46,10 +46,14 @@ impl Executor {
             Task::CloseSession { session } => self.close_session(&session).await,
             Task::Commit(commit) => self.commit(commit).await,
             Task::PublishHistory {
+                session,
                 timeline,
                 published,
                 keep,
-            } => self.publish_history(timeline, &published, keep).await,
+            } => {
+                self.publish_history(&session, timeline, &published, keep)
+                    .await
+            }
             Task::AskPeers {
                 peers,
                 expected,

@@ -53,8 +53,6 @@ pub(crate) struct Memory {
     pub(crate) view: Option<ClusterView>,
     /// Why the view may be old; none: it is current.
     pub(crate) fault: Option<Fault>,
-    /// Since when there is no current view.
-    pub(crate) blind_since: Option<Mono>,
     /// The rules last read; an unreadable configuration never replaces them.
     pub(crate) rules: Rules,
     /// The configuration last read, to restore it in a store that lost it.
@@ -170,7 +168,6 @@ impl Memory {
             started_at: now.mono,
             view: None,
             fault: None,
-            blind_since: Some(now.mono),
             rules: rules.unwrap_or_default(),
             config: settings.bootstrap_config.clone(),
             settings,

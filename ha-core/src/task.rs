@@ -97,6 +97,8 @@ pub enum Task {
     Commit(Commit),
     /// Read the server's own timeline history and publish it, while the leader key is held.
     PublishHistory {
+        /// The session that holds the leader key.
+        session: SessionName,
         /// The timeline whose history to publish.
         timeline: Timeline,
         /// What was published before.

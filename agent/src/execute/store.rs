@@ -91,14 +91,21 @@ impl Executor {
     }
 
     pub(super) async fn commit(&self, commit: core::Commit) -> Outcome {
-        let session = commit
-            .session
-            .as_ref()
-            .and_then(|name| self.sessions.get(name));
-        if commit.session.is_some() && session.is_none() {
+        let session = commit.session.as_ref();
+        self.change(session, &commit.guards, &commit.writes).await
+    }
+
+    async fn change(
+        &self,
+        name: Option<&SessionName>,
+        guards: &[StoreGuard],
+        writes: &[StoreWrite],
+    ) -> Outcome {
+        let session = name.and_then(|name| self.sessions.get(name));
+        if name.is_some() && session.is_none() {
             return Outcome::SessionLost;
         }
-        match self.translate(&commit.guards, &commit.writes) {
+        match self.translate(guards, writes) {
             Ok(changes) => self.apply(session.as_ref(), changes).await,
             Err(error) => failed(&error),
         }
@@ -149,6 +156,7 @@ impl Executor {
     /// The history file of the server, with what was published before, as the `history` key.
     pub(super) async fn publish_history(
         &self,
+        session: &SessionName,
         timeline: Timeline,
         published: &[HistoryLine],
         keep: usize,
@@ -183,20 +191,7 @@ impl Executor {
             key: key::HISTORY.to_owned(),
             value: history_text(&merged),
         };
-        let Some(session) = self.sessions.latest() else {
-            return Outcome::SessionLost;
-        };
-        match self.translate(&[leader], &[write]) {
-            Ok(changes) => self.apply(Some(&session), changes).await,
-            Err(error) => failed(&error),
-        }
-    }
-}
-
-impl Sessions {
-    /// The session opened last: the one in use.
-    fn latest(&self) -> Option<dcs::Session> {
-        self.lock().values().next_back().cloned()
+        self.change(Some(session), &[leader], &[write]).await
     }
 }
 

@@ -37,9 +37,7 @@ impl Machine {
     }
 
     fn absorb_fault(&mut self, fault: Fault) {
-        let now = self.memory.mono();
         self.memory.fault = Some(fault);
-        self.memory.blind_since.get_or_insert(now);
     }
 
     fn absorb_view(&mut self, view: ClusterView) {
@@ -53,7 +51,6 @@ impl Machine {
             return;
         }
         memory.fault = None;
-        memory.blind_since = None;
         let leader = view
             .leader
             .as_ref()

@@ -120,6 +120,7 @@ impl Machine {
         let timeline = primary.position.timeline;
         if timeline > Timeline(1) && view.timeline() != Some(timeline) && self.is_history_due() {
             return Some(Task::PublishHistory {
+                session: memory.lease.session_name()?,
                 timeline,
                 published: view.history.value.clone(),
                 keep: memory.rules.max_timelines_history,
