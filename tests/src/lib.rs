@@ -4,8 +4,6 @@
 //! Nothing here is shipped. A check looks at outputs and at models, never at a machine's memory.
 
 pub mod bench;
-pub mod chance;
-pub mod checked;
 pub mod cluster;
 pub mod etcd_metrics;
 pub mod keys;

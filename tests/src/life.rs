@@ -20,8 +20,8 @@ use serde_json::json;
 
 use self::driver::Job;
 use self::model::{Model, Pg};
-use crate::chance::Chance;
-use crate::checked::Checked;
+use herdsman_sim::chance::Chance;
+use herdsman_sim::checked::Checked;
 
 /// Runs one life of so many faults and tells what was broken.
 #[must_use]

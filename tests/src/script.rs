@@ -6,16 +6,14 @@
 
 mod command;
 mod facts;
-mod format;
 mod print;
 pub(crate) mod store;
-mod words;
 mod world;
 
 use std::collections::BTreeSet;
 
-use self::format::{Stanza, Text};
 use self::world::World;
+use herdsman_sim::format::{Stanza, Text};
 
 /// What came of a script.
 #[derive(Clone, Debug)]
@@ -34,7 +32,7 @@ pub struct Played {
 ///
 /// When the text is no script: the message names the line.
 pub fn run(text: &str) -> Result<Played, String> {
-    let text = format::parse(text)?;
+    let text = herdsman_sim::format::parse(text)?;
     let (played, codes, mut problems) = play(&text, World::new(""));
     let (renamed, _, _) = play(&text, World::new("member-"));
     for (stanza, other) in played.stanzas.iter().zip(&renamed.stanzas) {
@@ -47,7 +45,7 @@ pub fn run(text: &str) -> Result<Played, String> {
         }
     }
     Ok(Played {
-        text: format::render(&played),
+        text: herdsman_sim::format::render(&played),
         problems,
         codes,
     })

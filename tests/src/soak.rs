@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::chance::Chance;
 use crate::cluster::Cluster;
 use fault::Fault;
+use herdsman_sim::chance::Chance;
 use round::{Failure, Outcome};
 
 /// What to do for how long.

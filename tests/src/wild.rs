@@ -14,8 +14,8 @@ use herdsman_ha_core::{
 };
 use serde_json::{Map, json};
 
-use crate::chance::Chance;
-use crate::checked::Checked;
+use herdsman_sim::chance::Chance;
+use herdsman_sim::checked::Checked;
 
 /// Runs one sequence and tells what was broken, each with the number of its step.
 #[must_use]

@@ -12,7 +12,7 @@ use herdsman_ha_core::{
 };
 
 use super::model::{Model, Pg, SYSTEM, TTL};
-use crate::chance::Chance;
+use herdsman_sim::chance::Chance;
 
 /// A task that runs.
 #[derive(Clone, Debug)]

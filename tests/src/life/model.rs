@@ -10,8 +10,8 @@ use herdsman_ha_core::{
 };
 use serde_json::json;
 
-use crate::chance::Chance;
 use crate::script::store::Store;
+use herdsman_sim::chance::Chance;
 
 /// How long a session lives.
 pub(super) const TTL: Duration = Duration::from_secs(10);

@@ -8,9 +8,9 @@ mod status;
 mod step;
 mod wake;
 
-use super::format::Stanza;
-use super::words::Words;
 use super::world::World;
+use herdsman_sim::format::Stanza;
+use herdsman_sim::words::Words;
 
 /// Performs the command of a stanza; what it prints goes to `lines`.
 pub(crate) fn perform(

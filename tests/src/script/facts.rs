@@ -9,8 +9,8 @@ mod peer;
 
 use herdsman_ha_core::{Command, Input, Outcome, PeerReport, Report, RequestId};
 
-use super::words::Words;
 use super::world::World;
+use herdsman_sim::words::Words;
 
 /// Feeds all facts of a stanza to a member.
 pub(crate) fn feed(

@@ -14,7 +14,7 @@ use herdsman_ha_core::{
 use super::command::finish;
 use super::print;
 use super::store::Store;
-use crate::checked::Checked;
+use herdsman_sim::checked::Checked;
 
 /// `T+0` on the clock of the machines: late enough that subtracting a lease time is exact.
 const ZERO: Mono = Mono(1_000_000_000_000);

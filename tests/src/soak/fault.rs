@@ -5,9 +5,9 @@
 use std::fmt;
 use std::time::Instant;
 
-use crate::chance::Chance;
 use crate::cluster::{Cluster, Member, wait_for};
 use crate::etcd_metrics::leading;
+use herdsman_sim::chance::Chance;
 
 /// One kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

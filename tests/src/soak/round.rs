@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::loss;
-use crate::chance::Chance;
 use crate::cluster::{Cluster, Written, wait_for};
 use crate::witness::Witness;
+use herdsman_sim::chance::Chance;
 
 /// How often the client writes.
 const EVERY: Duration = Duration::from_millis(10);

@@ -10,8 +10,8 @@ use herdsman_ha_core::{
 };
 
 use crate::script::facts;
-use crate::script::words::{Words, list};
 use crate::script::world::{World, session};
+use herdsman_sim::words::{Words, list};
 
 pub(crate) fn perform(
     world: &mut World,

@@ -8,8 +8,8 @@ use herdsman_ha_core::{Input, Outcome, Report};
 use super::{finish, member};
 use crate::script::facts;
 use crate::script::print;
-use crate::script::words::{Words, list};
 use crate::script::world::World;
+use herdsman_sim::words::{Words, list};
 
 /// Rounds of finishing everything and looking again before it counts as not settling.
 const ROUNDS: usize = 30;

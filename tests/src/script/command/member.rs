@@ -5,8 +5,8 @@ use herdsman_ha_core::{Settings, Tags};
 use serde_json::{Map, Value, json};
 
 use super::no_facts;
-use crate::script::words::Words;
 use crate::script::world::{World, read_instant};
+use herdsman_sim::words::Words;
 
 pub(crate) fn perform(world: &mut World, mut words: Words, input: &[String]) -> Result<(), String> {
     no_facts(input)?;

@@ -3,8 +3,8 @@
 //! Brief is the default; a script that shows more must say why.
 
 use super::no_facts;
-use crate::script::words::Words;
 use crate::script::world::{Show, Upkeep, World};
+use herdsman_sim::words::Words;
 
 pub(crate) fn perform(world: &mut World, mut words: Words, input: &[String]) -> Result<(), String> {
     no_facts(input)?;

@@ -2,8 +2,8 @@
 
 use super::no_facts;
 use crate::script::print;
-use crate::script::words::Words;
 use crate::script::world::World;
+use herdsman_sim::words::Words;
 
 pub(crate) fn perform(
     world: &mut World,

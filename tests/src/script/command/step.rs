@@ -5,8 +5,8 @@ use herdsman_ha_core::Input;
 
 use super::wake;
 use crate::script::facts;
-use crate::script::words::Words;
 use crate::script::world::{World, read_instant};
+use herdsman_sim::words::Words;
 
 pub(crate) fn perform(
     world: &mut World,

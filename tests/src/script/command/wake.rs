@@ -7,8 +7,8 @@ use herdsman_ha_core::{Input, Mono};
 
 use crate::script::facts;
 use crate::script::print;
-use crate::script::words::Words;
 use crate::script::world::{World, read_instant};
+use herdsman_sim::words::Words;
 
 /// Deadlines on the way to an instant: more than this many are a machine that never rests.
 const LIMIT: usize = 2000;

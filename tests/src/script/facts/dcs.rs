@@ -8,8 +8,8 @@ use herdsman_ha_core::schema::{INTERFACE_VERSION, key};
 use herdsman_ha_core::{ClusterView, Fault, Lsn};
 use serde_json::{Map, Value, json};
 
-use super::super::words::{Words, list};
 use super::super::world::{World, instance, session};
+use herdsman_sim::words::{Words, list};
 
 pub(super) type Seen = Result<Box<ClusterView>, Fault>;
 

@@ -11,8 +11,8 @@ use herdsman_ha_core::{
     StandbyView, SystemId, Timeline,
 };
 
-use super::super::words::{Words, list};
 use super::super::world::{Server, World, read_instant};
+use herdsman_sim::words::{Words, list};
 
 pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<LocalView, String> {
     let seen_at = match words.value("seen") {

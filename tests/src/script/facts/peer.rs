@@ -2,8 +2,8 @@
 
 use herdsman_ha_core::{InstanceId, PeerAnswer, PeerReport, PeerServer, Position, Timeline};
 
-use super::super::words::Words;
 use super::super::world::{World, instance};
+use herdsman_sim::words::Words;
 
 pub(super) fn read(world: &World, mut words: Words) -> Result<PeerReport, String> {
     let name = words.expect("a peer")?;

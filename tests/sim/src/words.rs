@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 /// What is left of a line.
 #[derive(Clone, Debug)]
-pub(crate) struct Words {
+pub struct Words {
     rest: Vec<String>,
 }
 
 impl Words {
     /// Splits at spaces that are not inside of brackets or quotes.
-    pub(crate) fn of(line: &str) -> Self {
+    pub fn of(line: &str) -> Self {
         let mut rest = Vec::new();
         let mut word = String::new();
         let mut depth = 0_usize;
@@ -35,24 +35,24 @@ impl Words {
     }
 
     /// The next word that is no pair.
-    pub(crate) fn plain(&mut self) -> Option<String> {
+    pub fn plain(&mut self) -> Option<String> {
         let at = self.rest.iter().position(|word| !word.contains('='))?;
         Some(self.rest.remove(at))
     }
 
     /// The next word that is no pair, which must be there.
-    pub(crate) fn expect(&mut self, what: &str) -> Result<String, String> {
+    pub fn expect(&mut self, what: &str) -> Result<String, String> {
         self.plain().ok_or_else(|| format!("{what} was expected"))
     }
 
     /// Whether the plain word is there.
-    pub(crate) fn flag(&mut self, word: &str) -> bool {
+    pub fn flag(&mut self, word: &str) -> bool {
         let at = self.rest.iter().position(|other| other == word);
         at.map(|at| self.rest.remove(at)).is_some()
     }
 
     /// The value of a pair.
-    pub(crate) fn value(&mut self, key: &str) -> Option<String> {
+    pub fn value(&mut self, key: &str) -> Option<String> {
         let at = self.rest.iter().position(|word| {
             word.strip_prefix(key)
                 .is_some_and(|value| value.starts_with('='))
@@ -62,7 +62,7 @@ impl Words {
     }
 
     /// The value of a pair, read as a `T`.
-    pub(crate) fn parsed<T: FromStr>(&mut self, key: &str) -> Result<Option<T>, String> {
+    pub fn parsed<T: FromStr>(&mut self, key: &str) -> Result<Option<T>, String> {
         self.value(key)
             .map(|text| {
                 text.parse()
@@ -72,12 +72,12 @@ impl Words {
     }
 
     /// Whether nothing is left.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Refuses what nobody took.
-    pub(crate) fn end(self) -> Result<(), String> {
+    pub fn end(self) -> Result<(), String> {
         if self.is_empty() {
             Ok(())
         } else {
@@ -87,7 +87,7 @@ impl Words {
 }
 
 /// The parts of a list such as `a,b,c`; `none` and nothing are empty.
-pub(crate) fn list(text: &str) -> Vec<String> {
+pub fn list(text: &str) -> Vec<String> {
     let parts = text.split(',').map(str::trim);
     parts
         .filter(|part| !part.is_empty() && *part != "none")

@@ -5,29 +5,36 @@
 
 /// One command with its input and the output that is written below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stanza {
+pub struct Stanza {
     /// Comments and blank lines before the command, as they stand.
-    pub(crate) lead: Vec<String>,
+    pub lead: Vec<String>,
     /// The line number of the command, from 1.
-    pub(crate) line: usize,
-    pub(crate) command: String,
+    pub line: usize,
+    /// The command itself.
+    pub command: String,
     /// Indented lines, without their indent.
-    pub(crate) input: Vec<String>,
+    pub input: Vec<String>,
     /// The lines below `----`.
-    pub(crate) output: Vec<String>,
+    pub output: Vec<String>,
 }
 
 /// A whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Text {
-    pub(crate) stanzas: Vec<Stanza>,
+pub struct Text {
+    /// Its stanzas in order.
+    pub stanzas: Vec<Stanza>,
     /// Comments after the last stanza.
-    pub(crate) tail: Vec<String>,
+    pub tail: Vec<String>,
 }
 
 const RULE: &str = "----";
 
-pub(crate) fn parse(text: &str) -> Result<Text, String> {
+/// Reads a script.
+///
+/// # Errors
+///
+/// When a line stands where it cannot: the message names it.
+pub fn parse(text: &str) -> Result<Text, String> {
     let mut lines = (1..).zip(text.lines()).peekable();
     let mut stanzas = Vec::new();
     loop {
@@ -81,7 +88,9 @@ fn trim(mut lead: Vec<String>) -> Vec<String> {
     lead
 }
 
-pub(crate) fn render(text: &Text) -> String {
+/// Writes a script as it is read.
+#[must_use]
+pub fn render(text: &Text) -> String {
     let mut parts = Vec::new();
     for (index, stanza) in text.stanzas.iter().enumerate() {
         let mut lines = stanza.lead.clone();
