@@ -130,10 +130,7 @@ impl AgentBuilder<Arc<dyn Dcs>> {
 
         let clock = Arc::new(Clock::default());
         let core_settings = member::core_settings(&settings);
-        let boot = Boot {
-            instance: instance_id(),
-            seed: random(),
-        };
+        let boot = Boot::new(instance_id(), random());
         let machine = Machine::new(core_settings, boot, clock.now());
         let first = publish::first_snapshot(
             Arc::new(machine.status()),

@@ -65,7 +65,11 @@ impl Executor {
             Task::Replace { witness, from } => self.replace(&witness, &from).await,
             Task::Start { role, limit } => self.start(role, limit).await,
             Task::Stop { mode } => self.stop(mode).await,
-            Task::Promote { grant, slots } => self.promote(grant, slots).await,
+            Task::Promote {
+                grant,
+                timeline,
+                slots,
+            } => self.promote(grant, timeline, slots).await,
             Task::Follow { upstream } => self.follow(upstream).await,
             Task::ProveGone | Task::Fence => self.kill_all().await,
             Task::Checkpoint => self.checkpoint().await,

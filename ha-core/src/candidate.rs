@@ -9,7 +9,9 @@ use core::time::Duration;
 
 use crate::config::SynchronousMode;
 use crate::memory::{Evidence, Memory};
+use crate::mutant::Mutant;
 use crate::reason::Veto;
+use crate::schema::write;
 use crate::time::Mono;
 use crate::value::{Lsn, MemberName, Position, Timeline};
 use crate::view::{ClusterView, MoveRequest, PeerAnswer, PeerReport, PeerServer, ServerView};
@@ -53,13 +55,14 @@ pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
     veto_if(tags.is_nofailover(), Veto::TaggedNoFailover);
     veto_if(tags.is_nostream(), Veto::TaggedNoStream);
     veto_if(memory.settings.watchdog_required, Veto::WatchdogRequired);
+    let is_any_fit = memory.breaks(Mutant::SynchronousModeIgnored);
     veto_if(
-        rules.synchronous_mode != SynchronousMode::Off,
+        rules.synchronous_mode != SynchronousMode::Off && !is_any_fit,
         Veto::SynchronousMode,
     );
     veto_if(rules.standby_cluster, Veto::StandbyCluster);
     if let Some(view) = &memory.view {
-        if let Some(leader) = view.sync.value.leader.clone() {
+        if let Some(leader) = view.sync.value.leader.clone().filter(|_| !is_any_fit) {
             vetoes.push(Veto::SyncInForce { leader });
         }
         let excluded = view
@@ -78,9 +81,10 @@ pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
 
 /// A promotion that failed keeps its member back for one lease time, so that another one can try.
 pub(crate) fn is_held_back(memory: &Memory) -> bool {
-    memory
-        .promotion_failed_at
-        .is_some_and(|failed_at| memory.mono().since(failed_at) < memory.rules.ttl)
+    memory.promotion_failed_at.is_some_and(|failed_at| {
+        memory.mono().since(failed_at) < memory.rules.ttl
+            || memory.breaks(Mutant::FailedPromotionKeptForEver)
+    })
 }
 
 /// May this standby take the free leadership?
@@ -94,32 +98,28 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
     if !standby.wal_end_reached {
         vetoes.push(Veto::WalEndNotReached);
     }
-    if memory.rules.check_timeline
-        && let Some(cluster) = view.timeline()
-        && mine.timeline < cluster
-    {
-        vetoes.push(Veto::TimelineBehind {
-            mine: mine.timeline,
-            cluster,
-        });
+    if memory.rules.check_timeline {
+        vetoes.extend(timeline_veto(memory, view, mine.timeline));
     }
     match named.clone() {
         Named::Us { is_by_hand: true } => {}
         // A leader that handed over in order has seen to it that its successor has everything; one
         // that died on the way has not.
         Named::Us { is_by_hand: false } | Named::Nobody => {
-            vetoes.extend(lag_veto(memory, view, mine.lsn));
+            vetoes.extend(lag_veto(memory, view, mine));
         }
         Named::Other(candidate) => vetoes.push(Veto::DeferringTo { candidate }),
         Named::NotUs => vetoes.push(Veto::SteppedDown),
     }
     weigh(memory, vetoes, |report, server| {
-        primary_veto(report, server).or_else(|| match named {
+        primary_veto(memory, report, server).or_else(|| match named {
             // The operator chose this member whatever it has.
             Named::Us { is_by_hand: true } => None,
-            Named::Us { is_by_hand: false } => ahead_veto(mine, report, server),
-            Named::Nobody | Named::Other(_) | Named::NotUs => ahead_veto(mine, report, server)
-                .or_else(|| preferred_veto(memory, mine, report, server)),
+            Named::Us { is_by_hand: false } => ahead_veto(memory, mine, report, server),
+            Named::Nobody | Named::Other(_) | Named::NotUs => {
+                ahead_veto(memory, mine, report, server)
+                    .or_else(|| preferred_veto(memory, mine, report, server))
+            }
         })
     })
 }
@@ -134,21 +134,15 @@ pub(crate) fn primary_fitness(memory: &Memory) -> Fitness {
     if let Some(record) = &view.leadership.value
         && record.owner != *memory.me()
         && record.from_timeline >= mine.timeline
+        && !memory.breaks(Mutant::LastLeadershipIgnored)
     {
         vetoes.push(Veto::LedSince {
             name: record.owner.clone(),
         });
     }
-    if let Some(cluster) = view.timeline()
-        && mine.timeline < cluster
-    {
-        vetoes.push(Veto::TimelineBehind {
-            mine: mine.timeline,
-            cluster,
-        });
-    }
+    vetoes.extend(timeline_veto(memory, view, mine.timeline));
     let fitness = weigh(memory, vetoes, |report, server| {
-        primary_veto(report, server).or_else(|| {
+        primary_veto(memory, report, server).or_else(|| {
             let is_newer = server.position.timeline > mine.timeline;
             is_newer.then(|| Veto::PeerAhead {
                 name: report.name.clone(),
@@ -203,6 +197,9 @@ fn weigh(
 
 /// Answers that were asked for after the leader key was seen absent, and are not old.
 pub(crate) fn fresh_evidence(memory: &Memory) -> Option<&Evidence> {
+    if memory.breaks(Mutant::OldAnswersCount) {
+        return memory.evidence.as_ref();
+    }
     let evidence = memory.evidence_since(memory.unlocked_since?)?;
     (memory.mono().since(evidence.answered_at) < EVIDENCE_LIFE).then_some(evidence)
 }
@@ -213,8 +210,16 @@ pub(crate) fn ask_again_at(memory: &Memory) -> Option<Mono> {
     Some(evidence.answered_at.plus(ASK_AGAIN))
 }
 
-fn primary_veto(report: &PeerReport, server: &PeerServer) -> Option<Veto> {
-    server.is_primary.then(|| Veto::PeerIsPrimary {
+/// A cluster does not go back to a timeline that it has left.
+fn timeline_veto(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<Veto> {
+    let cluster = view.timeline()?;
+    let is_behind = mine < cluster && !memory.breaks(Mutant::ClusterTimelineIgnored);
+    is_behind.then_some(Veto::TimelineBehind { mine, cluster })
+}
+
+fn primary_veto(memory: &Memory, report: &PeerReport, server: &PeerServer) -> Option<Veto> {
+    let is_primary = server.is_primary && !memory.breaks(Mutant::PeerPrimaryIgnored);
+    is_primary.then(|| Veto::PeerIsPrimary {
         name: report.name.clone(),
     })
 }
@@ -230,12 +235,30 @@ fn position_of(server: &PeerServer, mine: Position) -> Position {
     }
 }
 
-fn ahead_veto(mine: Position, report: &PeerReport, server: &PeerServer) -> Option<Veto> {
+fn ahead_veto(
+    memory: &Memory,
+    mine: Position,
+    report: &PeerReport,
+    server: &PeerServer,
+) -> Option<Veto> {
     let theirs = position_of(server, mine);
-    (server.may_lead && theirs > mine).then(|| Veto::PeerAhead {
+    let may_lead = server.may_lead || memory.breaks(Mutant::WaitsForTheUnwilling);
+    (may_lead && is_ahead(memory, theirs, mine)).then(|| Veto::PeerAhead {
         name: report.name.clone(),
         at: theirs,
     })
+}
+
+fn is_ahead(memory: &Memory, theirs: Position, mine: Position) -> bool {
+    if memory.breaks(Mutant::PeerAheadIgnored) {
+        false
+    } else if memory.breaks(Mutant::PeerTimelineIgnored) {
+        theirs.lsn > mine.lsn
+    } else if memory.breaks(Mutant::WaitsForAnEqual) {
+        theirs >= mine
+    } else {
+        theirs > mine
+    }
 }
 
 /// Of two equals the one with the higher priority goes first.
@@ -255,10 +278,23 @@ fn preferred_veto(
     })
 }
 
-fn lag_veto(memory: &Memory, view: &ClusterView, mine: Lsn) -> Option<Veto> {
-    let by = view.status.value.optime.bytes_after(mine);
+/// The published position is one of the cluster's latest timeline: what we have on an earlier one
+/// counts up to where that ended, and what the history does not know counts for nothing.
+fn lag_veto(memory: &Memory, view: &ClusterView, mine: Position) -> Option<Veto> {
+    let shared = match view.timeline() {
+        Some(cluster) if mine.timeline < cluster => {
+            let history = &view.history.value;
+            let ended = history
+                .iter()
+                .find(|line| line.timeline == mine.timeline && !write::is_filler(line));
+            ended.map_or(Lsn(0), |line| line.switch.min(mine.lsn))
+        }
+        Some(_) | None => mine.lsn,
+    };
+    let by = view.status.value.optime.bytes_after(shared);
     let limit = memory.rules.maximum_lag_on_failover;
-    (by > limit).then_some(Veto::Lagging { by, limit })
+    let is_behind = by > limit && !memory.breaks(Mutant::LagLimitIgnored);
+    is_behind.then_some(Veto::Lagging { by, limit })
 }
 
 /// What a move request says about who shall lead, while there is no leader.
@@ -287,10 +323,12 @@ pub(crate) fn named_candidate(memory: &Memory, view: &ClusterView) -> Named {
     }
     let is_overdue = memory
         .unlocked_since
-        .is_some_and(|since| memory.mono().since(since) >= memory.rules.ttl);
+        .is_some_and(|since| memory.mono().since(since) >= memory.rules.ttl)
+        && !memory.breaks(Mutant::DefersForEver);
     match &request.candidate {
         Some(candidate) if candidate == memory.me() => Named::Us {
-            is_by_hand: request.leader.is_none(),
+            is_by_hand: request.leader.is_none()
+                || memory.breaks(Mutant::NamedCandidateNotMeasured),
         },
         _ if is_overdue => Named::Nobody,
         Some(candidate) => Named::Other(candidate.clone()),
@@ -340,6 +378,7 @@ pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -
         .and_then(|view| view.failover.value.as_ref())
         .filter(|request| !is_scheduled(request))
         .and_then(|request| request.candidate.as_ref());
+    let ours = memory.own_timeline();
     let can = |report: &&PeerReport| {
         let PeerAnswer::Running(server) = &report.answer else {
             return false;
@@ -350,9 +389,12 @@ pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -
                 lsn.bytes_after(server.position.lsn) <= memory.rules.maximum_lag_on_failover
             }
         };
+        // Bytes on another timeline are no bytes of ours.
+        let is_our_line = server.position.timeline == Timeline(0)
+            || ours.is_none_or(|ours| server.position.timeline == ours);
         let is_wanted = wanted.is_none_or(|wanted| *wanted == report.name);
         let knows_its_end = server.wal_end_reached != Some(false);
-        has && is_wanted && server.may_lead && !server.is_primary && knows_its_end
+        has && is_our_line && is_wanted && server.may_lead && !server.is_primary && knows_its_end
     };
     evidence
         .reports

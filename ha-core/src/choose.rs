@@ -12,12 +12,23 @@ use crate::decide::{
 };
 use crate::lease::Hold;
 use crate::memory::{Memory, NameCheck};
+use crate::mutant::Mutant;
 use crate::reason::Code;
 use crate::situation::{self as word, Link, Lock, Made, Mode, Server, Writable};
 use crate::view::ServerView;
 
 /// The choice for the present facts.
 pub(crate) fn choose(memory: &Memory) -> Choice {
+    let choice = from_tables(memory);
+    let makes_writable = matches!(choice.act, Act::StartPrimary | Act::Promote);
+    let is_releasing = memory.is_releasing() && !memory.breaks(Mutant::StartsWhileReleasing);
+    if makes_writable && is_releasing {
+        return act(Act::Release, Code::Releasing);
+    }
+    choice
+}
+
+fn from_tables(memory: &Memory) -> Choice {
     if memory.is_finished {
         return hold(Code::Left);
     }
@@ -27,7 +38,8 @@ pub(crate) fn choose(memory: &Memory) -> Choice {
     let mode = word::mode(memory);
     let busy = word::busy(memory);
     let writable = word::writable(memory);
-    if let Some(choice) = fence::decide(mode, word::hold(memory), writable, busy) {
+    let unleased = word::unleased(memory);
+    if let Some(choice) = fence::decide(mode, word::hold(memory), writable, busy, unleased) {
         return choice;
     }
     if memory.name == NameCheck::Taken {
@@ -48,7 +60,14 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     if memory.view.is_some() && memory.name == NameCheck::Unproven {
         return act(Act::AskName, Code::NameUnproven);
     }
-    if word::made(memory) == Made::Mismatch {
+    let made = word::made(memory);
+    if server == Server::Primary
+        && memory.has_made_cluster
+        && matches!(made, Made::Mismatch | Made::ByOther)
+    {
+        return act(Act::Fence, Code::BootstrapLost);
+    }
+    if made == Made::Mismatch {
         return act(Act::Quit, Code::SystemIdMismatch);
     }
     // Too late to begin anything that writes.
@@ -120,6 +139,7 @@ fn down(memory: &Memory, server: Server, lock: Lock) -> Choice {
         word::origin(memory),
         word::handover(memory),
         word::backoff(memory, &["start-standby"]),
+        word::kin(memory),
     )
 }
 

@@ -63,6 +63,8 @@ pub enum Act {
     Fence,
     /// Point the standby at the leader.
     Follow,
+    /// Point the standby at nobody.
+    Detach,
     /// Ask the leader's server who it is.
     Identify,
     /// Replace the data by a copy of the leader's.

@@ -112,6 +112,14 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::DivergedLeaderUnproven => Reason::DivergedLeaderUnproven {
             holder: holder(memory),
         },
+        Code::DetachingFirst => Reason::DetachingFirst {
+            holder: holder(memory),
+        },
+        Code::BootstrapLost => Reason::BootstrapLost {},
+        Code::Releasing => Reason::Releasing {},
+        Code::StartToCompare => Reason::StartToCompare {
+            holder: holder(memory),
+        },
         Code::StartFollowing => Reason::StartFollowing {
             holder: holder(memory),
         },

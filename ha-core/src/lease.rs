@@ -8,8 +8,10 @@ use core::time::Duration;
 
 use serde::Serialize;
 
+use crate::mutant::{Broken, Mutant};
 use crate::time::Mono;
 use crate::value::{Generation, Revision, SessionName};
+use crate::view::LeaderKey;
 
 /// The right to make the local server writable, as of one decision.
 ///
@@ -88,10 +90,13 @@ pub(crate) struct Lease {
     leadership: Option<Leadership>,
     /// The leadership that was taken away, until the server is no longer writable.
     lost: Option<Generation>,
-    /// The latest leadership of ours that has ended: a view that still shows it is an old one.
-    ended: Option<Generation>,
+    /// Up to here, what bound the leader key to us has ended: a view that still shows it is an old
+    /// one. A generation would not tell: a key that was taken from us and is bound to us again
+    /// without having been absent keeps its own.
+    ended: Option<Revision>,
     /// When the next attempt to open or renew is due.
     next_attempt: Mono,
+    broken: Broken,
 }
 
 /// Time to kill every process of a server, before the lease ends.
@@ -105,6 +110,14 @@ fn stop_budget(ttl: Duration) -> Duration {
 }
 
 impl Lease {
+    /// Nothing held.
+    pub(crate) fn new(broken: Broken) -> Self {
+        Self {
+            broken,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
@@ -130,13 +143,18 @@ impl Lease {
         ttl: Duration,
         sent_at: Mono,
     ) {
+        let ttl = if self.broken.breaks(Mutant::AskedTtlCounts) {
+            asked
+        } else {
+            ttl
+        };
         self.session = Some(Session {
             name,
             asked,
             ttl,
             proven_at: sent_at,
         });
-        self.next_attempt = sent_at.plus(ttl / 3);
+        self.next_attempt = sent_at.plus(self.renewal_pause(ttl));
     }
 
     /// A renewal that was sent at `sent_at` succeeded.
@@ -145,7 +163,17 @@ impl Lease {
             return;
         };
         session.proven_at = session.proven_at.max(sent_at);
-        self.next_attempt = sent_at.plus(session.ttl / 3);
+        let ttl = session.ttl;
+        self.next_attempt = sent_at.plus(self.renewal_pause(ttl));
+    }
+
+    /// Three renewals may go wrong before the session ends.
+    fn renewal_pause(&self, ttl: Duration) -> Duration {
+        if self.broken.breaks(Mutant::RenewsTooLate) {
+            ttl - ttl / 10
+        } else {
+            ttl / 3
+        }
     }
 
     /// Opening or renewing did not work: try again soon, but never in a tight loop.
@@ -160,8 +188,14 @@ impl Lease {
 
     /// The store says that the session is gone: so is everything bound to it.
     pub(crate) fn session_lost(&mut self, now: Mono) {
+        if self.broken.breaks(Mutant::SessionLossIgnored) {
+            self.attempt_failed(now);
+            return;
+        }
         self.session = None;
-        self.leadership_lost();
+        if !self.broken.breaks(Mutant::LeadershipOutlivesSession) {
+            self.leadership_lost();
+        }
         self.next_attempt = now;
     }
 
@@ -178,20 +212,32 @@ impl Lease {
 
     pub(crate) fn released(&mut self) {
         if let Some(held) = self.leadership.take() {
-            self.ended = self.ended.max(Some(held.generation));
+            self.ended = self.ended.max(Some(held.since));
         }
     }
 
     pub(crate) fn leadership_lost(&mut self) {
-        if let Some(held) = self.leadership {
+        if let Some(held) = self.leadership
+            && !self.broken.breaks(Mutant::LossHasNoConsequence)
+        {
             self.lost = Some(held.generation);
         }
         self.released();
     }
 
-    /// Whether this leadership was ours and has ended.
-    pub(crate) fn has_ended(&self, generation: Generation) -> bool {
-        self.ended >= Some(generation)
+    /// Whether a leader key of ours that was last written at `written` is one that has ended.
+    pub(crate) fn has_ended(&self, written: Revision) -> bool {
+        self.ended >= Some(written)
+    }
+
+    /// The store's history went backwards: its revisions say nothing about what has ended.
+    pub(crate) fn store_replaced(&mut self) {
+        self.ended = None;
+    }
+
+    /// Whether this run has held a leadership that ended.
+    pub(crate) fn has_led(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// The server is not writable: a lost leadership has no more consequences.
@@ -201,25 +247,28 @@ impl Lease {
 
     /// Takes what a complete view says about the leader key. Views from before our own
     /// acquisition say nothing.
-    pub(crate) fn observe(
-        &mut self,
-        view: Revision,
-        leader: Option<(Generation, Option<&SessionName>)>,
-    ) {
+    pub(crate) fn observe(&mut self, view: Revision, leader: Option<&LeaderKey>) {
         let Some(session) = self.session_name() else {
             return;
         };
-        let held = leader
-            .filter(|(_, holder)| *holder == Some(&session))
-            .map(|(generation, _)| generation);
+        let held = leader.filter(|leader| leader.session.as_ref() == Some(&session));
         match (self.leadership, held) {
             // An acquisition with unknown outcome turns out to have worked.
-            (None, Some(generation)) if !self.has_ended(generation) => {
-                self.acquired(generation, view);
+            (None, Some(leader))
+                if !self.has_ended(leader.revision)
+                    || self.broken.breaks(Mutant::EndedLeadershipRevived) =>
+            {
+                self.acquired(leader.generation, view);
             }
-            (Some(mine), None) if view >= mine.since => self.leadership_lost(),
-            (Some(mine), Some(theirs)) if mine.generation != theirs && view >= mine.since => {
-                self.acquired(theirs, view);
+            (Some(mine), None)
+                if view >= mine.since || self.broken.breaks(Mutant::OldViewEndsLeadership) =>
+            {
+                self.leadership_lost();
+            }
+            (Some(mine), Some(leader))
+                if mine.generation != leader.generation && view >= mine.since =>
+            {
+                self.acquired(leader.generation, view);
             }
             (None, None | Some(_)) | (Some(_), None | Some(_)) => {}
         }
@@ -243,7 +292,9 @@ impl Lease {
         let (Some(step_down_at), Some(fence_at)) = (self.step_down_at(), self.fence_at()) else {
             return Hold::None;
         };
-        if now >= fence_at {
+        if self.broken.breaks(Mutant::NoDeadline) {
+            Hold::Firm
+        } else if now >= fence_at {
             Hold::Over
         } else if now >= step_down_at {
             Hold::Ending
@@ -263,7 +314,14 @@ impl Lease {
     pub(crate) fn fence_at(&self) -> Option<Mono> {
         self.leadership()?;
         let session = self.session.as_ref()?;
-        Some(session.valid_until().minus(kill_budget(session.ttl)))
+        let end = session.valid_until();
+        Some(if self.broken.breaks(Mutant::NoLeaseMargin) {
+            end
+        } else if self.broken.breaks(Mutant::LeaseMarginAdded) {
+            end.plus(kill_budget(session.ttl))
+        } else {
+            end.minus(kill_budget(session.ttl))
+        })
     }
 
     /// When the session should be opened or renewed next.

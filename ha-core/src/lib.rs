@@ -20,7 +20,7 @@
 //!     watchdog_required: false,
 //! };
 //! let now = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), wall: Wall(0) };
-//! let boot = Boot { instance: InstanceId::from("run-1"), seed: 1 };
+//! let boot = Boot::new(InstanceId::from("run-1"), 1);
 //! let mut machine = Machine::new(settings, boot, now(1));
 //!
 //! // An empty store and an empty data directory:
@@ -59,6 +59,7 @@ mod journal;
 mod lease;
 mod machine;
 mod memory;
+mod mutant;
 mod plan;
 mod reason;
 mod rejoin;
@@ -82,6 +83,8 @@ pub use journal::{Decision, Verdict};
 pub use lease::{Grant, Hold};
 pub use machine::{Deadline, Input, Machine, Output, Quit, Step};
 pub use memory::Settings;
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;
 pub use reason::{Code, Reason, Veto};
 pub use rejoin::LeaderElsewhere;
 pub use status::{FailedAttempts, HeldLease, RunningTask, Status};

@@ -4,6 +4,7 @@
 //! calls nothing and waits for nothing.
 
 mod absorb;
+mod answers;
 mod deadlines;
 mod publish;
 mod upkeep;
@@ -18,12 +19,15 @@ use crate::decide::{Act, Choice};
 use crate::explain::explain;
 use crate::journal::{Decision, Verdict};
 use crate::memory::{Memory, Settings};
+use crate::mutant::{Broken, Mutant};
 use crate::plan;
 use crate::reason::Code;
 use crate::requests::Requests;
 use crate::situation as word;
-use crate::status::Status;
-use crate::task::{Answer, AnswerKind, Boot, Command, Lane, Outcome, Progress, StartAs, Task};
+use crate::status::{HeldLease, Status};
+use crate::task::{
+    Answer, AnswerKind, Boot, Command, Lane, Outcome, Progress, Purpose, StartAs, Task,
+};
 use crate::time::{Mono, Now};
 use crate::value::{OpId, RequestId};
 use crate::view::{ClusterView, Fault, LocalView};
@@ -162,9 +166,17 @@ impl Machine {
         Status::of(&self.memory)
     }
 
+    /// The leadership, when it is held: the part of [`Machine::status`] that is asked for after
+    /// every step.
+    #[must_use]
+    pub fn lease(&self) -> Option<HeldLease> {
+        HeldLease::of(&self.memory)
+    }
+
     fn decide(&mut self, step: &mut Step) {
         let choice = choose(&self.memory);
-        let verdict = if choice.act.is_hold() {
+        // A member that is held back by the others' answers asks them again and again.
+        let verdict = if choice.act.is_hold() || choice.code == Code::NotCandidate {
             Verdict::Hold
         } else {
             Verdict::Act
@@ -176,7 +188,9 @@ impl Machine {
             reason: explain(&self.memory, choice.code),
         };
         let sentence = alloc::string::ToString::to_string(&decision.reason);
-        if self.memory.journal.note(decision.clone()) {
+        if self.memory.journal.note(decision.clone())
+            && !self.memory.breaks(Mutant::DecisionsGoUntold)
+        {
             step.outputs.push(Output::Decided(decision));
         }
         self.carry_out(choice, sentence, step);
@@ -192,10 +206,9 @@ impl Machine {
             }
             Act::Checkpoint => self.checkpoint_for_move(step),
             Act::StartPrimary => {
-                if choice.code == Code::MoveAbandoned {
+                if let Some((revision, _)) = self.memory.move_seen {
                     // Every attempt is an outage: the same request is not tried again.
-                    self.memory.move_abandoned =
-                        self.memory.move_seen.map(|(revision, _)| revision);
+                    self.memory.move_abandoned = Some(revision);
                 }
                 let tasks = plan::tasks(&self.memory, Act::StartPrimary);
                 self.start_all(tasks, step);
@@ -223,6 +236,7 @@ impl Machine {
             | Act::StopFast
             | Act::Fence
             | Act::Follow
+            | Act::Detach
             | Act::Identify
             | Act::Replace
             | Act::Clone
@@ -249,16 +263,18 @@ impl Machine {
     fn start(&mut self, task: Task, step: &mut Step) -> bool {
         let memory = &mut self.memory;
         let now = memory.mono();
-        let is_free = if task == Task::Fence {
+        let is_preempting = task == Task::Fence && !memory.breaks(Mutant::FenceWaitsForTasks);
+        let is_free = if is_preempting {
             !word::is_fencing(memory)
         } else {
-            memory.work.is_idle(task.lane())
+            (memory.work.is_idle(task.lane()) || memory.breaks(Mutant::LanesAreShared))
                 && !memory.work.must_wait(task.name(), now)
                 && !memory.is_overtaken(&task)
         };
         if !is_free {
             return false;
         }
+        let task = Broken::of(&memory.boot).weakened(task);
         if matches!(
             task,
             Task::Start { .. } | Task::Bootstrap | Task::Clone { .. }
@@ -275,6 +291,10 @@ impl Machine {
             // What starts now cannot write, whatever ran before it.
             memory.was_primary = false;
         }
+        if matches!(&task, Task::Commit(commit) if commit.purpose == Purpose::Release) {
+            memory.releasing = memory.lease.leadership();
+        }
+        memory.has_made_cluster |= task == Task::Bootstrap;
         let op = memory.work.begin(task.clone(), now);
         step.outputs.push(Output::Start { op, task });
         true

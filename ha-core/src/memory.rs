@@ -12,11 +12,12 @@ use serde_json::Value;
 use crate::config::Rules;
 use crate::journal::Journal;
 use crate::lease::Lease;
+use crate::mutant::Broken;
 use crate::requests::Requests;
 use crate::tags::Tags;
 use crate::task::{Boot, KeyState, Purpose, Task};
 use crate::time::{Mono, Now};
-use crate::value::{Generation, MemberName, Revision};
+use crate::value::{Generation, MemberName, Revision, Timeline};
 use crate::view::{
     ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
     ServerView,
@@ -59,6 +60,8 @@ pub(crate) struct Memory {
     pub(crate) config: Option<Value>,
     /// Whether the store has ever told us the identifier of the cluster.
     pub(crate) has_known_cluster: bool,
+    /// The highest timeline number that any view told, also one of a store that was put back since.
+    pub(crate) highest_timeline: Timeline,
     /// The members of the latest view that had a leader, and who that was.
     pub(crate) old_members: BTreeMap<MemberName, MemberView>,
     pub(crate) old_leader: Option<MemberName>,
@@ -70,6 +73,12 @@ pub(crate) struct Memory {
     pub(crate) local: Option<LocalView>,
     /// Whether the server ran as a primary when it was last seen to answer.
     pub(crate) was_primary: bool,
+    /// The timeline that it was on when it last ran.
+    pub(crate) last_timeline: Timeline,
+    /// Whether our server is the primary of a cluster that we made and that is not recorded yet.
+    pub(crate) has_made_cluster: bool,
+    /// Since when it is seen as a primary although we hold no leadership.
+    pub(crate) unleased_since: Option<Mono>,
     /// Since when the server is down.
     pub(crate) down_since: Option<Mono>,
     /// Since when the standby is up and not streaming.
@@ -88,6 +97,8 @@ pub(crate) struct Memory {
     /// Whether nobody else runs under our name.
     pub(crate) name: NameCheck,
 
+    /// The leadership that we have begun to give up.
+    pub(crate) releasing: Option<Generation>,
     /// When we last gave the leadership up by request.
     pub(crate) released_at: Option<Mono>,
     /// When a promotion failed.
@@ -163,6 +174,7 @@ impl Memory {
             .as_ref()
             .map(|config| Rules::read(config).0);
         Self {
+            lease: Lease::new(Broken::of(&boot)),
             boot,
             now,
             started_at: now.mono,
@@ -172,21 +184,25 @@ impl Memory {
             config: settings.bootstrap_config.clone(),
             settings,
             has_known_cluster: false,
+            highest_timeline: Timeline(0),
             old_members: BTreeMap::new(),
             old_leader: None,
             leader_since: None,
             unlocked_since: None,
             local: None,
             was_primary: false,
+            last_timeline: Timeline(0),
+            has_made_cluster: false,
+            unleased_since: None,
             down_since: None,
             idle_since: None,
             is_gone: false,
-            lease: Lease::default(),
             work: Work::default(),
             evidence: None,
             silent_rounds: 0,
             identity: None,
             name: NameCheck::Unproven,
+            releasing: None,
             released_at: None,
             promotion_failed_at: None,
             is_start_failed: false,
@@ -226,6 +242,24 @@ impl Memory {
             DataView::Cluster(control) => Some(control.state),
             DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
         }
+    }
+
+    /// Whether the present leadership is being given up. A request to do so that was sent, or whose
+    /// outcome is not known, may take effect at any time: nothing may rest on this leadership again.
+    pub(crate) fn is_releasing(&self) -> bool {
+        self.releasing.is_some() && self.releasing == self.lease.leadership()
+    }
+
+    /// The timeline that our server is on, or was on when it went down.
+    pub(crate) fn own_timeline(&self) -> Option<Timeline> {
+        let local = self.local.as_ref()?;
+        let running = local.server.position().map(|position| position.timeline);
+        // The first checkpoint after a promotion comes late: a control file may tell less than what
+        // was seen while the server ran.
+        running.or_else(|| match &local.data {
+            DataView::Cluster(control) => Some(self.last_timeline.max(control.checkpoint.timeline)),
+            DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+        })
     }
 
     /// Whether a commit rests on a view from before the last commit of its kind: its guards on

@@ -13,6 +13,7 @@ use core::time::Duration;
 use crate::candidate::is_scheduled;
 use crate::decide::Act;
 use crate::memory::Memory;
+use crate::mutant::Mutant;
 use crate::rejoin::LeaderElsewhere;
 use crate::schema::{key, slot_name, write};
 use crate::situation as word;
@@ -55,6 +56,7 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::Follow => vec![Task::Follow {
             upstream: upstream(memory),
         }],
+        Act::Detach => vec![Task::Follow { upstream: None }],
         Act::Identify => identify(memory).into_iter().collect(),
         Act::Replace => replace(memory).into_iter().collect(),
         Act::Clone => clone_source(memory)
@@ -121,6 +123,8 @@ fn ask_peers(memory: &Memory) -> Option<Task> {
 
 /// Since when answers to the present question count.
 pub(crate) fn question_since(memory: &Memory) -> crate::time::Mono {
+    // A view that is known to be old shows a leader where there is none.
+    let seen_at = memory.view.as_ref().map(|view| view.seen_at);
     let is_down = matches!(memory.server(), Some(ServerView::Down { .. }));
     let wanted = if memory.lease.leadership().is_none() {
         memory.unlocked_since
@@ -129,7 +133,7 @@ pub(crate) fn question_since(memory: &Memory) -> crate::time::Mono {
     } else {
         memory.move_seen.map(|(_, at)| at)
     };
-    wanted.unwrap_or_else(|| memory.mono())
+    wanted.or(seen_at).unwrap_or_else(|| memory.mono())
 }
 
 fn guard(key: &str, is: KeyState) -> StoreGuard {
@@ -194,14 +198,52 @@ fn leadership_writes(memory: &Memory) -> Vec<StoreWrite> {
         .server()
         .and_then(ServerView::position)
         .map(|position| position.timeline);
+    let is_promotion = !matches!(memory.server(), Some(ServerView::Primary(_)));
     let record = LeadershipRecord {
         owner: memory.me().clone(),
         from_timeline: timeline.unwrap_or(Timeline(1)),
+        timeline: if is_promotion {
+            highest_timeline(memory).next()
+        } else {
+            highest_timeline(memory)
+        },
+        is_promotion,
     };
     vec![
         put_bound(key::LEADER, memory.me().0.clone()),
         put(key::LEADERSHIP, write::leadership(&record)),
     ]
+}
+
+/// The highest number that a timeline of this cluster can have so far, as far as the store and this
+/// member know. A commit that goes beyond it is guarded by the record that it was taken from.
+fn highest_timeline(memory: &Memory) -> Timeline {
+    if memory.breaks(Mutant::NumbersUnreserved) {
+        return memory.own_timeline().unwrap_or(Timeline(1));
+    }
+    let own = memory
+        .server()
+        .and_then(ServerView::position)
+        .map(|position| position.timeline);
+    let view = memory.view.as_ref();
+    let record = view.and_then(|view| view.leadership.value.as_ref());
+    let published = view
+        .into_iter()
+        .flat_map(|view| view.members.values())
+        .filter_map(|member| member.timeline);
+    let told = memory
+        .evidence
+        .iter()
+        .flat_map(|evidence| &evidence.reports)
+        .filter_map(|report| report.answer.timeline());
+    let known = own
+        .into_iter()
+        .chain(view.and_then(ClusterView::timeline))
+        .chain(record.map(|record| record.timeline))
+        .chain([memory.highest_timeline])
+        .chain(published)
+        .chain(told);
+    known.max().unwrap_or_default().max(Timeline(1))
 }
 
 fn resume(memory: &Memory) -> Option<Commit> {
@@ -220,7 +262,13 @@ fn release(memory: &Memory) -> Option<Commit> {
     let mut writes = vec![StoreWrite::Delete {
         key: key::LEADER.to_owned(),
     }];
-    if let (Some(end), Some(view)) = (word::shutdown_checkpoint(memory), &memory.view) {
+    let known_line = memory
+        .view
+        .as_ref()
+        .map(|view| view.timeline().unwrap_or(Timeline(1)));
+    if let (Some(end), Some(view)) = (word::shutdown_checkpoint(memory), &memory.view)
+        && known_line == memory.own_timeline()
+    {
         let mut status = view.status.value.clone();
         status.optime = status.optime.max(end);
         writes.push(put(key::STATUS, write::status(&status)));
@@ -228,9 +276,22 @@ fn release(memory: &Memory) -> Option<Commit> {
     Some(Commit {
         purpose: Purpose::Release,
         session: Some(session),
-        guards: vec![guard(key::LEADER, KeyState::HeldBySession)],
+        guards: vec![guard(key::LEADER, held_as_seen(memory))],
         writes,
     })
+}
+
+/// The leader key as we last saw it written by us: a request that is held up on its way must not
+/// end a later leadership of the same session.
+fn held_as_seen(memory: &Memory) -> KeyState {
+    memory
+        .view
+        .as_ref()
+        .and_then(|view| view.leader.as_ref())
+        .filter(|leader| leader.session == memory.lease.session_name())
+        .map_or(KeyState::HeldBySession, |leader| {
+            KeyState::At(leader.revision)
+        })
 }
 
 fn claim(memory: &Memory) -> Option<Commit> {
@@ -296,8 +357,13 @@ fn clear_move(memory: &Memory) -> Option<Commit> {
 
 fn promote(memory: &Memory) -> Option<Task> {
     let grant = memory.lease.grant(memory.mono())?;
+    let record = memory.view.as_ref()?.leadership.value.as_ref();
+    let reserved = record
+        .filter(|record| record.owner == *memory.me() && record.is_promotion)
+        .map(|record| record.timeline);
     Some(Task::Promote {
         grant,
+        timeline: reserved.unwrap_or_else(|| highest_timeline(memory).next()),
         slots: member_slots(memory),
     })
 }
@@ -386,10 +452,11 @@ fn identify(memory: &Memory) -> Option<Task> {
 /// The proof that another member holds the good copy, from the latest check of the present leader.
 pub(crate) fn witness(memory: &Memory) -> Option<LeaderElsewhere> {
     let leader = memory.current_view()?.leader.as_ref()?;
+    let is_any_taken = memory.breaks(Mutant::IdentityOfEarlierLeadership);
     let check = memory
         .identity
         .as_ref()
-        .filter(|check| check.generation == leader.generation)?;
+        .filter(|check| check.generation == leader.generation || is_any_taken)?;
     let mine = crate::explain::own_system_id(memory)?;
     LeaderElsewhere::prove(memory.me(), leader, &check.identity, mine)
 }

@@ -157,6 +157,8 @@ reasons! {
     AwaitingPromotion { holder: MemberName } "awaiting-promotion" "{holder} leads and is not primary yet";
     /// Pointing at a new leader.
     FollowNewLeader { holder: MemberName } "follow-new-leader" "pointing our standby at {holder}";
+    /// Nothing more is received before the histories are compared.
+    DetachingFirst { holder: MemberName } "detaching-first" "{holder} leads on another timeline: our standby stops receiving until their histories are compared";
     /// Not streaming yet.
     CatchingUp { holder: MemberName, replayed: Lsn } "catching-up" "not streaming from {holder} yet, replayed up to {replayed}";
     /// Checking the history against the leader's.
@@ -167,6 +169,12 @@ reasons! {
     DivergedLeaderUnproven { holder: MemberName } "diverged-leader-unproven" "our data diverged from {holder}, which has not proven to be a running primary: our copy is kept";
     /// A stopped standby is started behind the leader.
     StartFollowing { holder: MemberName } "start-following" "starting as a standby of {holder}";
+    /// We made a cluster, and another member was faster.
+    BootstrapLost {} "bootstrap-lost" "another member has made the cluster meanwhile: the server that we made is killed";
+    /// A release that was begun is finished, whatever has become of its reason.
+    Releasing {} "releasing" "the leadership is being given up: nothing is started under it any more";
+    /// Starting without an upstream, because the leader is on another timeline.
+    StartToCompare { holder: MemberName } "start-to-compare" "{holder} leads on another timeline: starting as a standby of nobody, to compare their histories";
     /// Starting did not work.
     StartFailed { error: String } "start-failed" "PostgreSQL did not start ({error}): trying again later";
     /// A standby is starting.

@@ -8,7 +8,9 @@ pub(crate) mod read;
 pub(crate) mod write;
 
 pub use read::{RawEntry, read_cluster};
-pub use write::{INTERFACE_VERSION, MemberValue, OurField, history_text, merge_history};
+pub use write::{
+    INTERFACE_VERSION, MemberValue, OurField, history_text, merge_history, with_skipped,
+};
 
 /// The key names, relative to `/<namespace>/<scope>/`.
 pub mod key {

@@ -2,6 +2,7 @@
 //!
 //! A word is computed from whole views and the machine's memory, never from a previous word.
 
+mod link;
 mod words;
 
 use core::time::Duration;
@@ -9,25 +10,24 @@ use core::time::Duration;
 use crate::candidate::{self, Fitness, Needed, Successor};
 use crate::lease::Hold;
 use crate::memory::Memory;
-use crate::rejoin::{self, Relation};
+use crate::mutant::Mutant;
 use crate::task::{Lane, StartAs, StopMode, Task};
 use crate::value::Lsn;
-use crate::view::{ControlState, DataView, Initialize, ServerView, StandbyView};
+use crate::view::{ControlState, DataView, Initialize, ServerView};
 
+pub(crate) use link::{kin, link};
 pub use words::{
-    Backoff, Blind, Busy, Downfall, Gone, Handover, Leader, Link, Lock, Made, MayMake, Mode, Move,
-    Origin, Promotion, Race, Server, Writable,
+    Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
+    Move, Origin, Promotion, Race, Server, Unleased, Writable,
 };
 
 /// How long an agent that cannot see the store lets a running primary be: enough for a store that
 /// answers, too short to matter to one that does not.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long a standby may be up without streaming before its history is compared.
-const QUIET: Duration = Duration::from_millis(500);
-
-/// How long a standby must have been up without streaming before its data is replaced.
-const STEADY: Duration = Duration::from_millis(1500);
+/// How long a primary that nobody leads may go on while its member tries to lead it: an agent that
+/// was started anew needs a moment, and another member may be promoted meanwhile.
+const ADOPTION: Duration = Duration::from_secs(4);
 
 /// How long a stopped leader waits for a successor to confirm that it has everything.
 const CONFIRM: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ const CONFIRM: Duration = Duration::from_secs(5);
 pub(crate) fn mode(memory: &Memory) -> Mode {
     if memory.leaving_since.is_some() {
         Mode::Leaving
-    } else if memory.rules.pause {
+    } else if memory.rules.pause && !memory.breaks(Mutant::PauseIgnored) {
         Mode::Paused
     } else {
         Mode::Normal
@@ -43,7 +43,12 @@ pub(crate) fn mode(memory: &Memory) -> Mode {
 }
 
 pub(crate) fn hold(memory: &Memory) -> Hold {
-    memory.lease.hold(memory.mono())
+    let hold = memory.lease.hold(memory.mono());
+    if hold == Hold::Over && memory.breaks(Mutant::NoKill) {
+        Hold::Ending
+    } else {
+        hold
+    }
 }
 
 pub(crate) fn lock(memory: &Memory) -> Lock {
@@ -63,10 +68,24 @@ pub(crate) fn lock(memory: &Memory) -> Lock {
         // stays for ever, and may be bound to ours.
         Some(leader)
             if leader.name == *memory.me()
-                && memory.lease.has_ended(leader.generation)
+                && memory.lease.has_ended(leader.revision)
                 && leader.session.is_some() =>
         {
             Lock::Free
+        }
+        Some(leader)
+            if leader.name == *memory.me() && memory.breaks(Mutant::NameProvesLeadership) =>
+        {
+            Lock::Mine
+        }
+        // Taken in our name after our own leadership ended, by a session that is not ours: no
+        // earlier run of ours did that.
+        Some(leader)
+            if leader.name == *memory.me()
+                && memory.lease.has_led()
+                && leader.session.is_some() =>
+        {
+            Lock::Other
         }
         Some(leader) if leader.name == *memory.me() => Lock::Stale,
         Some(_) => Lock::Other,
@@ -92,7 +111,8 @@ pub(crate) fn server(memory: &Memory) -> Option<Server> {
 /// control file is a primary, whoever made it one: it may still write.
 pub(crate) fn unled(memory: &Memory, server: Server) -> Server {
     let is_in_production = memory.control_state() == Some(ControlState::InProduction);
-    if server == Server::Unresponsive && is_in_production {
+    let is_left_alone = memory.breaks(Mutant::UnknownSilenceIsLeftAlone);
+    if server == Server::Unresponsive && is_in_production && !is_left_alone {
         Server::Primary
     } else {
         server
@@ -113,16 +133,45 @@ pub(crate) fn writable(memory: &Memory) -> Writable {
     let may_write = match memory.server() {
         Some(ServerView::Primary(_)) => true,
         Some(ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive) => {
-            memory.was_primary
+            memory.was_primary && !memory.breaks(Mutant::SilenceCountsAsHarmless)
         }
-        Some(ServerView::Down { orphans }) => *orphans && memory.was_primary,
+        Some(ServerView::Down { .. }) => has_writing_orphans(memory),
         Some(ServerView::Standby(_)) | None => false,
     };
-    if is_made_writable || may_write {
+    let may_begin = is_made_writable && !memory.breaks(Mutant::PromotingCountsAsHarmless);
+    if may_begin || may_write {
         Writable::Yes
     } else {
         Writable::No
     }
+}
+
+/// Processes that a dead postmaster of a primary left behind. A fresh agent knows what the server
+/// was from its control file.
+fn has_writing_orphans(memory: &Memory) -> bool {
+    let is_orphaned = matches!(memory.server(), Some(ServerView::Down { orphans: true }));
+    let was_primary =
+        memory.was_primary || memory.control_state() == Some(ControlState::InProduction);
+    is_orphaned && was_primary && !memory.breaks(Mutant::OrphansCountAsHarmless)
+}
+
+pub(crate) fn unleased(memory: &Memory) -> Unleased {
+    if memory.lease.leadership().is_none() && has_writing_orphans(memory) {
+        // They serve nobody who could be adopted.
+        return Unleased::Overdue;
+    }
+    let is_late = unleased_until(memory).is_some_and(|until| memory.mono() >= until);
+    // Without a cluster in the store nobody else can be promoted.
+    if is_late && made(memory) == Made::Known && memory.lease.leadership().is_none() {
+        Unleased::Overdue
+    } else {
+        Unleased::No
+    }
+}
+
+/// When a primary that is not led by us must be gone.
+pub(crate) fn unleased_until(memory: &Memory) -> Option<crate::time::Mono> {
+    memory.unleased_since.map(|since| since.plus(ADOPTION))
 }
 
 pub(crate) fn busy(memory: &Memory) -> Busy {
@@ -184,14 +233,22 @@ pub(crate) fn made(memory: &Memory) -> Made {
     });
     match &view.initialize.value {
         Initialize::Known(cluster) => match mine {
-            Some(mine) if mine != *cluster => Made::Mismatch,
+            Some(mine) if mine != *cluster && !memory.breaks(Mutant::SystemMismatchIgnored) => {
+                Made::Mismatch
+            }
             Some(_) | None => Made::Known,
         },
-        Initialize::Absent if memory.has_known_cluster => Made::Forgotten,
+        Initialize::Absent
+            if memory.has_known_cluster
+                && !memory.breaks(Mutant::ForgottenClusterCountsAsAbsent) =>
+        {
+            Made::Forgotten
+        }
         Initialize::Absent => Made::Absent,
         Initialize::Claimed { session } => {
             let ours = memory.lease.session_name();
-            if session.is_some() && *session == ours {
+            let is_ours = session.is_some() && *session == ours;
+            if is_ours || memory.breaks(Mutant::ClaimOfAnotherCounts) {
                 Made::ByUs
             } else {
                 Made::ByOther
@@ -253,8 +310,10 @@ pub(crate) fn shutdown_checkpoint(memory: &Memory) -> Option<Lsn> {
 pub(crate) fn heir(memory: &Memory) -> Successor {
     let since = memory.down_since.unwrap_or_else(|| memory.mono());
     let needed = match shutdown_checkpoint(memory) {
-        Some(checkpoint) => Needed::Record(checkpoint),
-        None => Needed::Near(published_or_own_end(memory)),
+        Some(checkpoint) if !memory.breaks(Mutant::HandsOverWithoutProof) => {
+            Needed::Record(checkpoint)
+        }
+        Some(_) | None => Needed::Near(published_or_own_end(memory)),
     };
     let found = successor(memory, since, needed);
     let is_patience_over = memory.mono().since(since) >= CONFIRM;
@@ -314,7 +373,7 @@ pub(crate) fn downfall(memory: &Memory) -> Downfall {
 }
 
 pub(crate) fn gone(memory: &Memory) -> Gone {
-    if memory.is_gone {
+    if memory.is_gone || memory.breaks(Mutant::ReleaseBeforeProof) {
         Gone::Proven
     } else {
         Gone::Unproven
@@ -336,43 +395,6 @@ pub(crate) fn leader(memory: &Memory) -> Leader {
     }
 }
 
-pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
-    let wanted = crate::plan::upstream(memory).map(|upstream| (upstream.host, upstream.port));
-    let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {
-        return Link::Quiet;
-    };
-    if wanted.is_some() && standby.upstream != wanted {
-        return Link::Astray;
-    }
-    if standby.is_streaming {
-        return Link::Streaming;
-    }
-    let quiet_for = memory
-        .idle_since
-        .map(|since| memory.mono().since(since))
-        .unwrap_or_default();
-    // Nobody can be asked on behalf of a standby that streams from nobody.
-    if !standby.wal_end_reached || quiet_for < QUIET || wanted.is_none() {
-        return Link::Quiet;
-    }
-    let Some(check) = &memory.identity else {
-        return Link::Suspect;
-    };
-    let is_current = check.generation == leader.generation
-        && memory.mono().since(check.asked_at) < memory.rules.loop_wait;
-    if !is_current {
-        return Link::Suspect;
-    }
-    match rejoin::relate(standby.position(), &check.identity) {
-        Relation::Ancestor | Relation::Unknown => Link::Quiet,
-        // A walreceiver that was just told a new upstream needs a moment: data is not given up
-        // for a standby that is about to stream.
-        Relation::Diverged { .. } if quiet_for < STEADY => Link::Quiet,
-        Relation::Diverged { .. } if crate::plan::witness(memory).is_some() => Link::Diverged,
-        Relation::Diverged { .. } => Link::DivergedUnproven,
-    }
-}
-
 pub(crate) fn backoff(memory: &Memory, tasks: &[&'static str]) -> Backoff {
     let waits = tasks
         .iter()
@@ -387,7 +409,9 @@ pub(crate) fn backoff(memory: &Memory, tasks: &[&'static str]) -> Backoff {
 pub(crate) fn blind(memory: &Memory) -> Blind {
     if memory.view.is_some() {
         Blind::Lost
-    } else if memory.mono().since(memory.started_at) < GRACE {
+    } else if memory.mono().since(memory.started_at) < GRACE
+        || memory.breaks(Mutant::BlindAgentWaits)
+    {
         Blind::NeverYoung
     } else {
         Blind::Never
@@ -400,9 +424,10 @@ pub(crate) fn grace_ends_at(memory: &Memory) -> crate::time::Mono {
 }
 
 pub(crate) fn handover(memory: &Memory) -> Handover {
-    let is_recent = memory
-        .released_at
-        .is_some_and(|released_at| memory.mono().since(released_at) < handover_life(memory));
+    let is_recent = memory.released_at.is_some_and(|released_at| {
+        memory.mono().since(released_at) < handover_life(memory)
+            || memory.breaks(Mutant::HandoverNeverEnds)
+    });
     if is_recent {
         Handover::Recent
     } else {

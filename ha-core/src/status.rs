@@ -88,19 +88,21 @@ pub struct FailedAttempts {
     pub last_error: String,
 }
 
+impl HeldLease {
+    pub(crate) fn of(memory: &Memory) -> Option<Self> {
+        let is_held = matches!(word::hold(memory), Hold::Firm | Hold::Ending);
+        let leadership = memory.lease.leadership().filter(|_| is_held)?;
+        Some(Self {
+            generation: leadership,
+            fence_at: memory.lease.fence_at()?,
+        })
+    }
+}
+
 impl Status {
     pub(crate) fn of(memory: &Memory) -> Self {
         let (state, role) = member_words(memory);
-        let is_held = matches!(word::hold(memory), Hold::Firm | Hold::Ending);
-        let lease = memory
-            .lease
-            .leadership()
-            .zip(memory.lease.fence_at())
-            .filter(|_| is_held)
-            .map(|(generation, fence_at)| HeldLease {
-                generation,
-                fence_at,
-            });
+        let lease = HeldLease::of(memory);
         Self {
             now: memory.now,
             name: memory.me().clone(),

@@ -151,6 +151,8 @@ pub enum Task {
     Promote {
         /// The right to do so.
         grant: Grant,
+        /// The number of the timeline that it must begin: reserved with the leadership.
+        timeline: Timeline,
         /// The replication slots that the other members need on it.
         slots: BTreeSet<String>,
     },
@@ -460,9 +462,27 @@ pub enum AnswerKind {
 
 /// Facts about the process run that the machine belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Boot {
     /// This run of the agent.
     pub instance: InstanceId,
     /// The only source of chance: equal seeds give equal machines.
     pub seed: u64,
+    /// The rule that this machine breaks. Never for a machine that people trust.
+    #[cfg(feature = "mutants")]
+    #[serde(default)]
+    pub mutant: Option<crate::mutant::Mutant>,
+}
+
+impl Boot {
+    /// A run whose machine keeps all rules.
+    #[must_use]
+    pub const fn new(instance: InstanceId, seed: u64) -> Self {
+        Self {
+            instance,
+            seed,
+            #[cfg(feature = "mutants")]
+            mutant: None,
+        }
+    }
 }

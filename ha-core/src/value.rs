@@ -85,6 +85,14 @@ impl fmt::Display for Bytes {
 )]
 pub struct Timeline(pub u32);
 
+impl Timeline {
+    /// The number after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

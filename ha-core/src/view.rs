@@ -209,6 +209,13 @@ pub struct LeadershipRecord {
     pub owner: MemberName,
     /// The timeline on which it was taken; a promotion begins a later one.
     pub from_timeline: Timeline,
+    /// The highest timeline number that any leadership has reserved. A standby that takes the
+    /// leadership reserves the next one and is promoted to it: two members that are promoted one
+    /// after the other, the first unheard of, would otherwise begin the same timeline, and
+    /// PostgreSQL streams between such servers without noticing.
+    pub timeline: Timeline,
+    /// Whether this leadership was taken by a standby, which reserved `timeline`.
+    pub is_promotion: bool,
 }
 
 impl ClusterView {
@@ -389,6 +396,15 @@ pub struct PeerServer {
 }
 
 impl PeerAnswer {
+    /// The timeline that its server is on, when it told one.
+    #[must_use]
+    pub fn timeline(&self) -> Option<Timeline> {
+        match self {
+            Self::Running(server) => Some(server.position.timeline),
+            Self::Unreachable | Self::NotRunning { .. } => None,
+        }
+    }
+
     /// Which run of an agent answered.
     #[must_use]
     pub fn instance(&self) -> Option<&InstanceId> {

@@ -19,7 +19,7 @@ use crate::options::Config;
 use crate::standby::Recovery;
 use crate::version::Version;
 
-pub(crate) use files::{file_mode, write_atomically};
+pub(crate) use files::{file_mode, sync_folder_of, write_atomically};
 pub(crate) use parameters::{Parameters, managed_names, pending_restart};
 
 /// Which files [`Instance::write_config`] had to change.

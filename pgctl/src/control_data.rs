@@ -60,6 +60,14 @@ pub enum ClusterState {
     InProduction,
 }
 
+impl ControlData {
+    /// The newest timeline that the server was on when the file was written.
+    pub(crate) fn newest_timeline(&self) -> Timeline {
+        let recovery = self.min_recovery.map(|(_, timeline)| timeline);
+        recovery.map_or(self.timeline, |timeline| timeline.max(self.timeline))
+    }
+}
+
 impl ClusterState {
     const ALL: [(u32, &'static str, Self); 7] = [
         (0, "starting up", Self::StartingUp),

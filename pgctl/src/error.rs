@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::process::Exit;
+use crate::timeline::Timeline;
 use crate::version::Version;
 
 /// The result of this crate's calls.
@@ -113,6 +114,31 @@ pub enum Error {
         what: String,
     },
 
+    /// The number for a new timeline is not above the one that the server is on.
+    #[error("timeline {wanted} cannot be begun: the server is on timeline {own}")]
+    TimelinePassed {
+        /// The number that was asked for.
+        wanted: Timeline,
+        /// The server's.
+        own: Timeline,
+    },
+    /// There is a timeline of the wanted number or a higher one.
+    #[error("timeline {wanted} cannot be begun: there is {}", path.display())]
+    TimelineTaken {
+        /// The number that was asked for.
+        wanted: Timeline,
+        /// The history file of the other timeline.
+        path: PathBuf,
+    },
+    /// The server is a primary, but on another timeline than it was to begin.
+    #[error("the primary is on timeline {found}, not on timeline {wanted}")]
+    OtherTimeline {
+        /// The number that was asked for.
+        wanted: Timeline,
+        /// The server's.
+        found: Timeline,
+    },
+
     /// The server ended while it was starting.
     #[error("PostgreSQL did not start: {exit}{}", crate::text::indented(log))]
     StartFailed {
@@ -209,6 +235,9 @@ impl Error {
             | Self::NotRunning
             | Self::PreEmpted
             | Self::StillAlive { .. }
+            | Self::TimelinePassed { .. }
+            | Self::TimelineTaken { .. }
+            | Self::OtherTimeline { .. }
             | Self::TimedOut { .. }
             | Self::Unexpected { .. } => Advice::Look,
             Self::StartFailed { .. }

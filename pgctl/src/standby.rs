@@ -11,9 +11,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::{file_mode, write_atomically};
+use crate::data_directory::blocking;
 use crate::error::{Error, Result};
 use crate::facts::ServerRole;
 use crate::instance::Instance;
+use crate::timeline::{HistoryFiles, Timeline, Unfinished};
 use crate::upstream::Upstream;
 
 /// How long a server may take to read its files; what comes later is a later fact.
@@ -46,7 +48,11 @@ impl Instance {
     /// Lets the standby stream from `upstream`, or from nobody.
     ///
     /// A running server is reloaded, not restarted, and has read its files when
-    /// this returns. Whether it comes to stream is a later fact. On a running primary this only prepares its next start.
+    /// this returns. Whether it comes to stream is a later fact. On a running
+    /// primary this only prepares its next start.
+    ///
+    /// Numbers that a promotion was to pass, which did not come to be, can be
+    /// taken by other servers from then on.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -97,7 +103,28 @@ impl Instance {
         }
     }
 
+    /// Whoever follows may have to fetch the files of these numbers.
+    pub(crate) async fn remove_trailing_placeholders(&self) -> Result<()> {
+        let data_dir = self.data_dir().to_owned();
+        blocking(move || HistoryFiles::list(&data_dir)?.remove_trailing_placeholders()).await
+    }
+
+    /// Removes from a server that is down what it has of timelines newer than `own`, if it has
+    /// nothing of their log: what is left of a promotion, or can be fetched again.
+    pub(crate) async fn remove_unfinished(&self, own: Timeline) -> Result<()> {
+        let data_dir = self.data_dir().to_owned();
+        blocking(move || {
+            let mut files = HistoryFiles::list(&data_dir)?;
+            while let Some(unfinished) = Unfinished::find(&files, &data_dir, own)? {
+                unfinished.remove(&mut files)?;
+            }
+            files.remove_trailing_placeholders()
+        })
+        .await
+    }
+
     async fn write_follow(&self) -> Result<bool> {
+        self.remove_trailing_placeholders().await?;
         self.clean_auto_conf()?;
         let change = self.write_config().await?;
         let signal_is_new = self.set_signal_files(true)?;

@@ -3,10 +3,16 @@
 //! Invariant: a history is ordered by timeline, oldest first, and never names
 //! the timeline it is the history of.
 
+mod files;
+mod unfinished;
+
 use std::fmt;
 use std::str::FromStr;
 
 use crate::lsn::{Lsn, ParseValueError};
+
+pub(crate) use files::HistoryFiles;
+pub(crate) use unfinished::Unfinished;
 
 /// The number of a branch of the write-ahead log. It starts at 1 and grows
 /// with each promotion.

@@ -140,10 +140,7 @@ fn member(name: &str) -> Snapshot {
         bootstrap_config: None,
         watchdog_required: false,
     };
-    let boot = Boot {
-        instance: InstanceId::from(format!("run-of-{name}").as_str()),
-        seed: 1,
-    };
+    let boot = Boot::new(InstanceId::from(format!("run-of-{name}").as_str()), 1);
     let now = Now {
         mono: NOW,
         wall: WALL,

@@ -25,7 +25,7 @@
 //!     bootstrap_config: None,
 //!     watchdog_required: false,
 //! };
-//! let boot = Boot { instance: InstanceId::from("run-1"), seed: 1 };
+//! let boot = Boot::new(InstanceId::from("run-1"), 1);
 //! let machine = Machine::new(settings, boot, Now::default());
 //! let (_writer, reader) = snapshots(Snapshot {
 //!     status: Arc::new(machine.status()),

@@ -12,8 +12,8 @@ use herdsman_ha_core::decide::{
     Choice, blind, busy, empty, fence, follower, leader, leaderless, leaving, paused, stopped,
 };
 use herdsman_ha_core::situation::{
-    Backoff, Blind, Busy, Downfall, Gone, Handover, Leader, Link, Lock, Made, MayMake, Mode, Move,
-    Origin, Promotion, Race, Server, Writable,
+    Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
+    Move, Origin, Promotion, Race, Server, Unleased, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -104,6 +104,7 @@ fn fence_table() -> Table {
         Column::of("hold", &Hold::ALL),
         Column::of("writable", Writable::ALL),
         Column::of("busy", Busy::ALL),
+        Column::of("unleased", Unleased::ALL),
     ];
     Table::heading("fence: may the server stay writable?").with(&columns, &|at| {
         fence::decide(
@@ -111,6 +112,7 @@ fn fence_table() -> Table {
             Hold::ALL[at[1]],
             Writable::ALL[at[2]],
             Busy::ALL[at[3]],
+            Unleased::ALL[at[4]],
         )
     })
 }
@@ -178,6 +180,7 @@ fn stopped_table() -> Table {
         Column::of("origin", Origin::ALL),
         Column::of("handover", Handover::ALL),
         Column::of("backoff", Backoff::ALL),
+        Column::of("kin", Kin::ALL),
     ];
     Table::heading("stopped: the server is down and we do not lead").with(&columns, &|at| {
         Some(stopped::decide(
@@ -187,6 +190,7 @@ fn stopped_table() -> Table {
             Origin::ALL[at[3]],
             Handover::ALL[at[4]],
             Backoff::ALL[at[5]],
+            Kin::ALL[at[6]],
         ))
     })
 }

@@ -15,6 +15,7 @@ mod host;
 mod identity;
 mod leaving;
 mod pause;
+mod reality;
 mod secrets;
 mod switchover;
 

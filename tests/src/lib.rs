@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod etcd_metrics;
 pub mod keys;
 pub mod life;
+pub mod reality;
 pub mod script;
 pub mod soak;
 pub mod table;

@@ -82,10 +82,7 @@ impl Life {
             bootstrap_config: Some(json!({})),
             watchdog_required: false,
         };
-        let boot = Boot {
-            instance: InstanceId::from("a#1"),
-            seed,
-        };
+        let boot = Boot::new(InstanceId::from("a#1"), seed);
         let clocks = Now {
             mono: model.now,
             wall: Wall(0),

@@ -63,10 +63,7 @@ impl Run {
                 .then(|| json!({ "ttl": 5, "loop_wait": 1 })),
             watchdog_required: chance.once_in(10),
         };
-        let boot = Boot {
-            instance: InstanceId::from("run"),
-            seed,
-        };
+        let boot = Boot::new(InstanceId::from("run"), seed);
         let clocks = Now {
             mono: now,
             wall: Wall(0),

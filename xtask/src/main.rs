@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask demo | test | soak | bench | setup | help`.
+//! Developer commands: `cargo xtask demo | test | sim | soak | bench | setup | help`.
 //!
 //! A bare Debian or Ubuntu machine with Rust is enough: what else is needed is
 //! installed when we may, and named exactly when we may not.
@@ -36,6 +36,7 @@ usage: cargo xtask <command> [arguments]
   demo [args..]            watch a three-member cluster on this machine
   test [--fast] [filter..] every check and every test; with --fast or with
                            filters (as of cargo-nextest) only the tests
+  sim [args..]             search simulated clusters for broken promises
   soak [args..]            faults on real servers for a long time
   bench [name] [args..]    measure, for example `bench failover`
   setup                    install what `test` needs, and nothing else
@@ -63,6 +64,7 @@ fn run(command: &str, rest: &[OsString]) -> Result<u8, Error> {
     match command {
         "demo" => programs::demo(rest),
         "test" => test::test(rest),
+        "sim" => programs::sim(rest),
         "soak" => programs::measure("soak", rest),
         "bench" => programs::measure("bench", rest),
         "setup" => install::ensure(install::ALL).map(|()| 0),

@@ -1,7 +1,8 @@
-//! `demo`, `bench` and `soak`: build a program of the workspace and run it.
+//! `demo`, `bench`, `soak` and `sim`: build a program of the workspace and run
+//! it.
 //!
-//! Invariant: the program has the terminal, its exit code is ours, and it is
-//! never root.
+//! Invariant: the program has the terminal, its exit code is ours, and what
+//! starts PostgreSQL is never root.
 
 use std::env;
 use std::ffi::OsString;
@@ -46,6 +47,29 @@ pub(crate) fn measure(name: &'static str, args: &[OsString]) -> Result<u8, Error
         ],
     };
     program.run(args)
+}
+
+/// `cargo xtask sim`: clusters that are simulated need nothing but Rust, and no
+/// other user. Cargo keeps what is built with and without mutants side by side.
+pub(crate) fn sim(args: &[OsString]) -> Result<u8, Error> {
+    let mut build = vec![
+        "build",
+        "--release",
+        "--package=herdsman-sim",
+        "--bin",
+        "sim",
+    ];
+    if args.iter().any(|arg| arg == "--mutants") {
+        build.push("--features=mutants");
+    }
+    let program = Program {
+        profile: "release",
+        names: &["sim"],
+        build: &build,
+    };
+    program.build()?;
+    let status = child::run(Command::new(&program.built()?[0]).args(args))?;
+    Ok(child::code(status))
 }
 
 struct Program<'a> {

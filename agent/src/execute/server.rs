@@ -221,11 +221,17 @@ impl Executor {
         self.kill_all().await
     }
 
-    pub(super) async fn promote(&self, grant: Grant, slots: BTreeSet<String>) -> Outcome {
+    pub(super) async fn promote(
+        &self,
+        grant: Grant,
+        timeline: Timeline,
+        slots: BTreeSet<String>,
+    ) -> Outcome {
         if let Err(outcome) = self.check(grant) {
             return outcome;
         }
-        if let Err(error) = self.instance.promote(PROMOTION_LIMIT).await {
+        let number = Some(pgctl::Timeline(timeline.0));
+        if let Err(error) = self.instance.promote(number, PROMOTION_LIMIT).await {
             return failed(&error);
         }
         // The other members are pointed here only when this is told: their slots come first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use herdsman_dcs as dcs;
 use herdsman_ha_core as core;
-use herdsman_ha_core::schema::{history_text, key, merge_history};
+use herdsman_ha_core::schema::{history_text, key, merge_history, with_skipped};
 use herdsman_ha_core::{
     Failure, HistoryLine, KeyState, Outcome, Report, SessionName, StoreGuard, StoreWrite, Timeline,
 };
@@ -181,6 +181,7 @@ impl Executor {
                 )
             })
             .collect();
+        let own = with_skipped(own, timeline);
         let at = text::iso_8601(self.clock.now().wall);
         let merged = merge_history(published, &own, &self.name, &at, keep);
         let leader = StoreGuard {

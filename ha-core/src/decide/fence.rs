@@ -6,14 +6,23 @@
 use super::{Act, Choice, act};
 use crate::lease::Hold;
 use crate::reason::Code;
-use crate::situation::{Busy, Mode, Writable};
+use crate::situation::{Busy, Mode, Unleased, Writable};
 
 /// The choice, when there is one; otherwise the other tables decide.
 ///
 /// A paused cluster keeps its primary whatever happens to the store: that is what pause is for.
 #[must_use]
-pub fn decide(mode: Mode, hold: Hold, writable: Writable, busy: Busy) -> Option<Choice> {
+pub fn decide(
+    mode: Mode,
+    hold: Hold,
+    writable: Writable,
+    busy: Busy,
+    unleased: Unleased,
+) -> Option<Choice> {
     match (mode, hold, writable, busy) {
+        (Mode::Normal, Hold::None, Writable::Yes, _) if unleased == Unleased::Overdue => {
+            Some(act(Act::Fence, Code::PrimaryUnleased))
+        }
         (Mode::Paused, _, _, _) | (_, Hold::None | Hold::Firm, _, _) | (_, _, Writable::No, _) => {
             None
         }

@@ -14,6 +14,9 @@ pub fn running(server: Server, leader: Leader, link: Link) -> Option<Choice> {
         (Server::Standby, _, Link::Streaming) => hold(Code::FollowingLeader),
         (Server::Standby, Leader::NotYet, _) => hold(Code::AwaitingPromotion),
         (Server::Standby, Leader::Primary, Link::Astray) => act(Act::Follow, Code::FollowNewLeader),
+        (Server::Standby, Leader::Primary, Link::Attached) => {
+            act(Act::Detach, Code::DetachingFirst)
+        }
         (Server::Standby, Leader::Primary, Link::Quiet) => hold(Code::CatchingUp),
         (Server::Standby, Leader::Primary, Link::Suspect) => {
             act(Act::Identify, Code::CheckingDivergence)

@@ -38,6 +38,12 @@ pub fn decide(
         (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Astray) => {
             act(Act::Follow, Code::FollowNewLeader)
         }
+        (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Attached) => {
+            act(Act::Detach, Code::DetachingFirst)
+        }
+        (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Suspect) => {
+            act(Act::Identify, Code::CheckingDivergence)
+        }
         (
             Lock::Mine,
             Server::Primary | Server::Starting | Server::Stopping | Server::Unresponsive,

@@ -4,7 +4,7 @@
 
 use super::{Act, Choice, act, hold};
 use crate::reason::Code;
-use crate::situation::{Backoff, Handover, Leader, Lock, Made, Origin};
+use crate::situation::{Backoff, Handover, Kin, Leader, Lock, Made, Origin};
 
 /// The choice.
 #[must_use]
@@ -15,6 +15,7 @@ pub fn decide(
     origin: Origin,
     handover: Handover,
     backoff: Backoff,
+    kin: Kin,
 ) -> Choice {
     match (lock, leader, made, origin, handover, backoff) {
         (_, _, Made::Mismatch, _, _, _) => act(Act::Quit, Code::SystemIdMismatch),
@@ -27,9 +28,10 @@ pub fn decide(
         }
         (Lock::Free, _, Made::ByOther | Made::ByUs, _, _, _) => hold(Code::BootstrapElsewhere),
         (Lock::Free | Lock::Other, _, _, _, _, Backoff::Waiting) => hold(Code::StartFailed),
-        (Lock::Other, Leader::Primary, _, _, _, Backoff::None) => {
-            act(Act::StartStandby, Code::StartFollowing)
-        }
+        (Lock::Other, Leader::Primary, _, _, _, Backoff::None) => match kin {
+            Kin::Same => act(Act::StartStandby, Code::StartFollowing),
+            Kin::Other => act(Act::StartAlone, Code::StartToCompare),
+        },
         (Lock::Free, _, Made::Known | Made::Forgotten, _, Handover::Recent, Backoff::None)
         | (Lock::Other, Leader::NotYet, _, _, Handover::Recent, Backoff::None) => {
             hold(Code::AwaitingSuccessor)

@@ -15,6 +15,16 @@ fn held() -> Lease {
     lease
 }
 
+/// The leader key of a generation as it was last written by a session.
+fn key(generation: u64, written: u64, session: &str) -> LeaderKey {
+    LeaderKey {
+        name: "a".into(),
+        generation: Generation(generation),
+        revision: Revision(written),
+        session: Some(SessionName::from(session)),
+    }
+}
+
 #[test]
 fn a_lease_counts_from_the_moment_the_request_was_sent() {
     let mut lease = held();
@@ -71,15 +81,9 @@ fn a_view_from_before_the_acquisition_does_not_undo_it() {
 fn a_key_bound_to_our_session_settles_an_unknown_acquisition() {
     let mut lease = Lease::default();
     lease.opened(SessionName::from("s"), TTL, TTL, seconds(100));
-    lease.observe(
-        Revision(9),
-        Some((Generation(8), Some(&SessionName::from("other")))),
-    );
+    lease.observe(Revision(9), Some(&key(8, 8, "other")));
     assert_eq!(lease.leadership(), None);
-    lease.observe(
-        Revision(9),
-        Some((Generation(9), Some(&SessionName::from("s")))),
-    );
+    lease.observe(Revision(9), Some(&key(9, 9, "s")));
     assert_eq!(lease.leadership(), Some(Generation(9)));
 }
 
@@ -87,11 +91,16 @@ fn a_key_bound_to_our_session_settles_an_unknown_acquisition() {
 fn a_refused_leadership_does_not_come_back_from_an_old_view() {
     let mut lease = held();
     lease.leadership_lost();
-    lease.observe(
-        Revision(9),
-        Some((Generation(7), Some(&SessionName::from("s")))),
-    );
+    lease.observe(Revision(9), Some(&key(7, 7, "s")));
     assert_eq!(lease.leadership(), None);
+}
+
+#[test]
+fn a_key_that_was_bound_to_us_anew_is_no_old_one() {
+    let mut lease = held();
+    lease.leadership_lost();
+    lease.observe(Revision(9), Some(&key(7, 9, "s")));
+    assert_eq!(lease.leadership(), Some(Generation(7)));
 }
 
 #[test]
@@ -107,14 +116,8 @@ fn a_resumed_leadership_is_older_than_its_binding() {
     let mut lease = Lease::default();
     lease.opened(SessionName::from("s"), TTL, TTL, seconds(100));
     lease.acquired(Generation(3), Revision(20));
-    lease.observe(
-        Revision(19),
-        Some((Generation(3), Some(&SessionName::from("earlier run")))),
-    );
+    lease.observe(Revision(19), Some(&key(3, 3, "earlier run")));
     assert_eq!(lease.leadership(), Some(Generation(3)));
-    lease.observe(
-        Revision(20),
-        Some((Generation(3), Some(&SessionName::from("s")))),
-    );
+    lease.observe(Revision(20), Some(&key(3, 20, "s")));
     assert_eq!(lease.leadership(), Some(Generation(3)));
 }

@@ -4,13 +4,14 @@ use alloc::format;
 use core::time::Duration;
 
 use super::{Input, Machine, Output, Step};
-use crate::memory::{Evidence, IdentityCheck, NameCheck};
+use crate::memory::NameCheck;
+use crate::mutant::Mutant;
 use crate::schema::read;
 use crate::situation as word;
 use crate::switchover;
 use crate::task::{Command, Commit, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
-use crate::value::{Generation, MemberName, RequestId, Revision};
-use crate::view::{ClusterView, Fault, Initialize, LocalView, PeerAnswer, PeerReport, ServerView};
+use crate::value::{Generation, RequestId, Revision};
+use crate::view::{ClusterView, Fault, Initialize, LocalView, ServerView};
 use crate::work::Running;
 
 /// How often a promotion is tried before another member gets its chance.
@@ -37,6 +38,12 @@ impl Machine {
     }
 
     fn absorb_fault(&mut self, fault: Fault) {
+        if fault == Fault::StoreReplaced {
+            // Its revisions say nothing about what we know from before.
+            self.memory.lease.store_replaced();
+            self.memory.committed.clear();
+            self.memory.releasing = None;
+        }
         self.memory.fault = Some(fault);
     }
 
@@ -46,22 +53,22 @@ impl Machine {
             .view
             .as_ref()
             .is_some_and(|known| view.revision < known.revision);
-        if is_older && memory.fault.is_none() {
+        if is_older && memory.fault.is_none() && !memory.breaks(Mutant::OlderViewsAccepted) {
             // A view that was overtaken says nothing new.
             return;
         }
         memory.fault = None;
-        let leader = view
-            .leader
-            .as_ref()
-            .map(|leader| (leader.generation, leader.session.as_ref()));
-        memory.lease.observe(view.revision, leader);
-        if let Some(rules) = &view.rules {
+        memory.lease.observe(view.revision, view.leader.as_ref());
+        let is_stuck = memory.rules.pause && memory.breaks(Mutant::PauseNeverEnds);
+        if let Some(rules) = view.rules.as_ref().filter(|_| !is_stuck) {
             memory.rules = rules.clone();
             memory.config.clone_from(&view.config.value);
         }
         if matches!(view.initialize.value, Initialize::Known(_)) {
             memory.has_known_cluster = true;
+        }
+        if let Some(record) = &view.leadership.value {
+            memory.highest_timeline = memory.highest_timeline.max(record.timeline);
         }
         match &view.leader {
             Some(leader) => {
@@ -131,6 +138,12 @@ impl Machine {
             return;
         }
         let now = memory.now.mono;
+        if let Some(position) = local.server.position() {
+            memory.last_timeline = position.timeline;
+        }
+        let is_unleased =
+            matches!(local.server, ServerView::Primary(_)) && memory.lease.leadership().is_none();
+        memory.unleased_since = memory.unleased_since.or(Some(now)).filter(|_| is_unleased);
         match &local.server {
             ServerView::Down { orphans } => {
                 memory.down_since.get_or_insert(now);
@@ -246,18 +259,27 @@ impl Machine {
         let sent_at = ended.started_at;
         match (&ended.task, outcome) {
             (Task::OpenSession { ttl: asked }, Outcome::Done(Report::Session { name, ttl })) => {
-                memory.lease.opened(name, *asked, ttl, sent_at);
+                let is_late = memory.breaks(Mutant::SessionCountsFromTheAnswer);
+                let counts_from = if is_late { now } else { sent_at };
+                memory.lease.opened(name, *asked, ttl, counts_from);
             }
             (Task::Renew { session, .. }, outcome) => {
                 if memory.lease.session_name().as_ref() != Some(session) {
                     return;
                 }
+                let is_late = memory.breaks(Mutant::RenewalCountsFromTheAnswer);
+                let counts_from = if is_late { now } else { sent_at };
                 match outcome {
-                    Outcome::Done(_) => memory.lease.renewed(sent_at),
+                    Outcome::Done(_) => memory.lease.renewed(counts_from),
+                    Outcome::Unknown if memory.breaks(Mutant::UnknownRenewalCounts) => {
+                        memory.lease.renewed(counts_from);
+                    }
                     Outcome::NotApplied => {
                         // The session lives, the leader key is not ours any more.
-                        memory.lease.leadership_lost();
-                        memory.lease.renewed(sent_at);
+                        if !memory.breaks(Mutant::RefusedProofIgnored) {
+                            memory.lease.leadership_lost();
+                        }
+                        memory.lease.renewed(counts_from);
                     }
                     Outcome::SessionLost => memory.lease.session_lost(now),
                     Outcome::Unknown | Outcome::Cancelled | Outcome::Failed(_) => {
@@ -276,6 +298,11 @@ impl Machine {
         let memory = &mut self.memory;
         let committed = match outcome {
             Outcome::Done(Report::Committed(revision)) => Some(*revision),
+            Outcome::Unknown
+                if purpose == Purpose::Acquire && memory.breaks(Mutant::UnknownAcquireCounts) =>
+            {
+                memory.view.as_ref().map(|view| view.revision)
+            }
             Outcome::Done(_)
             | Outcome::NotApplied
             | Outcome::SessionLost
@@ -299,6 +326,7 @@ impl Machine {
             (Purpose::Acquire | Purpose::RecordCluster | Purpose::Resume, Some(_))
                 if !is_lasting => {}
             (Purpose::Acquire | Purpose::RecordCluster, Some(revision)) => {
+                memory.has_made_cluster = false;
                 memory.lease.acquired(Generation(revision.0), revision);
                 memory.unlocked_since = None;
             }
@@ -343,64 +371,6 @@ impl Machine {
         if let Some(generation) = seen.map(|leader| leader.generation) {
             self.memory.lease.acquired(generation, revision);
         }
-    }
-
-    fn absorb_answers(&mut self, ended: &Running, outcome: Outcome) {
-        let Outcome::Done(Report::Peers(reports)) = outcome else {
-            return;
-        };
-        let memory = &mut self.memory;
-        let me: MemberName = memory.settings.name.clone();
-        if memory.name == NameCheck::Unproven
-            && let Some(report) = reports.iter().find(|report| report.name == me)
-        {
-            memory.name = judge_name(report, memory.boot.instance.as_str());
-        }
-        let reports: alloc::vec::Vec<PeerReport> = reports
-            .into_iter()
-            .filter(|report| report.name != me)
-            .collect();
-        if reports.is_empty() {
-            return;
-        }
-        if reports
-            .iter()
-            .all(|report| report.answer == PeerAnswer::Unreachable)
-        {
-            memory.silent_rounds += 1;
-        } else {
-            memory.silent_rounds = 0;
-        }
-        memory.evidence = Some(Evidence {
-            asked_at: ended.started_at,
-            answered_at: memory.now.mono,
-            reports,
-        });
-    }
-
-    fn absorb_identity(&mut self, ended: &Running, outcome: Outcome) {
-        let Outcome::Done(Report::Identity(identity)) = outcome else {
-            return;
-        };
-        let memory = &mut self.memory;
-        let Task::Identify { upstream } = &ended.task else {
-            return;
-        };
-        let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {
-            return;
-        };
-        // What a server said under an earlier leadership proves nothing about the present one.
-        let is_of_this_leadership = memory.leader_since.is_some_and(|(generation, since)| {
-            generation == leader.generation && ended.started_at >= since
-        });
-        if upstream.name != leader.name || !is_of_this_leadership {
-            return;
-        }
-        memory.identity = Some(IdentityCheck {
-            generation: leader.generation,
-            asked_at: ended.started_at,
-            identity,
-        });
     }
 
     fn absorb_promotion(&mut self, outcome: &Outcome) {
@@ -455,16 +425,5 @@ impl Machine {
     /// Whether a lane is free: the small question of the other files of the machine.
     pub(super) fn is_idle(&self, lane: Lane) -> bool {
         self.memory.work.is_idle(lane)
-    }
-}
-
-/// What the answer of the API under our name means.
-fn judge_name(report: &PeerReport, mine: &str) -> NameCheck {
-    match (&report.answer, report.answer.instance()) {
-        (PeerAnswer::Unreachable, _) => NameCheck::Ours,
-        (_, Some(instance)) if instance.as_str() == mine => NameCheck::Ours,
-        (PeerAnswer::NotRunning { .. } | PeerAnswer::Running(_), Some(_) | None) => {
-            NameCheck::Taken
-        }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::candidate;
 use crate::memory::Memory;
+use crate::mutant::Mutant;
 use crate::situation::{self as word, Lock, Writable};
 use crate::task::Lane;
 use crate::time::Mono;
@@ -60,6 +61,7 @@ pub(crate) fn earliest(memory: &Memory) -> Option<(Mono, Deadline)> {
             memory.view.is_none().then(|| word::grace_ends_at(memory)),
             Deadline::Grace,
         ),
+        (word::unleased_until(memory), Deadline::Grace),
         (
             memory
                 .released_at
@@ -80,6 +82,7 @@ pub(crate) fn earliest(memory: &Memory) -> Option<(Mono, Deadline)> {
 
 fn writable_limit(memory: &Memory, at: Option<Mono>) -> Option<Mono> {
     at.filter(|_| word::writable(memory) == Writable::Yes || memory.lease.leadership().is_some())
+        .filter(|_| !memory.breaks(Mutant::WakeForgetsFence))
 }
 
 fn renewal(memory: &Memory) -> Option<Mono> {

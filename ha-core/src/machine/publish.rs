@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Machine, Step};
 use crate::memory::{Memory, NameCheck};
+use crate::mutant::Mutant;
 use crate::plan;
 use crate::schema::{MemberValue, key, slot_name, write};
 use crate::situation::{self as word, Lock};
@@ -58,11 +59,12 @@ impl Machine {
             .and_then(|view| view.members.get(memory.me()));
         let stored = stored.filter(|member| member.session.as_ref() == Some(&session));
         let stored = stored.map(|member| &member.value);
-        if stored == Some(&value) {
-            return;
-        }
         // Positions move all the time: they wait for the next round, the rest does not.
         let is_due = memory.mono() >= memory.published.member_at.plus(memory.rules.loop_wait);
+        let is_repeated = is_due && memory.breaks(Mutant::PublishesInALoop);
+        if stored == Some(&value) && !is_repeated {
+            return;
+        }
         let is_urgent =
             stored.is_none_or(|stored| without_positions(stored) != without_positions(&value));
         if !is_due && !is_urgent {
@@ -118,9 +120,14 @@ impl Machine {
             return Some(Task::Commit(commit));
         }
         let timeline = primary.position.timeline;
-        if timeline > Timeline(1) && view.timeline() != Some(timeline) && self.is_history_due() {
+        if timeline > Timeline(1) && view.timeline() != Some(timeline) {
+            // A position means nothing to the others before they know which timeline it is on.
+            let session = memory
+                .lease
+                .session_name()
+                .filter(|_| self.is_history_due())?;
             return Some(Task::PublishHistory {
-                session: memory.lease.session_name()?,
+                session,
                 timeline,
                 published: view.history.value.clone(),
                 keep: memory.rules.max_timelines_history,
@@ -135,7 +142,7 @@ impl Machine {
         let is_known = memory.published.status.as_ref() == Some(&status)
             || status == write::status(&view.status.value);
         self.memory.published.status = Some(status.clone());
-        if is_known {
+        if is_known && !self.memory.breaks(Mutant::StatusInALoop) {
             self.memory.published.status_at = self.memory.mono();
             return None;
         }

@@ -108,10 +108,7 @@ fn inputs() -> Vec<Input> {
 
 #[test]
 fn recorded_inputs_lead_to_the_same_steps() {
-    let boot = Boot {
-        instance: InstanceId::from("run"),
-        seed: 1,
-    };
+    let boot = Boot::new(InstanceId::from("run"), 1);
     let mut machine = Machine::new(settings(), boot, Now::default());
     let mut replayed = machine.clone();
     for (second, input) in (1..).zip(inputs()) {

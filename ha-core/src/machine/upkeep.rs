@@ -31,7 +31,9 @@ impl Machine {
             Some(session) if is_due => Task::Renew {
                 session: session.name.clone(),
                 proves_leader: memory.lease.leadership().is_some(),
-                limit,
+                // An answer that is lost must leave time for another attempt before the server has to
+                // step down.
+                limit: limit.min(session.ttl / 4),
             },
             None | Some(_) => return,
         };

@@ -311,9 +311,20 @@ fn failsafe(text: &str) -> Option<BTreeSet<MemberName>> {
 
 fn leadership(text: &str) -> Option<LeadershipRecord> {
     let map = object(text)?;
+    let timeline = |key: &str| {
+        let number = map.get(key)?.as_u64()?;
+        u32::try_from(number).ok().map(Timeline)
+    };
+    let from_timeline = timeline("from_timeline")?;
     Some(LeadershipRecord {
         owner: MemberName(text_of(&map, "owner")?),
-        from_timeline: Timeline(u32::try_from(map.get("from_timeline")?.as_u64()?).ok()?),
+        from_timeline,
+        // A record of before there was such a number may have led to a promotion.
+        timeline: timeline("timeline").unwrap_or_else(|| from_timeline.next()),
+        is_promotion: map
+            .get("promotion")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
     })
 }
 

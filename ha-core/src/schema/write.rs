@@ -138,7 +138,13 @@ pub(crate) fn initialize(system_id: SystemId) -> String {
 
 /// Our own leadership record.
 pub(crate) fn leadership(record: &LeadershipRecord) -> String {
-    json!({ "owner": record.owner.as_str(), "from_timeline": record.from_timeline.0 }).to_string()
+    json!({
+        "owner": record.owner.as_str(),
+        "from_timeline": record.from_timeline.0,
+        "timeline": record.timeline.0,
+        "promotion": record.is_promotion,
+    })
+    .to_string()
 }
 
 /// The text of the `history` key.
@@ -162,6 +168,39 @@ pub fn history_text(lines: &[HistoryLine]) -> String {
         })
         .collect();
     Value::Array(lines).to_string()
+}
+
+/// What the history says of a number that is not part of it.
+const UNUSED: &str = "no leadership used this number";
+
+/// Whether a line of a published history only fills a gap between numbers: whoever is on a
+/// timeline of that number shares nothing beyond the line before.
+pub(crate) fn is_filler(line: &HistoryLine) -> bool {
+    line.reason == UNUSED
+}
+
+/// A server's own history with a line for every number below its timeline: readers take the last
+/// line's number and one as the present timeline. A number that no leadership used ends where the
+/// one before it does.
+#[must_use]
+pub fn with_skipped(
+    own: Vec<(Timeline, Lsn, String)>,
+    timeline: Timeline,
+) -> Vec<(Timeline, Lsn, String)> {
+    let mut lines: Vec<(Timeline, Lsn, String)> = Vec::new();
+    let fill = |lines: &mut Vec<(Timeline, Lsn, String)>, up_to: Timeline| {
+        while let Some((last, switch)) = lines.last().map(|(last, switch, _)| (*last, *switch))
+            && last.next() < up_to
+        {
+            lines.push((last.next(), switch, UNUSED.to_owned()));
+        }
+    };
+    for line in own {
+        fill(&mut lines, line.0);
+        lines.push(line);
+    }
+    fill(&mut lines, timeline);
+    lines
 }
 
 /// The history to publish: what the server's own history file says, with the times and leaders
@@ -221,6 +260,18 @@ pub(crate) fn names(names: impl IntoIterator<Item = String>) -> BTreeSet<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_were_not_used_are_filled_in() {
+        let own = |lines: &[u32]| -> Vec<(Timeline, Lsn, String)> {
+            let line = |number: &u32| (Timeline(*number), Lsn(u64::from(*number)), String::new());
+            lines.iter().map(line).collect()
+        };
+        let filled = with_skipped(own(&[1, 4]), Timeline(7));
+        let ends: Vec<(u32, u64)> = filled.iter().map(|line| (line.0.0, line.1.0)).collect();
+        assert_eq!(ends, [(1, 1), (2, 1), (3, 1), (4, 4), (5, 4), (6, 4)]);
+        assert!(with_skipped(own(&[]), Timeline(1)).is_empty());
+    }
 
     #[test]
     fn keys_are_written_as_other_readers_expect_them() {

@@ -68,6 +68,13 @@ words! {
         /// It cannot.
         No,
     }
+    /// Whether a primary has gone on for too long without anybody leading it.
+    Unleased {
+        /// It has not.
+        No,
+        /// It has.
+        Overdue,
+    }
     /// What runs on the server's lane.
     Busy {
         /// Nothing.
@@ -166,8 +173,11 @@ words! {
     }
     /// How a standby stands to its leader.
     Link {
-        /// Pointed elsewhere.
+        /// Pointed elsewhere, and may follow.
         Astray,
+        /// Pointed elsewhere, while the leader is on another timeline: what it has must be compared
+        /// first, and must not grow meanwhile.
+        Attached,
         /// WAL streams in.
         Streaming,
         /// It does not, and that is young.
@@ -178,6 +188,13 @@ words! {
         Diverged,
         /// Our data has diverged, the leader is not proven.
         DivergedUnproven,
+    }
+    /// Whether a stopped server is on the leader's timeline.
+    Kin {
+        /// It is.
+        Same,
+        /// It is not, or nobody knows.
+        Other,
     }
     /// Whether the last attempt of this kind failed a moment ago.
     Backoff {

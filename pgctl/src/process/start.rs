@@ -20,6 +20,7 @@ use super::postmaster::Postmaster;
 use super::{log, reap_orphans, stale};
 use crate::config::Parameters;
 use crate::connection::{Session, timed_out};
+use crate::control_data::ControlData;
 use crate::data_directory::{blocking, no_processes};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -65,7 +66,8 @@ impl Instance {
     /// Starts the server and waits until it takes connections; for a standby
     /// that is when it is consistent.
     ///
-    /// The configuration is written first, signal files are set to fit. The
+    /// The configuration is written first, signal files are set to fit. A
+    /// standby loses what a promotion left that did not get to its end. The
     /// postmaster has a session of its own and outlives this process. When the
     /// future is dropped after the spawn, the server goes on starting.
     ///
@@ -79,7 +81,7 @@ impl Instance {
         self.start_unless_killed(as_what, limit, self.kills()).await
     }
 
-    pub(super) async fn start_unless_killed(
+    pub(crate) async fn start_unless_killed(
         &self,
         as_what: StartAs,
         limit: Duration,
@@ -95,7 +97,11 @@ impl Instance {
         self.clean_auto_conf()?;
         self.write_config().await?;
         let raised = match is_standby {
-            true => self.too_small_for_standby().await?,
+            true => {
+                let control = self.control_data().await?;
+                self.remove_unfinished(control.newest_timeline()).await?;
+                self.too_small_for_standby(&control)
+            }
             false => Vec::new(),
         };
         let mut command = self.postmaster_command(&raised)?;
@@ -138,8 +144,7 @@ impl Instance {
     }
 
     /// Settings below what the control file demands of a standby.
-    async fn too_small_for_standby(&self) -> Result<Vec<RaisedParameter>> {
-        let control = self.control_data().await?;
+    fn too_small_for_standby(&self, control: &ControlData) -> Vec<RaisedParameter> {
         let parameters = Parameters::of(&self.config());
         let raised = control.limits.iter().filter_map(|(name, needed)| {
             let configured = parameters.settings.get(*name)?.trim().parse().ok()?;
@@ -149,7 +154,7 @@ impl Instance {
                 in_force: *needed,
             })
         });
-        Ok(raised.collect())
+        raised.collect()
     }
 
     fn postmaster_command(&self, raised: &[RaisedParameter]) -> Result<Command> {

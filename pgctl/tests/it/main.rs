@@ -5,6 +5,7 @@
 mod clone;
 mod kill;
 mod lifecycle;
+mod numbers;
 mod processes;
 mod promotion;
 mod standby;

@@ -35,7 +35,7 @@ async fn no_promotion_sleeps_out_the_retry_interval() {
         };
         let promotion = async {
             let begun = Instant::now();
-            two.instance.promote(LONG).await.unwrap();
+            two.instance.promote(None, LONG).await.unwrap();
             begun.elapsed()
         };
         let ((), took) = tokio::join!(death, promotion);
@@ -57,11 +57,14 @@ async fn a_server_without_a_free_session_is_promoted_all_the_same() {
     let mut config = (*two.instance.config()).clone();
     config.superuser.password = Some(herdsman_pgctl::Secret::new("wrong"));
     two.instance.set_config(config);
-    two.instance.promote(LONG).await.unwrap();
+    let wanted = Timeline(3);
+    two.instance.promote(Some(wanted), LONG).await.unwrap();
     let again = two.reopened("two");
     wait_for("a primary", async || {
         let server = again.facts().await.server;
-        server.is_some_and(|server| matches!(server.role, ServerRole::Primary { .. }))
+        server.is_some_and(|server| {
+            matches!(server.role, ServerRole::Primary { .. }) && server.timeline == wanted
+        })
     })
     .await;
 }

@@ -16,8 +16,8 @@ async fn standbys_go_over_to_a_promoted_server_by_a_reload() {
     .await;
 
     let _ = one.instance.kill_all(LONG).await.unwrap();
-    two.instance.promote(LONG).await.unwrap();
-    two.instance.promote(LONG).await.unwrap();
+    two.instance.promote(None, LONG).await.unwrap();
+    two.instance.promote(None, LONG).await.unwrap();
     let promoted = two.server().await;
     assert_eq!(promoted.timeline, Timeline(2));
     let ServerRole::Primary { flushed } = promoted.role else {

@@ -63,10 +63,7 @@ pub(crate) fn status() -> Status {
         bootstrap_config: None,
         watchdog_required: false,
     };
-    let boot = Boot {
-        instance: InstanceId::from("run-1"),
-        seed: 1,
-    };
+    let boot = Boot::new(InstanceId::from("run-1"), 1);
     let now = Now {
         mono: NOW,
         wall: Wall(0),

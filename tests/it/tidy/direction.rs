@@ -27,7 +27,8 @@ fn allowed(package: &Package) -> Option<&'static [&'static str]> {
     let is_example = package.manifest.contains("/examples/");
     match package.name.as_str() {
         "herdsman-dcs" | "herdsman-pgctl" | "herdsman-ha-core" | "xtask" => Some(&[]),
-        "herdsman-rest-api" => Some(&["herdsman-ha-core"]),
+        // The simulator has models in the place of everything else.
+        "herdsman-rest-api" | "herdsman-sim" => Some(&["herdsman-ha-core"]),
         "herdsman-agent" => Some(&LIBRARIES[..4]),
         // Tests may use anything, examples included.
         "herdsman-tests" => None,

@@ -189,7 +189,7 @@ impl Checked {
         self.expect(grant.valid_until() > now.mono, || {
             format!("{task} started with a grant that has ended")
         });
-        let held = self.machine.status().lease.map(|lease| lease.generation);
+        let held = self.machine.lease().map(|lease| lease.generation);
         self.expect(held == Some(grant.generation()), || {
             format!("{task} started under {grant:?} while {held:?} is held")
         });
@@ -197,7 +197,7 @@ impl Checked {
 
     /// Whoever holds a lease is woken in time to end it.
     fn check_wake(&mut self, now: Now, step: &Step) {
-        let Some(lease) = self.machine.status().lease else {
+        let Some(lease) = self.machine.lease() else {
             return;
         };
         if self.has_quit || lease.fence_at <= now.mono {

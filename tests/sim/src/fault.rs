@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use crate::ids::{At, Node};
 
+mod names;
+mod parts;
+pub mod text;
+
 /// A fault and when it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {

@@ -6,7 +6,22 @@
 
 pub mod chance;
 pub mod checked;
+pub mod fact;
 pub mod fault;
 pub mod format;
 pub mod ids;
+pub mod invariant;
+pub mod options;
+pub mod outcome;
+pub mod pg;
+pub mod run;
+pub mod schedule;
+pub mod script;
+pub mod search;
+pub mod shrink;
+pub mod store;
+pub mod timeline;
+pub mod trace;
+pub mod units;
 pub mod words;
+pub mod world;

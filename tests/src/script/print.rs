@@ -99,9 +99,14 @@ fn describe(task: &Task, show: Show) -> String {
         }
         Task::Start { role, limit } => start(role, *limit),
         Task::Stop { mode } => word(mode),
-        Task::Promote { grant, slots } => {
+        Task::Promote {
+            grant,
+            timeline,
+            slots,
+        } => {
             let slots: Vec<&str> = slots.iter().map(String::as_str).collect();
-            format!("{} slots={}", granted(*grant), or_none(&slots.join(",")))
+            let grant = granted(*grant);
+            format!("tli={timeline} {grant} slots={}", or_none(&slots.join(",")))
         }
         Task::Follow { upstream } => upstream_name(upstream.as_ref()),
         Task::SyncSlots { wanted, dropped } => {

@@ -128,10 +128,7 @@ impl World {
         let run = before.map_or(1, |member| member.run + 1);
         let sessions = before.map_or(0, |member| member.sessions);
         let server = before.map_or_else(Server::new, |member| member.server.clone());
-        let boot = Boot {
-            instance: InstanceId(instance(&self.name(name), run)),
-            seed,
-        };
+        let boot = Boot::new(InstanceId(instance(&self.name(name), run)), seed);
         let member = Member {
             subject: Checked::new(settings, boot, self.clocks()),
             run,

@@ -35,11 +35,12 @@ pub(crate) fn perform(
 
     let is_leader = leader == name;
     let history = history(timeline);
+    let led_from = timeline.saturating_sub(1).max(1);
     let holder = if is_leader { "none" } else { leader.as_str() };
     let mut told = vec![
         format!("store {}", input_words(input)?),
         format!(
-            "dcs members={names} initialize=7000000001 leader={holder} leadership={leader}@{timeline} \
+            "dcs members={names} initialize=7000000001 leader={holder} leadership={leader}@{led_from}->{timeline} \
              status={at} history={history} config={config}"
         ),
     ];
@@ -48,9 +49,13 @@ pub(crate) fn perform(
     } else {
         format!("local standby tli={timeline} at={at} streaming upstream={leader}")
     });
+    if !is_leader {
+        told.insert(0, format!("member {leader} role=primary tli={timeline}"));
+    }
     let mut unprinted = Vec::new();
     facts::feed(world, &name, &told, &mut unprinted)?;
-    settle(world, &name, &list(&names), &told[2], &mut unprinted)?;
+    let local = told.last().cloned().unwrap_or_default();
+    settle(world, &name, &list(&names), &local, &mut unprinted)?;
     let status = world.member(&name).subject.machine().status();
     lines.extend(status.decision.as_ref().map(print::decided));
     Ok(())

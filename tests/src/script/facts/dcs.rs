@@ -169,6 +169,9 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
     if !tags.is_empty() {
         changed.insert("tags".to_owned(), Value::Object(tags));
     }
+    if let Some(timeline) = words.parsed::<u32>("tli")? {
+        changed.insert("timeline".to_owned(), json!(timeline));
+    }
     for (word, field) in [
         ("role", "role"),
         ("state", "state"),
@@ -238,9 +241,33 @@ fn set_role(world: &mut World, full: &str, role: &str) {
     let short = world.unprefixed(full);
     let is_stranger = !world.members.contains_key(&short);
     if is_stranger && world.store.value(&member_key(full)).is_some() {
-        let role = Map::from_iter([("role".to_owned(), json!(role))]);
-        put_member(world, &short, &role);
+        let mut changed = Map::from_iter([("role".to_owned(), json!(role))]);
+        if role == "primary" {
+            let timeline = timeline_of_the_next(world, full);
+            changed.insert("timeline".to_owned(), json!(timeline));
+        }
+        put_member(world, &short, &changed);
     }
+}
+
+/// What a primary would say: the timeline that it is on already, or the one after the highest that
+/// anybody told.
+fn timeline_of_the_next(world: &World, full: &str) -> Option<u64> {
+    let told = |name: &str| -> Option<(bool, u64)> {
+        let text = world.store.value(&format!("{}{name}", key::MEMBERS))?;
+        let value: Value = serde_json::from_str(text).ok()?;
+        let timeline = value.get("timeline")?.as_u64()?;
+        Some((value.get("role") == Some(&json!("primary")), timeline))
+    };
+    if let Some((true, timeline)) = told(full) {
+        return Some(timeline);
+    }
+    let names = world.store.names_under(key::MEMBERS);
+    let highest = names
+        .iter()
+        .filter_map(|name| told(name))
+        .map(|(_, timeline)| timeline);
+    highest.max().map(|timeline| timeline + 1)
 }
 
 fn set_initialize(world: &mut World, text: &str) {
@@ -308,13 +335,23 @@ fn history(_: &World, text: &str) -> Result<String, String> {
     Ok(Value::Array(lines).to_string())
 }
 
-/// `b@2`: who took the leadership last, and on which timeline.
+/// `b@2` or `b@2->3`: who took the leadership last, on which timeline, and which it reserved.
 fn leadership(world: &World, text: &str) -> Result<String, String> {
     let (owner, timeline) = text.split_once('@').ok_or("a record is owner@timeline")?;
+    let (timeline, reserved) = match timeline.split_once("->") {
+        Some((from, to)) => (from, to.parse().ok()),
+        None => (timeline, None),
+    };
     let timeline: u32 = timeline
         .parse()
         .map_err(|_| format!("{text} cannot be read"))?;
-    Ok(json!({ "owner": world.name(owner).0, "from_timeline": timeline }).to_string())
+    let mut record = json!({ "owner": world.name(owner).0, "from_timeline": timeline });
+    if let Some(reserved) = reserved {
+        let reserved: u32 = reserved;
+        record["timeline"] = json!(reserved);
+        record["promotion"] = json!(reserved > timeline);
+    }
+    Ok(record.to_string())
 }
 
 fn failsafe(world: &World, text: &str) -> Result<String, String> {

@@ -1,0 +1,85 @@
+//! What other members and the leader's server have answered. No decision is taken here.
+
+use super::Machine;
+use crate::memory::{Evidence, IdentityCheck, NameCheck};
+use crate::mutant::Mutant;
+use crate::task::{Outcome, Report, Task};
+use crate::value::MemberName;
+use crate::view::{PeerAnswer, PeerReport, ServerIdentity};
+use crate::work::Running;
+
+impl Machine {
+    pub(super) fn absorb_answers(&mut self, ended: &Running, outcome: Outcome) {
+        let Outcome::Done(Report::Peers(reports)) = outcome else {
+            return;
+        };
+        let memory = &mut self.memory;
+        let me: MemberName = memory.settings.name.clone();
+        if memory.name == NameCheck::Unproven
+            && let Some(report) = reports.iter().find(|report| report.name == me)
+        {
+            memory.name = judge_name(report, memory.boot.instance.as_str());
+        }
+        let reports: alloc::vec::Vec<PeerReport> = reports
+            .into_iter()
+            .filter(|report| report.name != me)
+            .collect();
+        if reports.is_empty() {
+            return;
+        }
+        if reports
+            .iter()
+            .all(|report| report.answer == PeerAnswer::Unreachable)
+        {
+            memory.silent_rounds += 1;
+        } else {
+            memory.silent_rounds = 0;
+        }
+        memory.evidence = Some(Evidence {
+            asked_at: ended.started_at,
+            answered_at: memory.now.mono,
+            reports,
+        });
+    }
+
+    pub(super) fn absorb_identity(&mut self, ended: &Running, outcome: Outcome) {
+        let Outcome::Done(Report::Identity(identity)) = outcome else {
+            return;
+        };
+        let memory = &mut self.memory;
+        let Task::Identify { upstream } = &ended.task else {
+            return;
+        };
+        let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {
+            return;
+        };
+        // What a server said under an earlier leadership proves nothing about the present one.
+        let is_of_this_leadership = memory.leader_since.is_some_and(|(generation, since)| {
+            generation == leader.generation && ended.started_at >= since
+        });
+        let is_any_taken = memory.breaks(Mutant::IdentityOfEarlierLeadership);
+        if upstream.name != leader.name || !(is_of_this_leadership || is_any_taken) {
+            return;
+        }
+        let is_primary = identity.is_primary || memory.breaks(Mutant::StandbyAsWitness);
+        memory.identity = Some(IdentityCheck {
+            generation: leader.generation,
+            asked_at: ended.started_at,
+            identity: ServerIdentity {
+                is_primary,
+                ..identity
+            },
+        });
+    }
+}
+
+/// What the answer of the API under our name means.
+fn judge_name(report: &PeerReport, mine: &str) -> NameCheck {
+    match (&report.answer, report.answer.instance()) {
+        (PeerAnswer::Unreachable, _) => NameCheck::Ours,
+        (_, Some(instance)) if instance.as_str() == mine => NameCheck::Ours,
+        (PeerAnswer::NotRunning { .. } | PeerAnswer::Running(_), Some(_) | None) => {
+            NameCheck::Taken
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What the command line asks for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use herdsman_sim::ids::Node;
+use herdsman_sim::schedule::Wish;
+use herdsman_sim::units;
+
+pub(crate) const USAGE: &str = "\
+usage: sim [--seeds N] [--seed S] [--minutes M] [--flavour F] [--threads T]
+           [--keep-going] [--twice] [--no-shrink] [--trace all] [--decisions A]
+           [--mutants [NAME]] [--script FILE]
+
+  --seeds N         how many seeds are played (1000, or 1 with --seed)
+  --seed S          the first of them (1)
+  --minutes M       how long faults go on in each (10)
+  --flavour F       etcd or zookeeper (either)
+  --threads T       how many at once (as many as there are processors)
+  --keep-going      a violation does not end the search
+  --twice           play every seed twice and compare (every 64th)
+  --no-shrink       show what was found as it was found
+  --trace all       print every line of what is shown
+  --decisions A     print every decision of a member of what is shown
+  --mutants [NAME]  break each rule, or one, and see whether it is noticed
+                    (within 2000 seeds)
+  --script FILE     play a script of a cluster and print it with its outputs";
+
+/// How many seeds are played when nobody says.
+const SEEDS: u64 = 1000;
+
+/// Everything that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    /// None: one seed, which is shown.
+    pub(crate) seeds: Option<u64>,
+    pub(crate) first_seed: u64,
+    /// Whether the first seed was named.
+    pub(crate) has_seed: bool,
+    pub(crate) wish: Wish,
+    pub(crate) threads: usize,
+    pub(crate) keeps_going: bool,
+    pub(crate) is_twice: bool,
+    pub(crate) is_shrunk: bool,
+    pub(crate) shows_everything: bool,
+    pub(crate) decisions_of: Option<Node>,
+    pub(crate) mutation: Option<Mutation>,
+    pub(crate) script: Option<PathBuf>,
+}
+
+/// Which rules are broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    All,
+    One(String),
+}
+
+/// The arguments, or nothing when help is asked for.
+pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
+    let mut arguments = Arguments {
+        seeds: None,
+        first_seed: 1,
+        has_seed: false,
+        wish: Wish::default(),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        keeps_going: false,
+        is_twice: false,
+        is_shrunk: true,
+        shows_everything: false,
+        decisions_of: None,
+        mutation: None,
+        script: None,
+    };
+    let mut rest = words.iter().map(String::as_str).peekable();
+    while let Some(argument) = rest.next() {
+        let mut value = || {
+            rest.next()
+                .ok_or_else(|| format!("{argument} needs a value"))
+        };
+        match argument {
+            "--help" | "-h" => return Ok(None),
+            "--keep-going" => arguments.keeps_going = true,
+            "--twice" => arguments.is_twice = true,
+            "--no-shrink" => arguments.is_shrunk = false,
+            "--seeds" => arguments.seeds = Some(number(value()?)?),
+            "--seed" => {
+                arguments.first_seed = number(value()?)?;
+                arguments.has_seed = true;
+            }
+            "--minutes" => {
+                let minutes = number(value()?)?.clamp(1, 1_000_000);
+                arguments.wish.safety = Duration::from_secs(60 * minutes);
+            }
+            "--flavour" => arguments.wish.flavour = Some(value()?.parse()?),
+            "--threads" => {
+                let threads = number(value()?)?.clamp(1, 1024);
+                arguments.threads = usize::try_from(threads).unwrap_or(1);
+            }
+            "--trace" => match value()? {
+                "all" => arguments.shows_everything = true,
+                other => return Err(format!("`{other}` cannot be traced, only `all`")),
+            },
+            "--decisions" => arguments.decisions_of = Some(units::node(value()?)?),
+            "--script" => arguments.script = Some(PathBuf::from(value()?)),
+            "--mutants" => {
+                let name = rest.next_if(|word| !word.starts_with("--"));
+                let one = name.map(|name| Mutation::One(name.to_owned()));
+                arguments.mutation = Some(one.unwrap_or(Mutation::All));
+            }
+            other => return Err(format!("`{other}` is not understood")),
+        }
+    }
+    if arguments.seeds.is_none() && !arguments.has_seed && arguments.mutation.is_none() {
+        arguments.seeds = Some(SEEDS);
+    }
+    Ok(Some(arguments))
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("`{text}` is not a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Option<Arguments>, String> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        parse(&words)
+    }
+
+    fn arguments(line: &str) -> Arguments {
+        parsed(line).expect("a command line").expect("no help")
+    }
+
+    #[test]
+    fn a_named_seed_is_played_alone_unless_more_are_asked_for() {
+        let one = arguments("--seed 7");
+        assert_eq!((one.seeds, one.first_seed), (None, 7));
+        let more = arguments("--seed 7 --seeds 9");
+        assert_eq!((more.seeds, more.first_seed), (Some(9), 7));
+        assert_eq!(arguments("").seeds, Some(SEEDS));
+    }
+
+    #[test]
+    fn a_mutant_may_have_a_name() {
+        let mutation = |line| arguments(line).mutation;
+        assert_eq!(mutation("--mutants"), Some(Mutation::All));
+        assert_eq!(mutation("--mutants --seed 3"), Some(Mutation::All));
+        let one = Some(Mutation::One("no-lease-margin".to_owned()));
+        assert_eq!(mutation("--mutants no-lease-margin --seed 3"), one);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "--seeds",
+            "--seeds many",
+            "--flavour consul",
+            "--trace some",
+            "--decisions ab",
+            "--colour",
+            "seed",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+        assert!(parsed("--seeds 3 --help").is_ok_and(|help| help.is_none()));
+    }
+}

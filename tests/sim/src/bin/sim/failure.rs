@@ -1,0 +1,117 @@
+//! Shows what was found: shrunk, printed, and written down as a script.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use herdsman_sim::outcome::Violation;
+use herdsman_sim::run::{Lines, run};
+use herdsman_sim::schedule::{Schedule, Wish};
+use herdsman_sim::search::{Repeat, attempt, owed_to_the_mutant};
+use herdsman_sim::shrink::{Shrunk, shrink};
+use herdsman_sim::timeline::{Story, decisions, everything, script, timeline};
+
+use super::Arguments;
+
+/// So many runs may make a schedule smaller.
+const RUNS: u32 = 3000;
+
+/// Shrinks, prints and writes down.
+pub(crate) fn show(arguments: &Arguments, schedule: &Schedule, violation: &Violation) {
+    let shrunk = if arguments.is_shrunk {
+        let begin = Instant::now();
+        let shrunk = smallest(schedule, violation, RUNS);
+        let took = begin.elapsed().as_millis();
+        eprintln!("shrunk by {} runs in {took} ms", shrunk.runs);
+        shrunk
+    } else {
+        Shrunk {
+            schedule: schedule.clone(),
+            violation: violation.clone(),
+            runs: 0,
+        }
+    };
+    let path = match write(&shrunk) {
+        Ok(path) => path.display().to_string(),
+        Err(error) => format!("not written: {error}"),
+    };
+    let outcome = attempt(
+        &|schedule: &Schedule| run(schedule, Lines::Kept),
+        &shrunk.schedule,
+        Repeat::Once,
+    );
+    println!();
+    print!(
+        "{}",
+        timeline(&Story {
+            schedule: &shrunk.schedule,
+            violation: &shrunk.violation,
+            lines: &outcome.lines,
+            faults_before: schedule.faults.len(),
+            replay: &replay(schedule),
+            script: &path,
+        })
+    );
+    print_lines(arguments, &shrunk.schedule);
+}
+
+/// The smallest schedule with the same violation; of a mutant, one that shows it and nothing else.
+pub(crate) fn smallest(schedule: &Schedule, violation: &Violation, runs: u32) -> Shrunk {
+    let repeat = Repeat::for_seeing(violation);
+    let play = |schedule: &Schedule| owed_to_the_mutant(&super::play, schedule);
+    let fails = |schedule: &Schedule| attempt(&play, schedule, repeat).violation;
+    shrink(schedule, violation, runs, &fails)
+}
+
+/// Everything, or the decisions of one member, if that is asked for.
+pub(crate) fn print_lines(arguments: &Arguments, schedule: &Schedule) {
+    if !arguments.shows_everything && arguments.decisions_of.is_none() {
+        return;
+    }
+    let kept = |schedule: &Schedule| run(schedule, Lines::Kept);
+    let lines = attempt(&kept, schedule, Repeat::Once).lines;
+    if arguments.shows_everything {
+        println!("\n{}", everything(&lines, schedule.options.nodes));
+    }
+    if let Some(node) = arguments.decisions_of {
+        println!("\ndecisions of {node}:\n{}", decisions(&lines, node));
+    }
+}
+
+/// The command that finds the same again.
+fn replay(schedule: &Schedule) -> String {
+    let options = &schedule.options;
+    let mut command = format!("cargo xtask sim --seed {}", schedule.seed);
+    let minutes = options.safety.as_secs() / 60;
+    if options.safety != Wish::default().safety {
+        command += &format!(" --minutes {minutes}");
+    }
+    let any_flavour = Wish {
+        flavour: None,
+        safety: options.safety,
+        mutant: options.mutant,
+        driver_mutant: options.driver_mutant,
+    };
+    if Schedule::generate(schedule.seed, &any_flavour) != *schedule {
+        command += &format!(" --flavour {}", options.flavour.name());
+    }
+    let driver = options.driver_mutant.map(|mutant| mutant.name());
+    if let Some(name) = options.mutant.or(driver) {
+        command += &format!(" --mutants {name}");
+    }
+    command
+}
+
+/// Beside what was built, where nothing is kept for ever.
+fn write(shrunk: &Shrunk) -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let target = program.ancestors().nth(2);
+    let dir = target.map_or_else(|| PathBuf::from("target/sim"), |dir| dir.join("sim"));
+    std::fs::create_dir_all(&dir)?;
+    let path = dir.join(format!("{}.txt", shrunk.schedule.seed));
+    std::fs::write(&path, script(&shrunk.schedule, &shrunk.violation))?;
+    let here = std::env::current_dir()?;
+    Ok(path
+        .strip_prefix(here)
+        .map_or_else(|_| path.clone(), Path::to_owned))
+}

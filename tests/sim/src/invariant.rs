@@ -1,0 +1,253 @@
+//! What must be true of the world: asked after every event, and of a healed world at its end.
+//!
+//! Each invariant is a file of its own, with its statement and where it comes from. They look at
+//! the models, which know the truth; what a machine believes is asked only where the statement is
+//! about the machine itself, and where a verdict depends on whether a machine *could* know. An
+//! exemption is never silent: it is a remark with a name.
+
+mod bounded_loss_async;
+mod can_converge;
+mod converges;
+mod explained;
+mod fenced_in_time;
+mod last_copy;
+mod machine_rule;
+mod no_acked_loss_sync;
+mod no_corruption;
+mod one_owner_per_timeline;
+mod one_task_per_lane;
+mod one_writable_primary;
+mod pause;
+mod pause_means_pause;
+mod promotion_under_grant;
+mod quiescent;
+mod release_after_death;
+mod remarks;
+mod restart_equivalent;
+mod rows;
+mod same_system;
+mod store_discipline;
+mod truth;
+
+#[cfg(test)]
+mod fixture;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+pub use converges::{converged, what_is_missing};
+pub use quiescent::quiet;
+pub use restart_equivalent::restart_equivalent;
+
+use crate::fact::Fact;
+use crate::ids::Node;
+use crate::pg::Wal;
+use crate::world::World;
+use explained::Explained;
+use one_task_per_lane::Tasks;
+use remarks::Remarks;
+use rows::Rows;
+use truth::Truth;
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which, by its name: `one-writable-primary`.
+    pub invariant: &'static str,
+    /// What is wrong, in one sentence.
+    pub text: String,
+}
+
+/// What an invariant says.
+type Verdict = Result<(), Broken>;
+
+fn broken(invariant: &'static str, text: String) -> Verdict {
+    Err(Broken { invariant, text })
+}
+
+/// All invariants that are asked after every event, and what they remember.
+#[derive(Clone, Debug)]
+pub struct Invariants {
+    truth: Truth,
+    rows: Rows,
+    remarks: Remarks,
+    tasks: Tasks,
+    explained: Explained,
+    writes: u64,
+    /// Why the healed world was not expected to converge; asked for through `&self`.
+    stuck: Cell<Option<&'static str>>,
+}
+
+impl Invariants {
+    /// For a world as it stands: what happened before is not judged.
+    #[must_use]
+    pub fn new(world: &World) -> Self {
+        Self {
+            truth: Truth::new(world),
+            rows: Rows::default(),
+            remarks: Remarks::default(),
+            tasks: Tasks::new(world),
+            explained: Explained::new(world),
+            writes: 0,
+            stuck: Cell::new(None),
+        }
+    }
+
+    /// Takes what has happened out of the world and asks every invariant, also about this instant;
+    /// the first that does not hold.
+    pub fn check(&mut self, world: &mut World) -> Option<Broken> {
+        if !world.facts.is_empty() {
+            let facts = world.take_facts();
+            if let Err(broken) = self.take_all(&facts, world) {
+                return Some(broken);
+            }
+        }
+        self.look(world).err()
+    }
+
+    /// What is weaker than one would wish and no violation, by kind; each kind at most once in a
+    /// second of the world.
+    #[must_use]
+    pub fn remarks(&self) -> BTreeMap<&'static str, u64> {
+        let mut remarks = self.remarks.counts();
+        if let Some(why) = self.stuck.get() {
+            remarks.insert(why, 1);
+        }
+        remarks
+    }
+
+    /// How many changes of keys there were so far, whatever they say.
+    ///
+    /// Positions are counted as well: once nobody writes rows they stand still, and a member that
+    /// goes on publishing them is what quiescence is about.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// Whether the rules and what is left on the disks allow a healed world to come to a primary
+    /// that all follow; if not, the reason becomes a remark.
+    #[must_use]
+    pub fn can_converge(&self, world: &World) -> bool {
+        let obstacle = can_converge::obstacle(world);
+        self.stuck.set(obstacle);
+        obstacle.is_none()
+    }
+
+    fn take_all(&mut self, facts: &[Fact], world: &World) -> Verdict {
+        for fact in facts {
+            self.take(fact, world)?;
+        }
+        self.explained.compare(world)?;
+        // Last, because an invariant with a name says more than a rule of the machine.
+        facts.iter().try_for_each(machine_rule::check)
+    }
+
+    fn take(&mut self, fact: &Fact, world: &World) -> Verdict {
+        match fact {
+            Fact::Acknowledged(number) => {
+                self.rows
+                    .acknowledged(*number, world, &mut self.truth, &mut self.remarks);
+                Ok(())
+            }
+            Fact::Promoted { node, from, to } => self.new_primary(world, *node, *from, *to),
+            Fact::StartedAsPrimary { node, wal, .. } => self.new_primary(world, *node, *wal, *wal),
+            Fact::Bootstrapped { node, .. } => {
+                self.truth.bootstrapped(*node);
+                same_system::bootstrapped(world, &mut self.remarks);
+                Ok(())
+            }
+            Fact::Destroyed { node, was, by } => {
+                self.truth.destroyed(*by, world.now);
+                last_copy::check(world, *node, *was, *by, &mut self.rows, &mut self.remarks)
+            }
+            Fact::Copied { node, .. } => {
+                same_system::copied(world, *node, &self.truth, &mut self.remarks)
+            }
+            Fact::Corrupted { node } => {
+                no_corruption::check(world, *node, &self.truth, &mut self.remarks)
+            }
+            Fact::Changed(change) => {
+                self.writes += 1;
+                store_discipline::check(change, world, &self.truth, &mut self.remarks)?;
+                release_after_death::check(change, world, &mut self.remarks)?;
+                same_system::changed(change, world, &self.truth, &mut self.remarks)?;
+                self.truth.changed(change, world);
+                bounded_loss_async::handed_over(
+                    change,
+                    world,
+                    &self.explained,
+                    &self.truth,
+                    &mut self.remarks,
+                )
+            }
+            Fact::Decided {
+                node,
+                code,
+                is_explained,
+            } => self.explained.decided(*node, code, *is_explained),
+            Fact::TaskStarted {
+                node,
+                op,
+                name,
+                lane,
+                pre_empts,
+            } => {
+                self.explained.started(*node, name, *lane)?;
+                self.tasks
+                    .started(world.now, *node, *op, name, *lane, *pre_empts)
+            }
+            Fact::TaskEnded { node, op } => self.tasks.ended(*node, *op),
+            Fact::AgentGone { node } => {
+                self.explained.gone(*node);
+                self.tasks.gone(*node);
+                Ok(())
+            }
+            Fact::ServerTold {
+                node,
+                name,
+                is_paused,
+            } => pause_means_pause::check(world, *node, name, *is_paused),
+            Fact::Broken { .. } => Ok(()),
+            Fact::Quit {
+                node,
+                is_orderly,
+                sentence,
+            } => self.explained.quit(
+                world,
+                *node,
+                *is_orderly,
+                sentence,
+                &self.truth,
+                &mut self.remarks,
+            ),
+        }
+    }
+
+    /// A server has become a primary: `from` is what it had, `to` what it has.
+    fn new_primary(&mut self, world: &World, node: Node, from: Wal, to: Wal) -> Verdict {
+        let (truth, remarks) = (&mut self.truth, &mut self.remarks);
+        promotion_under_grant::check(world, node, truth, remarks)?;
+        same_system::primary(world, node, to, truth, remarks)?;
+        one_owner_per_timeline::check(world, node, to, truth, remarks)?;
+        if !truth.standing(node, world).holds() {
+            // Excused above: what it lacks is not the cluster's loss.
+            return Ok(());
+        }
+        let missing = self.rows.missing(world, from);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        no_acked_loss_sync::check(world, node, &missing, truth, remarks)?;
+        bounded_loss_async::check(world, node, from, &missing, truth, remarks)?;
+        self.rows.forget(&missing);
+        Ok(())
+    }
+
+    /// What must be true in every instant.
+    fn look(&mut self, world: &World) -> Verdict {
+        one_writable_primary::check(world, &mut self.truth, &mut self.remarks)?;
+        fenced_in_time::check(world, &mut self.truth, &mut self.remarks)?;
+        self.tasks.look(world)
+    }
+}

@@ -1,0 +1,258 @@
+//! Whether the rules and what is left on the disks allow a healed world to converge: asked before
+//! liveness is demanded.
+//!
+//! Each obstacle is something that herdsman leaves to people on purpose, or has no remedy for, and
+//! becomes a remark; a world without one must converge. They are judged on the world as it is when
+//! it has just been healed:
+//!
+//! | obstacle | why nobody takes over, or somebody never follows |
+//! |---|---|
+//! | `synchronous-mode` | the core does not know who has every commit, and lets nobody race |
+//! | `all-data-lost` | a cluster that existed is never made anew |
+//! | `corrupt-data` | no machine can see it, and no copy is replaced for it |
+//! | `other-system` | a member never touches data of another cluster than the store names |
+//! | `store-forgot-the-cluster` | only a former primary may tell a wiped store which cluster it is |
+//! | `leader-without-data` | the leader key names, bound to nothing, a member that has no data |
+//! | `nobody-may-lead` | all data is with members that must not lead |
+//! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
+//! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
+//! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
+
+use herdsman_ha_core::schema::key;
+use herdsman_ha_core::{ControlState, Lsn};
+use serde_json::Value;
+
+use super::same_system::known;
+use crate::ids::Node;
+use crate::pg::{Files, Process};
+use crate::world::{Host, World};
+
+/// Why the world need not converge, as the name of a remark.
+pub(super) fn obstacle(world: &World) -> Option<&'static str> {
+    if is_synchronous(world) {
+        return Some("cannot-converge-synchronous-mode");
+    }
+    let with_data = || {
+        world
+            .hosts
+            .iter()
+            .filter(|host| host.server.files().is_some())
+    };
+    if with_data().next().is_none() {
+        let was_made = world.tree.branches().next().is_some();
+        return was_made.then_some("cannot-converge-all-data-lost");
+    }
+    if with_data().any(|host| host.server.is_corrupt()) {
+        return Some("cannot-converge-corrupt-data");
+    }
+    identity(world).or_else(|| leadership(world))
+}
+
+fn is_synchronous(world: &World) -> bool {
+    let text = |key| world.store.value(key).unwrap_or_default();
+    let sync: Value = serde_json::from_str(text(key::SYNC)).unwrap_or_default();
+    let config: Value = serde_json::from_str(text(key::CONFIG)).unwrap_or_default();
+    config["synchronous_mode"] == true || sync["leader"].is_string()
+}
+
+/// Whether the store and all disks mean one cluster.
+fn identity(world: &World) -> Option<&'static str> {
+    let files = || world.hosts.iter().filter_map(|host| host.server.files());
+    let first = files().next()?.system;
+    let known = known(world);
+    if files().any(|files| files.system != known.unwrap_or(first)) {
+        return Some("cannot-converge-other-system");
+    }
+    let was_primary = |host: &Host| {
+        let control = host.server.control();
+        let by_file = matches!(
+            control,
+            Some(ControlState::ShutDown | ControlState::InProduction)
+        );
+        host.server.process == Process::Primary || (host.server.is_down() && by_file)
+    };
+    if known.is_none() && !world.hosts.iter().any(was_primary) {
+        return Some("cannot-converge-store-forgot-the-cluster");
+    }
+    None
+}
+
+/// Whether somebody leads or may lead, and the others can follow.
+fn leadership(world: &World) -> Option<&'static str> {
+    if let Some((name, session)) = world.store.leader() {
+        let node = world.node_named(name)?;
+        let files = world.host(node).server.files();
+        match (files, session) {
+            (None, None) => return Some("cannot-converge-leader-without-data"),
+            // Its data is enough as long as it leads, which it may cease to do.
+            (Some(files), _) if world.host(node).server.is_primary() => {
+                return recycled(world, &[(node, files)]);
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+    let willing: Vec<(Node, &Files)> = world
+        .hosts
+        .iter()
+        .filter(|host| !world.options.nofailover.contains(&host.node.0))
+        .filter_map(|host| Some((host.node, host.server.files()?)))
+        .collect();
+    if willing.is_empty() {
+        return Some("cannot-converge-nobody-may-lead");
+    }
+    let published = published(world);
+    let is_near = |files: &Files| published.bytes_after(files.wal.end).0 <= world.options.lag_limit;
+    let fit: Vec<(Node, &Files)> = willing.into_iter().filter(|(_, it)| is_near(it)).collect();
+    if fit.is_empty() {
+        let files = world.hosts.iter().filter_map(|host| host.server.files());
+        let is_unwilling = files.into_iter().any(is_near);
+        return Some(if is_unwilling {
+            "cannot-converge-newest-copy-may-not-lead"
+        } else {
+            "cannot-converge-newest-copy-gone"
+        });
+    }
+    recycled(world, &fit)
+}
+
+/// Whether a member that could lead has removed what another one needs to follow it.
+fn recycled(world: &World, leaders: &[(Node, &Files)]) -> Option<&'static str> {
+    let needs = |leader: &(Node, &Files)| {
+        let (node, theirs) = *leader;
+        let mut others = world.hosts.iter().filter(|host| host.node != node);
+        others.any(|host| {
+            let files = host.server.files();
+            files.is_some_and(|mine| {
+                let is_ancestor = world.tree.contains(theirs.wal, mine.wal);
+                is_ancestor && mine.wal.end < theirs.kept_from
+            })
+        })
+    };
+    let is_recycled = leaders.iter().any(needs);
+    is_recycled.then_some("cannot-converge-recycled-wal")
+}
+
+fn published(world: &World) -> Lsn {
+    let text = world.store.value(key::STATUS).unwrap_or_default();
+    let status: Value = serde_json::from_str(text).unwrap_or_default();
+    Lsn(status["optime"].as_u64().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::*;
+    use super::*;
+    use crate::fault::{Deed, Fault};
+    use crate::options::Options;
+    use crate::run::Run;
+
+    fn check(run: &Run, expected: Option<&str>) {
+        let obstacle = obstacle(&run.world);
+        let obstacle = obstacle.map(|name| name.trim_start_matches("cannot-converge-"));
+        assert_eq!(obstacle, expected);
+    }
+
+    #[test]
+    fn a_healthy_cluster_must_converge_also_without_its_leader() {
+        let mut run = settled();
+        check(&run, None);
+        run.world.inflict(&Fault::LoseDisk(A));
+        check(&run, None);
+    }
+
+    #[test]
+    fn a_cluster_without_data_stays_dead() {
+        let mut run = settled();
+        for node in [A, B, C] {
+            run.world.inflict(&Fault::LoseDisk(node));
+        }
+        check(&run, Some("all-data-lost"));
+    }
+
+    #[test]
+    fn a_synchronous_cluster_is_not_known_to_be_able_to() {
+        let options = Options {
+            is_synchronous: true,
+            ..Options::default()
+        };
+        check(&settled_with(options), Some("synchronous-mode"));
+    }
+
+    #[test]
+    fn only_a_former_primary_tells_a_wiped_store_which_cluster_it_is() {
+        let mut run = settled();
+        run.world.inflict(&Fault::Deed(Deed::WipeStore));
+        check(&run, None);
+        run.world.inflict(&Fault::LoseDisk(A));
+        check(&run, Some("store-forgot-the-cluster"));
+    }
+
+    #[test]
+    fn a_leader_key_that_is_bound_to_nothing_waits_for_its_member() {
+        let mut run = settled();
+        run.world.inflict(&Fault::LoseDisk(B));
+        run.world.inflict(&Fault::Deed(Deed::OverwriteLeaderKey(B)));
+        check(&run, Some("leader-without-data"));
+    }
+
+    #[test]
+    fn members_that_must_not_lead_do_not() {
+        let options = Options {
+            nofailover: [1, 2].into(),
+            ..Options::default()
+        };
+        let mut run = settled_with(options);
+        check(&run, None);
+        run.world.inflict(&Fault::LoseDisk(A));
+        check(&run, Some("nobody-may-lead"));
+    }
+
+    #[test]
+    fn whoever_lags_more_than_the_limit_does_not_lead() {
+        let mut run = lagging(Options::default().nofailover);
+        check(&run, None);
+        run.world.inflict(&Fault::LoseDisk(A));
+        check(&run, Some("newest-copy-gone"));
+        let mut run = lagging([2].into());
+        run.world.inflict(&Fault::LoseDisk(A));
+        check(&run, Some("newest-copy-may-not-lead"));
+    }
+
+    /// `b` lags more than the limit, and so does `c` unless it must not lead.
+    fn lagging(nofailover: std::collections::BTreeSet<u8>) -> Run {
+        let is_c_willing = nofailover.is_empty();
+        let mut run = settled_with(Options {
+            lag_limit: 1 << 10,
+            nofailover,
+            ..Options::default()
+        });
+        deafen(&mut run, B);
+        if is_c_willing {
+            deafen(&mut run, C);
+        }
+        for _ in 0..10 {
+            write(&mut run);
+        }
+        publish_end_of(&mut run, A);
+        run
+    }
+
+    #[test]
+    fn a_standby_that_needs_removed_wal_stays_behind() {
+        let mut run = settled();
+        deafen(&mut run, B);
+        write(&mut run);
+        let end = run.world.host(A).server.wal().expect("data").end;
+        let files = run.world.hosts[A.index()].server.files_mut();
+        files.expect("data").kept_from = end;
+        check(&run, Some("recycled-wal"));
+    }
+
+    #[test]
+    fn data_of_another_cluster_is_left_alone() {
+        let mut run = settled();
+        let files = run.world.hosts[B.index()].server.files_mut();
+        files.expect("data").system = herdsman_ha_core::SystemId(7_999_999_999);
+        check(&run, Some("other-system"));
+    }
+}

@@ -1,0 +1,294 @@
+//! Who leads by the store, since when, and until when at the most: what several invariants ask.
+//!
+//! A session's end on the store's clock only moves later while it lives, so an end that is known
+//! is enough until it has passed: most instants need no look at the store.
+//!
+//! What a tool does to the leader key gives no sign but the change itself: whoever held it may go
+//! on until its machine can have heard of it, which is the end of its session at the latest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use herdsman_ha_core::schema::key;
+use herdsman_ha_core::{Lsn, Purpose, SessionName};
+use serde_json::Value;
+
+use super::pause::Pauses;
+use crate::fact::Destruction;
+use crate::ids::{At, Node};
+use crate::store::{Change, Writer};
+use crate::world::World;
+
+/// The longest session that a tool could leave behind without anybody knowing its end.
+const LONGEST: Duration = Duration::from_secs(40);
+
+/// How long a copy, or a promotion, may have been under way.
+const UNDER_WAY: Duration = Duration::from_secs(60);
+
+/// What the store has said about leaderships.
+#[derive(Clone, Debug)]
+pub(super) struct Truth {
+    tenures: Vec<Tenure>,
+    /// What people at work on the servers wanted, and who has heard of it.
+    pub(super) pauses: Pauses,
+    /// The leader key was last written by a tool.
+    is_key_by_tool: bool,
+    /// When a tool last changed or removed what says which cluster this is.
+    pub(super) identity_touched_at: Option<At>,
+    /// When a commit last said which cluster this is.
+    identity_told_at: At,
+    /// The branches below this number were there when a tool last changed or removed what says
+    /// which timelines there were.
+    pub(super) branches_untold: u32,
+    /// When a tool last changed or removed what says whom commits waited for.
+    pub(super) sync_touched_at: Option<At>,
+    /// When a disk was last lost.
+    pub(super) disk_lost_at: Option<At>,
+    /// Two branches with one number were let pass.
+    pub(super) is_timeline_shared: bool,
+}
+
+/// A member's latest leadership.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tenure {
+    /// The session that the leader key is or was bound to; none: it never led.
+    session: Option<Arc<SessionName>>,
+    /// The end of the session, as known: it may have moved since.
+    good_until: At,
+    ended: Option<Ended>,
+    /// An operator chose this leader, whatever it has.
+    pub(super) is_by_hand: bool,
+    /// The position that was published when it took over.
+    pub(super) optime: Lsn,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: At,
+    /// Until when its machine may not know of it; none: it knew before.
+    unheard_until: Option<At>,
+}
+
+/// How a member stands by the store in this instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has never led, or has begun a cluster that is not recorded yet.
+    Never,
+    /// The leader key is bound to its session, which lives.
+    Holds,
+    /// A tool took the key away, and its machine may not have heard of it.
+    Unheard {
+        /// Since when.
+        since: At,
+    },
+    /// It is not the leader.
+    Over,
+}
+
+impl Standing {
+    pub(super) fn holds(self) -> bool {
+        self == Self::Holds
+    }
+}
+
+impl Truth {
+    /// What the store says now.
+    pub(super) fn new(world: &World) -> Self {
+        let mut truth = Self {
+            tenures: world.nodes().map(|_| Tenure::default()).collect(),
+            pauses: Pauses::new(world),
+            is_key_by_tool: false,
+            identity_touched_at: None,
+            identity_told_at: At(0),
+            branches_untold: 0,
+            sync_touched_at: None,
+            disk_lost_at: None,
+            is_timeline_shared: false,
+        };
+        if let Some(entry) = world.store.entry(key::LEADER)
+            && let Some(session) = &entry.session
+        {
+            truth.begin(session, &entry.value, world, false);
+        }
+        truth
+    }
+
+    pub(super) fn tenure(&self, node: Node) -> &Tenure {
+        &self.tenures[node.index()]
+    }
+
+    /// How a member stands.
+    pub(super) fn standing(&mut self, node: Node, world: &World) -> Standing {
+        let now = world.now;
+        let tenure = &mut self.tenures[node.index()];
+        let Some(session) = &tenure.session else {
+            return Standing::Never;
+        };
+        if let Some(ended) = tenure.ended {
+            return if ended.unheard_until.is_some_and(|until| now <= until) {
+                Standing::Unheard { since: ended.at }
+            } else {
+                Standing::Over
+            };
+        }
+        if now > tenure.good_until
+            && let Some(end) = world.store.expires_at(session)
+        {
+            tenure.good_until = end;
+        }
+        if now <= tenure.good_until {
+            Standing::Holds
+        } else {
+            Standing::Over
+        }
+    }
+
+    /// Why this member may be without the lease that it should have.
+    pub(super) fn excuse(&mut self, node: Node, world: &World) -> Option<&'static str> {
+        let host = world.host(node);
+        let excuse = host.excuse(world.now, world.options.has_guardian);
+        excuse.or_else(|| self.pauses.excuse(node, world))
+    }
+
+    /// Whether members may not know which cluster this is: a tool touched what says it, and no
+    /// member has told it again, or not long enough ago for work that was under way.
+    pub(super) fn is_identity_in_doubt(&self, now: At) -> bool {
+        self.identity_touched_at.is_some_and(|at| {
+            self.identity_told_at <= at || now.since(self.identity_told_at) < UNDER_WAY
+        })
+    }
+
+    /// Its cluster is a new one: what it led before is no more.
+    pub(super) fn bootstrapped(&mut self, node: Node) {
+        self.tenures[node.index()] = Tenure::default();
+    }
+
+    pub(super) fn destroyed(&mut self, by: Destruction, now: At) {
+        if by == Destruction::DiskLost {
+            self.disk_lost_at = Some(now);
+        }
+    }
+
+    /// Takes a change of the store in.
+    pub(super) fn changed(&mut self, change: &Change, world: &World) {
+        match &*change.key {
+            key::LEADER => self.leader_changed(change, world),
+            key::FAILOVER => self.failover_changed(change, world),
+            key::CONFIG => self.pauses.changed(change),
+            key::INITIALIZE if change.by != Writer::Tool => self.identity_told_at = change.at,
+            _ => {}
+        }
+        let Some(before) = change.before.as_ref().filter(|_| change.by == Writer::Tool) else {
+            return;
+        };
+        let is_synchronous = |text: &str| text.contains("\"synchronous_mode\":true");
+        let after = change.after.as_ref().map_or("", |entry| &*entry.value);
+        let touched = match &*change.key {
+            key::INITIALIZE => &mut self.identity_touched_at,
+            key::HISTORY | key::LEADERSHIP => {
+                let count = world.tree.branches().count();
+                self.branches_untold = u32::try_from(count).unwrap_or(u32::MAX);
+                return;
+            }
+            key::SYNC => &mut self.sync_touched_at,
+            key::CONFIG if is_synchronous(&before.value) && !is_synchronous(after) => {
+                &mut self.sync_touched_at
+            }
+            _ => return,
+        };
+        *touched = Some(change.at);
+    }
+
+    fn leader_changed(&mut self, change: &Change, world: &World) {
+        let before = change
+            .before
+            .as_ref()
+            .and_then(|entry| entry.session.as_ref());
+        let after = change.after.as_ref();
+        let holder = after.and_then(|entry| entry.session.as_ref());
+        if before != holder
+            && let Some(session) = before
+        {
+            self.end(session, change, world);
+        }
+        let by_tool = change.by == Writer::Tool;
+        if let (Some(entry), Some(session)) = (after, holder)
+            && before != holder
+        {
+            let is_resumed = matches!(
+                change.by,
+                Writer::Commit {
+                    purpose: Some(Purpose::Resume),
+                    ..
+                }
+            );
+            let is_by_hand = by_tool || (is_resumed && self.is_key_by_tool);
+            self.begin(session, &entry.value, world, is_by_hand);
+        }
+        self.is_key_by_tool = by_tool && after.is_some();
+    }
+
+    fn begin(&mut self, session: &Arc<SessionName>, name: &str, world: &World, is_by_hand: bool) {
+        let owner = world.store.owner(session);
+        let Some(node) = owner.or_else(|| world.node_named(name)) else {
+            return;
+        };
+        let before = &self.tenures[node.index()];
+        self.tenures[node.index()] = Tenure {
+            session: Some(Arc::clone(session)),
+            good_until: world.store.expires_at(session).unwrap_or(world.now),
+            ended: None,
+            // A restarted agent goes on with the leadership that it finds.
+            is_by_hand: is_by_hand || (before.ended.is_none() && before.is_by_hand),
+            optime: published(world),
+        };
+    }
+
+    fn end(&mut self, session: &Arc<SessionName>, change: &Change, world: &World) {
+        let unheard_until = match change.by {
+            Writer::Tool => {
+                let end = world.store.expires_at(session);
+                Some(end.unwrap_or_else(|| change.at.plus(LONGEST.max(world.options.ttl))))
+            }
+            // Its own commit, or the end of its session, which it has counted itself.
+            Writer::Commit { .. } | Writer::Expiry | Writer::Close => None,
+        };
+        let held = self
+            .tenures
+            .iter_mut()
+            .find(|tenure| tenure.ended.is_none() && tenure.session.as_ref() == Some(session));
+        if let Some(tenure) = held {
+            tenure.ended = Some(Ended {
+                at: change.at,
+                unheard_until,
+            });
+        }
+    }
+
+    /// A leadership that answers a request which names its new leader and no old one.
+    fn failover_changed(&mut self, change: &Change, world: &World) {
+        let Writer::Commit {
+            purpose: Some(Purpose::Acquire),
+            session: Some(session),
+            ..
+        } = &change.by
+        else {
+            return;
+        };
+        let (Some(node), Some(before)) = (world.store.owner(session), &change.before) else {
+            return;
+        };
+        let request: Value = serde_json::from_str(&before.value).unwrap_or_default();
+        let names_us = request["member"].as_str() == Some(world.host(node).name.as_str());
+        if names_us && request.get("leader").is_none() {
+            self.tenures[node.index()].is_by_hand = true;
+        }
+    }
+}
+
+/// The position that the store tells.
+fn published(world: &World) -> Lsn {
+    let text = world.store.value(key::STATUS).unwrap_or_default();
+    let status: Value = serde_json::from_str(text).unwrap_or_default();
+    Lsn(status["optime"].as_u64().unwrap_or(0))
+}

@@ -1,0 +1,68 @@
+//! The words of what is chosen from a list.
+
+use std::str::FromStr;
+
+use super::{DriverMutant, Flavour, Latency};
+
+macro_rules! words {
+    ($type:ident, $what:literal, $( $variant:ident = $word:literal ),+ $(,)?) => {
+        impl $type {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// Its word.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => $word, )+ }
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let found = Self::ALL.iter().find(|one| one.name() == text);
+                found.copied().ok_or_else(|| format!("{text} is no {}", $what))
+            }
+        }
+    };
+}
+
+words!(
+    Flavour,
+    "flavour of store",
+    Etcd = "etcd",
+    ZooKeeper = "zookeeper"
+);
+
+words!(
+    Latency,
+    "latency",
+    Fixed = "fixed",
+    Near = "near",
+    Far = "far"
+);
+
+words!(
+    DriverMutant,
+    "mutant of the driver",
+    NoSecondLookAtTheGrant = "no-second-look-at-the-grant",
+    KillToldBeforeItIsDone = "kill-told-before-it-is-done",
+    NoSecondLookAtTheWitness = "no-second-look-at-the-witness",
+    FencedTaskGoesOn = "fenced-task-goes-on",
+    EndIsNeverTold = "end-is-never-told",
+);
+
+impl DriverMutant {
+    /// The invariant that should notice it.
+    #[must_use]
+    pub const fn expected(self) -> &'static str {
+        match self {
+            Self::NoSecondLookAtTheGrant => "promotion-under-grant",
+            Self::KillToldBeforeItIsDone => "one-writable-primary",
+            Self::NoSecondLookAtTheWitness => "last-copy",
+            Self::FencedTaskGoesOn => "fenced-in-time",
+            Self::EndIsNeverTold => "one-task-per-lane",
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Physical replication slots, and the WAL that they keep.
+
+use std::collections::BTreeSet;
+
+use super::refused::Refused;
+use super::server::Server;
+use crate::fault::Quirk;
+
+impl Server {
+    /// Makes the missing ones of `wanted`, which reserve WAL at once, and drops those of
+    /// `dropped`. A name in both is wanted; the caller leaves out slots that are in use, as
+    /// PostgreSQL refuses to drop them.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer, or cannot write what it should make.
+    pub fn sync_slots(
+        &mut self,
+        wanted: &BTreeSet<String>,
+        dropped: &BTreeSet<String>,
+    ) -> Result<(), Refused> {
+        if !self.is_reachable() {
+            return Err(Refused::NotRunning);
+        }
+        let is_full = self.has(Quirk::DiskFull);
+        let files = self.files_mut().ok_or(Refused::NoCluster)?;
+        let is_missing = |slot: &&String| !files.slots.contains_key(*slot);
+        let missing: Vec<String> = wanted.iter().filter(is_missing).cloned().collect();
+        if is_full && !missing.is_empty() {
+            return Err(Refused::DiskFull);
+        }
+        let reserved = files.checkpoint.lsn.max(files.kept_from);
+        for slot in missing {
+            files.slots.insert(slot, Some(reserved));
+        }
+        for slot in dropped.difference(wanted) {
+            files.slots.remove(slot);
+        }
+        Ok(())
+    }
+
+    /// Removes the WAL that neither a slot nor the next start needs.
+    pub fn recycle(&mut self) {
+        if let Some(files) = self.files_mut() {
+            let slots = files.slots.values().flatten().copied();
+            let needed = slots.fold(files.checkpoint.lsn, Ord::min);
+            files.kept_from = files.kept_from.max(needed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use herdsman_ha_core::Lsn;
+
+    use super::super::fixture::*;
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn kept_from(server: &Server) -> Lsn {
+        server.files().expect("a cluster").kept_from
+    }
+
+    #[test]
+    fn a_slot_keeps_wal_until_its_standby_confirms_it() {
+        let mut pair = Pair::new();
+        let made = pair.a.sync_slots(&names(&["b"]), &names(&[]));
+        assert_eq!(made, Ok(()));
+        let before = kept_from(&pair.a);
+        let row = pair.a.write(&mut pair.tree).expect("a primary");
+        pair.a.checkpoint(&mut pair.tree).expect("a primary");
+        pair.a.recycle();
+        assert_eq!(kept_from(&pair.a), before);
+        pair.a.confirm("b", row.end);
+        pair.a.confirm("nobody", row.end);
+        pair.a.recycle();
+        assert_eq!(kept_from(&pair.a), row.end);
+    }
+
+    #[test]
+    fn what_the_next_start_needs_is_never_removed() {
+        let mut pair = Pair::new();
+        let checkpoint = pair.a.files().expect("a cluster").checkpoint;
+        pair.a.write(&mut pair.tree).expect("a primary");
+        pair.a.recycle();
+        assert_eq!(kept_from(&pair.a), checkpoint.lsn);
+    }
+
+    #[test]
+    fn a_wanted_slot_stays_where_it_is_and_is_not_dropped() {
+        let mut pair = Pair::new();
+        let made = pair.a.sync_slots(&names(&["b", "c"]), &names(&[]));
+        assert_eq!(made, Ok(()));
+        pair.a.confirm("b", Lsn(u64::MAX));
+        let made = pair.a.sync_slots(&names(&["b"]), &names(&["b", "c"]));
+        assert_eq!(made, Ok(()));
+        let slots = &pair.a.files().expect("a cluster").slots;
+        assert_eq!(slots, &[("b".to_owned(), Some(Lsn(u64::MAX)))].into());
+    }
+
+    #[test]
+    fn a_copy_has_no_slots() {
+        let mut pair = Pair::new();
+        let made = pair.a.sync_slots(&names(&["b"]), &names(&[]));
+        assert_eq!(made, Ok(()));
+        let c = standby_of(&pair.a, C, &mut pair.tree);
+        assert!(c.files().expect("a cluster").slots.is_empty());
+    }
+
+    #[test]
+    fn slots_survive_a_promotion() {
+        let mut pair = Pair::new();
+        let made = pair.b.sync_slots(&names(&["c"]), &names(&[]));
+        assert_eq!(made, Ok(()));
+        pair.fail_over();
+        let slots = &pair.b.files().expect("a cluster").slots;
+        assert!(slots.contains_key("c"));
+    }
+}

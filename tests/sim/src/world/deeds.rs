@@ -1,0 +1,119 @@
+//! What people and other tools do to a cluster.
+
+use std::time::Duration;
+
+use herdsman_ha_core::Command;
+use herdsman_ha_core::schema::key;
+use serde_json::{Value, json};
+
+use super::World;
+use super::event::AgentEvent;
+use crate::fault::Deed;
+use crate::ids::At;
+
+impl World {
+    pub(super) fn deed(&mut self, deed: &Deed) {
+        let now = self.now;
+        match deed {
+            Deed::Switchover { at, to } => {
+                let leader = self.store.leader().map(|(name, _)| name.into());
+                let candidate = to.map(|to| self.host(to).name.clone());
+                let command = Command::Switchover {
+                    leader,
+                    candidate,
+                    scheduled_at: None,
+                };
+                let command = Box::new(command);
+                self.plan_agent(*at, Duration::ZERO, AgentEvent::Operator(command));
+            }
+            Deed::Failover { to } => {
+                let value = json!({ "member": self.name_of(*to) });
+                self.store
+                    .put_unguarded(key::FAILOVER, &value.to_string(), None, now);
+                self.by_hand_at = Some(now);
+            }
+            Deed::Restart { at, .. } => {
+                self.host_mut(*at).stays_away += 1;
+                let command = Box::new(Command::Leave);
+                self.plan_agent(*at, Duration::ZERO, AgentEvent::Operator(command));
+            }
+            Deed::Pause(is_paused) => self.configure("pause", json!(is_paused)),
+            Deed::SetTtl(ttl) => self.configure("ttl", json!(ttl.as_secs())),
+            Deed::DeleteLeaderKey => self.store.delete_unguarded(key::LEADER, now),
+            Deed::OverwriteLeaderKey(node) => {
+                let name = self.name_of(*node).to_owned();
+                self.store.put_unguarded(key::LEADER, &name, None, now);
+            }
+            Deed::WipeStore => self.store.wipe(now),
+            Deed::RestoreStore(back) => {
+                let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
+                self.store.restore(At(now.0.saturating_sub(back)), now);
+                for node in self.nodes() {
+                    self.store_was_replaced(node);
+                }
+            }
+        }
+        self.plan_expiry();
+    }
+
+    /// Ends a pause that somebody left behind.
+    pub fn resume_if_paused(&mut self) {
+        let text = self.store.value(key::CONFIG).unwrap_or_default();
+        if text.contains("\"pause\":true") {
+            self.configure("pause", json!(false));
+            self.broadcast();
+        }
+    }
+
+    /// Commits begin to wait for a standby, when the options say so: the way in which a member of
+    /// another kind would have set it up.
+    pub fn begin_synchronous(&mut self) {
+        if !self.options.is_synchronous {
+            return;
+        }
+        let Some(primary) = self
+            .nodes()
+            .find(|node| self.host(*node).server.is_primary())
+        else {
+            return;
+        };
+        let others: std::collections::BTreeSet<crate::ids::Node> =
+            self.nodes().filter(|node| *node != primary).collect();
+        let names: Vec<&str> = others.iter().map(|node| self.name_of(*node)).collect();
+        let value = json!({
+            "leader": self.name_of(primary),
+            "sync_standby": names.join(","),
+            "quorum": others.len().saturating_sub(1),
+        });
+        let now = self.now;
+        self.store
+            .put_unguarded(key::SYNC, &value.to_string(), None, now);
+        self.hosts[primary.index()]
+            .server
+            .set_synchronous(others, 1);
+        self.configure("synchronous_mode", json!(true));
+        self.broadcast();
+    }
+
+    fn configure(&mut self, name: &str, value: Value) {
+        let text = self.store.value(key::CONFIG).unwrap_or("{}");
+        let mut config: Value = serde_json::from_str(text).unwrap_or_else(|_| json!({}));
+        if let Value::Object(map) = &mut config {
+            map.insert(name.to_owned(), value);
+        }
+        let now = self.now;
+        self.store
+            .put_unguarded(key::CONFIG, &config.to_string(), None, now);
+    }
+
+    /// A watch notices that the store's history went backwards.
+    fn store_was_replaced(&mut self, node: crate::ids::Node) {
+        if self.host(node).agent.is_some() {
+            self.feed(
+                node,
+                herdsman_ha_core::Input::Cluster(Err(herdsman_ha_core::Fault::StoreReplaced)),
+            );
+            self.watch_stuck_for(node, Duration::from_millis(500));
+        }
+    }
+}

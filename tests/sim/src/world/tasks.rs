@@ -1,0 +1,394 @@
+//! Work on servers, stage by stage: what the driver does for each task, and how long it takes.
+//!
+//! What makes a server writable, or deletes data, checks its proof once more right here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use herdsman_ha_core::{
+    Grant, LeaderElsewhere, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task, Timeline,
+    Upstream,
+};
+
+use super::World;
+use super::draws::What;
+use super::driver::transient;
+use super::event::{AgentEvent, ServerEvent};
+use super::host::Awaits;
+use crate::fact::{Destruction, Fact};
+use crate::fault::End;
+use crate::ids::Node;
+use crate::options::DriverMutant;
+use crate::pg::Refused;
+
+/// How long a stop in order may take before everything is dropped.
+const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long another server may take to say who it is.
+const IDENTIFY_LIMIT: Duration = Duration::from_secs(3);
+
+impl World {
+    pub(super) fn stage(&mut self, node: Node, op: OpId, stage: u8) {
+        let Some(task) = self.task_of(node, op) else {
+            return;
+        };
+        match &*task {
+            Task::Identify { upstream } => self.identify(node, op, upstream, stage),
+            Task::Bootstrap => self.bootstrap(node, op, stage),
+            Task::Clone { from } => self.copy(node, op, from, stage),
+            Task::Replace { witness, from } => self.replace(node, op, witness, from, stage),
+            Task::Start { role, limit } => self.start_server(node, op, role, *limit, stage),
+            Task::Stop { mode } => self.stop(node, op, *mode, stage),
+            Task::Promote {
+                grant,
+                slots,
+                timeline,
+            } => {
+                if stage == 0 {
+                    self.promote(node, op, *grant, *timeline);
+                } else {
+                    self.make_slots(node, slots, &BTreeSet::new());
+                    self.end_soon(node, op, Outcome::Done(Report::Nothing));
+                }
+            }
+            Task::Follow { upstream } => {
+                let to = upstream
+                    .as_ref()
+                    .and_then(|up| self.node_named(up.name.as_str()));
+                let slot = upstream.as_ref().and_then(|up| up.slot.clone());
+                let outcome = ended(self.hosts[node.index()].server.follow(to, slot));
+                self.plan_pull(node, Duration::from_millis(20));
+                self.end_soon(node, op, outcome);
+            }
+            Task::ProveGone | Task::Fence => self.kill(node, op, stage),
+            Task::Checkpoint => self.checkpoint(node, op, stage),
+            Task::SyncSlots { wanted, dropped } => {
+                let outcome = self.make_slots(node, wanted, dropped);
+                self.end_soon(node, op, outcome);
+            }
+            Task::OpenSession { .. }
+            | Task::Renew { .. }
+            | Task::CloseSession { .. }
+            | Task::Commit(_)
+            | Task::PublishHistory { .. }
+            | Task::AskPeers { .. } => {}
+        }
+    }
+
+    fn next_stage(&mut self, node: Node, op: OpId, stage: u8, after: Duration) {
+        self.plan_agent(node, after, AgentEvent::Stage { op, stage });
+    }
+
+    /// Makes and drops slots; one that is in use stays.
+    fn make_slots(
+        &mut self,
+        node: Node,
+        wanted: &BTreeSet<String>,
+        dropped: &BTreeSet<String>,
+    ) -> Outcome {
+        let used = self.hosts.iter().filter_map(|host| {
+            let is_user = host.server.connected() == Some(node);
+            host.server
+                .files()
+                .filter(|_| is_user)?
+                .upstream_slot
+                .clone()
+        });
+        let used: BTreeSet<String> = used.collect();
+        let dropped: BTreeSet<String> = dropped.difference(&used).cloned().collect();
+        ended(self.hosts[node.index()].server.sync_slots(wanted, &dropped))
+    }
+
+    fn await_server(&mut self, node: Node, op: OpId, awaits: Awaits) {
+        if let Some(agent) = &mut self.host_mut(node).agent
+            && let Some(job) = agent.jobs.get_mut(&op)
+        {
+            job.awaits = Some(awaits);
+        }
+    }
+
+    /// The second look at a grant, in the moment of execution.
+    fn still_holds(&self, node: Node, grant: Grant) -> bool {
+        if self.options.driver_mutant == Some(DriverMutant::NoSecondLookAtTheGrant) {
+            return true;
+        }
+        let now = self.clock(node);
+        let held = self.host(node).agent.as_ref().and_then(|agent| agent.grant);
+        held.is_some_and(|(generation, fence_at)| {
+            generation == grant.generation() && now < fence_at
+        })
+    }
+
+    fn start_server(&mut self, node: Node, op: OpId, role: &StartAs, limit: Duration, stage: u8) {
+        if stage == 1 {
+            self.end_soon(node, op, transient("the server did not start in time"));
+            return;
+        }
+        let upstream = match role {
+            StartAs::Primary(grant) => {
+                if !self.still_holds(node, *grant) {
+                    self.end_soon(node, op, transient("the lease ended before the task began"));
+                    return;
+                }
+                None
+            }
+            StartAs::Standby(from) => from.clone(),
+        };
+        let is_primary = matches!(role, StartAs::Primary(_));
+        let to = upstream
+            .as_ref()
+            .and_then(|up| self.node_named(up.name.as_str()));
+        let slot = upstream.and_then(|up| up.slot);
+        let server = &mut self.hosts[node.index()].server;
+        if server.is_orphaned() {
+            server.kill_all();
+        }
+        let left = server.control();
+        if let Err(refused) = server.begin_start(is_primary, to, slot) {
+            self.end_soon(node, op, transient(refused.as_str()));
+            return;
+        }
+        let host = self.host_mut(node);
+        host.left = left;
+        host.epoch += 1;
+        host.is_pulling = false;
+        host.is_noticing = false;
+        self.await_server(node, op, Awaits::Up);
+        let takes = self.draws.millis(What::Server, node, 100, 3_000);
+        self.plan_server(node, takes, ServerEvent::Started);
+        self.next_stage(node, op, 1, limit);
+    }
+
+    fn stop(&mut self, node: Node, op: OpId, mode: StopMode, stage: u8) {
+        let is_fast = mode == StopMode::Fast && stage == 0;
+        let server = &mut self.hosts[node.index()].server;
+        if server.is_down() && !server.is_orphaned() {
+            self.end_soon(node, op, Outcome::Done(Report::Nothing));
+            return;
+        }
+        self.await_server(node, op, Awaits::Down);
+        if self.stop_processes(node, is_fast) || !is_fast {
+            return;
+        }
+        self.next_stage(node, op, 1, FAST_STOP_LIMIT);
+    }
+
+    /// Tells whether the server hears of it.
+    fn stop_processes(&mut self, node: Node, is_fast: bool) -> bool {
+        let server = &mut self.hosts[node.index()].server;
+        if is_fast && (server.is_frozen || server.has(crate::fault::Quirk::IgnoresFastStop)) {
+            return false;
+        }
+        if server.is_frozen || server.is_orphaned() || server.begin_stop(is_fast).is_err() {
+            // What does not hear an order is killed.
+            self.kill_server(node);
+            return true;
+        }
+        self.hosts[node.index()].epoch += 1;
+        let takes = if is_fast {
+            self.draws.millis(What::Stop, node, 20, 1_500)
+        } else {
+            self.draws.millis(What::Stop, node, 5, 100)
+        };
+        self.plan_server(node, takes, ServerEvent::Stopped);
+        true
+    }
+
+    fn promote(&mut self, node: Node, op: OpId, grant: Grant, timeline: Timeline) {
+        if !self.still_holds(node, grant) {
+            self.end_soon(node, op, transient("the lease ended before the task began"));
+            return;
+        }
+        let server = &mut self.hosts[node.index()].server;
+        if let Err(refused) = server.begin_promote_to(timeline, &self.tree) {
+            self.end_soon(node, op, transient(refused.as_str()));
+            return;
+        }
+        self.await_server(node, op, Awaits::Primary);
+        let takes = self.draws.millis(What::Promote, node, 20, 1_500);
+        self.plan_server(node, takes, ServerEvent::Promoted);
+    }
+
+    fn kill(&mut self, node: Node, op: OpId, stage: u8) {
+        if stage == 0 {
+            if self.options.driver_mutant == Some(DriverMutant::KillToldBeforeItIsDone) {
+                let late = Duration::from_secs(20);
+                self.next_stage(node, op, 1, late);
+                self.end_soon(node, op, Outcome::Done(Report::Gone));
+                return;
+            }
+            let takes = self.draws.millis(What::Kill, node, 1, 50);
+            self.next_stage(node, op, 1, takes);
+            return;
+        }
+        self.kill_server(node);
+        self.end_soon(node, op, Outcome::Done(Report::Gone));
+    }
+
+    fn checkpoint(&mut self, node: Node, op: OpId, stage: u8) {
+        if stage == 0 {
+            let takes = self.draws.millis(What::Server, node, 20, 2_000);
+            self.next_stage(node, op, 1, takes);
+            return;
+        }
+        let is_done = self.hosts[node.index()]
+            .server
+            .checkpoint(&mut self.tree)
+            .is_ok();
+        if is_done {
+            self.wake_receivers(node);
+        }
+        let outcome = if is_done {
+            Outcome::Done(Report::Nothing)
+        } else {
+            transient("the server does not answer")
+        };
+        self.end_soon(node, op, outcome);
+    }
+
+    /// The server behind an upstream, when it can be reached from here.
+    fn reach(&self, node: Node, upstream: &Upstream) -> Option<Node> {
+        let there = self.node_named(upstream.name.as_str())?;
+        let host = self.host(there);
+        let is_there = host.is_up
+            && self.net.connects(End::Node(node), End::Node(there))
+            && host.server.is_reachable();
+        is_there.then_some(there)
+    }
+
+    fn identify(&mut self, node: Node, op: OpId, upstream: &Upstream, stage: u8) {
+        if stage == 0 {
+            let takes = self.draws.message(What::Message, node) * 2;
+            self.next_stage(node, op, 1, takes);
+            return;
+        }
+        let there = self.reach(node, upstream);
+        match there.and_then(|there| self.host(there).server.identity(&self.tree)) {
+            Some(identity) => {
+                self.end_soon(node, op, Outcome::Done(Report::Identity(identity)));
+            }
+            None => {
+                let outcome = Box::new(transient("the server does not answer"));
+                self.plan_agent(node, IDENTIFY_LIMIT, AgentEvent::End { op, outcome });
+            }
+        }
+    }
+
+    fn bootstrap(&mut self, node: Node, op: OpId, stage: u8) {
+        if stage == 0 {
+            if self.hosts[node.index()].server.begin_bootstrap().is_err() {
+                self.end_soon(node, op, transient("the directory is not empty"));
+                return;
+            }
+            let takes = self.draws.millis(What::Copy, node, 500, 4_000);
+            self.next_stage(node, op, 1, takes);
+            return;
+        }
+        self.systems += 1;
+        let system = SystemId(7_000_000_000 + self.systems);
+        let host = &mut self.hosts[node.index()];
+        if let Err(refused) = host.server.finish_bootstrap(&mut self.tree, system) {
+            self.end_soon(node, op, transient(refused.as_str()));
+            return;
+        }
+        host.epoch += 1;
+        self.tell(Fact::Bootstrapped { node, system });
+        self.end_soon(node, op, Outcome::Done(Report::Nothing));
+    }
+
+    fn copy(&mut self, node: Node, op: OpId, from: &Upstream, stage: u8) {
+        let there = self.reach(node, from);
+        let Some(there) = there else {
+            self.end_soon(node, op, transient("the source does not answer"));
+            return;
+        };
+        if stage == 0 {
+            let was = self.host(node).server.wal();
+            if self.hosts[node.index()].server.begin_copy().is_err() {
+                self.end_soon(node, op, transient("the directory is not empty"));
+                return;
+            }
+            self.tell(Fact::Destroyed {
+                node,
+                was,
+                by: Destruction::CopiedOver,
+            });
+            let takes = self.draws.millis(What::Copy, node, 500, 10_000);
+            self.next_stage(node, op, 1, takes);
+            return;
+        }
+        let source = self.host(there).server.clone();
+        let copied = self.hosts[node.index()]
+            .server
+            .finish_copy(&source, &self.tree);
+        if let Err(refused) = copied {
+            self.end_soon(node, op, transient(refused.as_str()));
+            return;
+        }
+        self.tell(Fact::Copied { node, from: there });
+        self.end_soon(node, op, Outcome::Done(Report::Nothing));
+    }
+
+    fn confirm(&self, node: Node, witness: &LeaderElsewhere, from: &Upstream) -> bool {
+        if self.options.driver_mutant == Some(DriverMutant::NoSecondLookAtTheWitness) {
+            return true;
+        }
+        let there = self.reach(node, from);
+        let identity = there.and_then(|there| self.host(there).server.identity(&self.tree));
+        identity.is_some_and(|identity| {
+            identity.is_primary && identity.system_id == witness.system_id()
+        })
+    }
+
+    fn replace(
+        &mut self,
+        node: Node,
+        op: OpId,
+        witness: &LeaderElsewhere,
+        from: &Upstream,
+        stage: u8,
+    ) {
+        match stage {
+            0 | 2 if !self.confirm(node, witness, from) => {
+                self.end_soon(node, op, transient("the leader is not a running primary"));
+            }
+            0 => {
+                self.stop_processes(node, false);
+                let takes = self.draws.millis(What::Stop, node, 110, 300);
+                self.next_stage(node, op, 2, takes);
+            }
+            2 => {
+                let was = self.host(node).server.wal();
+                self.kill_server(node);
+                if let Err(refused) = self.hosts[node.index()].server.wipe() {
+                    self.end_soon(node, op, transient(refused.as_str()));
+                    return;
+                }
+                self.tell(Fact::Destroyed {
+                    node,
+                    was,
+                    by: Destruction::Replaced,
+                });
+                self.copy_after_wipe(node, op, from);
+            }
+            _ => self.copy(node, op, from, 1),
+        }
+    }
+
+    fn copy_after_wipe(&mut self, node: Node, op: OpId, from: &Upstream) {
+        if self.hosts[node.index()].server.begin_copy().is_err() || self.reach(node, from).is_none()
+        {
+            self.end_soon(node, op, transient("the source does not answer"));
+            return;
+        }
+        let takes = self.draws.millis(What::Copy, node, 500, 10_000);
+        self.next_stage(node, op, 3, takes);
+    }
+}
+
+/// The end of an order to a server.
+fn ended<T>(result: Result<T, Refused>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Done(Report::Nothing),
+        Err(refused) => transient(refused.as_str()),
+    }
+}

@@ -1,0 +1,181 @@
+//! How members hear of changes in the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use herdsman_ha_core::{ClusterView, Fault as Blindness, Input};
+
+use super::World;
+use super::draws::What;
+use super::event::AgentEvent;
+use super::host::WatchState;
+use crate::fact::Fact;
+use crate::fault::End;
+use crate::ids::Node;
+use crate::options::Flavour;
+use crate::store::{Change, Writer};
+use crate::trace::Kind;
+
+/// How often a lost watch is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+impl World {
+    /// Sends what has changed to everybody who watches.
+    pub(super) fn broadcast(&mut self) {
+        let changes = self.store.take_changes();
+        if changes.is_empty() {
+            return;
+        }
+        self.trace.mix(&[self.now.0, self.store.revision().0]);
+        for change in changes {
+            self.line(None, Kind::Store, |_| (words(&change), String::new()));
+            self.tell(Fact::Changed(change));
+        }
+        for node in self.nodes() {
+            self.send_view(node);
+        }
+    }
+
+    /// Sends the present state, unless it is on its way or the watch does not work.
+    fn send_view(&mut self, node: Node) {
+        let revision = self.store.revision().0;
+        let host = self.host(node);
+        let Some(agent) = host.agent.as_ref() else {
+            return;
+        };
+        let is_due = agent.watch.state == WatchState::Live && agent.watch.sent != revision;
+        if !is_due {
+            return;
+        }
+        if !self.sees_store(node) {
+            self.watch_stuck(node);
+            return;
+        }
+        let mut travel =
+            self.draws.message(What::Watch, node) + self.net.delay(End::Store, End::Node(node));
+        if self.options.flavour == Flavour::ZooKeeper {
+            // The watch fires, and the state is read again: by then it may be another one.
+            travel += self.draws.message(What::Watch, node);
+        }
+        let view = self.view_for(node);
+        let arrives = self.now.plus(travel);
+        let Some(agent) = &mut self.host_mut(node).agent else {
+            return;
+        };
+        agent.watch.sent = revision;
+        agent.watch.last_at = agent.watch.last_at.max(arrives);
+        let (run, at) = (agent.run, agent.watch.last_at);
+        self.queue.plan(
+            at,
+            super::event::Event::Agent {
+                node,
+                run,
+                event: AgentEvent::View(view),
+            },
+        );
+    }
+
+    /// The state as the member's server of the store shows it.
+    fn view_for(&mut self, node: Node) -> Arc<ClusterView> {
+        let lag = self.clients.stale.get(&node).copied();
+        let old = lag.and_then(|since| self.store.old_view(since));
+        old.unwrap_or_else(|| self.store.view())
+    }
+
+    pub(super) fn view_arrives(&mut self, node: Node, view: &ClusterView) {
+        let seen_at = self.clock(node);
+        let sees_store = self.sees_store(node);
+        let Some(agent) = &mut self.host_mut(node).agent else {
+            return;
+        };
+        if agent.watch.state != WatchState::Live {
+            return;
+        }
+        if !sees_store {
+            self.watch_stuck(node);
+            return;
+        }
+        if let Some(rules) = view.rules.as_ref().filter(|_| view.revision >= agent.seen) {
+            agent.is_paused = rules.pause;
+        }
+        agent.seen = agent.seen.max(view.revision);
+        let mut view = view.clone();
+        view.seen_at = seen_at;
+        self.feed(node, Input::Cluster(Ok(Box::new(view))));
+    }
+
+    /// Nothing arrives any more; the agent finds out after a while.
+    pub(super) fn watch_stuck(&mut self, node: Node) {
+        let after = self.draws.millis(What::Notice, node, 1_000, 10_000);
+        self.watch_stuck_for(node, after);
+    }
+
+    pub(super) fn watch_stuck_for(&mut self, node: Node, after: Duration) {
+        let Some(agent) = &mut self.host_mut(node).agent else {
+            return;
+        };
+        if agent.watch.state != WatchState::Live {
+            return;
+        }
+        agent.watch.state = WatchState::Stuck;
+        self.plan_agent(node, after, AgentEvent::WatchLost);
+    }
+
+    pub(super) fn watch_lost(&mut self, node: Node) {
+        let sees_store = self.sees_store(node);
+        let Some(agent) = &mut self.host_mut(node).agent else {
+            return;
+        };
+        if agent.watch.state != WatchState::Stuck {
+            return;
+        }
+        if sees_store && agent.watch.broken == 0 {
+            // The connection held through it: what was missed arrives now.
+            agent.watch.state = WatchState::Live;
+            self.send_view(node);
+            return;
+        }
+        agent.watch.state = WatchState::Lost;
+        let fault = Blindness::Unreachable("the watch is broken".to_owned());
+        self.feed(node, Input::Cluster(Err(fault)));
+        self.plan_agent(node, AGAIN, AgentEvent::WatchAgain);
+    }
+
+    pub(super) fn watch_again(&mut self, node: Node) {
+        let sees_store = self.sees_store(node);
+        let Some(agent) = &mut self.host_mut(node).agent else {
+            return;
+        };
+        if agent.watch.state != WatchState::Lost {
+            return;
+        }
+        if !sees_store || agent.watch.broken > 0 {
+            self.plan_agent(node, AGAIN, AgentEvent::WatchAgain);
+            return;
+        }
+        agent.watch.state = WatchState::Live;
+        agent.watch.sent = 0;
+        self.send_view(node);
+    }
+
+    /// A member's way to the store has changed.
+    pub(super) fn way_changed(&mut self, node: Node) {
+        if !self.sees_store(node) {
+            self.watch_stuck(node);
+        }
+    }
+}
+
+/// A change of a key in a few words.
+fn words(change: &Change) -> String {
+    let by = match &change.by {
+        Writer::Commit { .. } => "",
+        Writer::Expiry => ", its session has expired",
+        Writer::Close => ", its session was closed",
+        Writer::Tool => ", by a tool",
+    };
+    match &change.after {
+        Some(entry) => format!("{} = {}{by}", change.key, entry.value),
+        None => format!("{} is gone{by}", change.key),
+    }
+}
