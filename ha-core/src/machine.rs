@@ -155,7 +155,9 @@ impl Machine {
         self.decide(&mut step);
         self.keep_session(&mut step);
         self.publish(&mut step);
-        self.answer(&mut step);
+        if !self.memory.is_finished {
+            self.answer(&mut step);
+        }
         step.wake = deadlines::earliest(&self.memory);
         step
     }
@@ -213,8 +215,8 @@ impl Machine {
                 let tasks = plan::tasks(&self.memory, Act::StartPrimary);
                 self.start_all(tasks, step);
             }
-            Act::Acquire => {
-                let tasks = plan::tasks(&self.memory, Act::Acquire);
+            Act::Acquire | Act::Resume | Act::Record => {
+                let tasks = plan::tasks(&self.memory, choice.act);
                 if tasks.is_empty() {
                     // The lease is too old to begin with: renew it first.
                     let now = self.memory.mono();
@@ -225,7 +227,6 @@ impl Machine {
             Act::Hold
             | Act::AskName
             | Act::AskPeers
-            | Act::Resume
             | Act::Promote
             | Act::Lead
             | Act::Release
@@ -242,7 +243,6 @@ impl Machine {
             | Act::Clone
             | Act::Claim
             | Act::Bootstrap
-            | Act::Record
             | Act::Adopt
             | Act::ClearMove
             | Act::CloseSession => {

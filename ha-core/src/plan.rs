@@ -162,14 +162,16 @@ fn present(memory: &Memory) -> Option<(SessionName, &ClusterView)> {
     Some((memory.lease.session_name()?, memory.current_view()?))
 }
 
+/// A leadership begins with a session that has most of its time before it.
+fn present_and_fresh(memory: &Memory) -> Option<(SessionName, &ClusterView)> {
+    present(memory).filter(|_| memory.lease.is_fresh(memory.mono()))
+}
+
 /// Taking the leadership is one commit with everything that the decision rested on: whoever
 /// changed the synchronous members, a wanted move or the record of the last leadership since we
 /// looked makes it fail.
 fn acquire(memory: &Memory) -> Option<Commit> {
-    let (session, view) = present(memory)?;
-    if !memory.lease.is_fresh(memory.mono()) {
-        return None;
-    }
+    let (session, view) = present_and_fresh(memory)?;
     let mut writes = leadership_writes(memory);
     let is_answered = view
         .failover
@@ -247,7 +249,7 @@ fn highest_timeline(memory: &Memory) -> Timeline {
 }
 
 fn resume(memory: &Memory) -> Option<Commit> {
-    let (session, view) = present(memory)?;
+    let (session, view) = present_and_fresh(memory)?;
     let leader = view.leader.as_ref()?;
     Some(Commit {
         purpose: Purpose::Resume,
@@ -308,7 +310,7 @@ fn claim(memory: &Memory) -> Option<Commit> {
 }
 
 fn record(memory: &Memory) -> Option<Commit> {
-    let (session, view) = present(memory)?;
+    let (session, view) = present_and_fresh(memory)?;
     let system_id = crate::explain::own_system_id(memory)?;
     let mut writes = leadership_writes(memory);
     writes.push(put(key::INITIALIZE, write::initialize(system_id)));

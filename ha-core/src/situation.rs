@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::task::{Lane, StartAs, StopMode, Task};
 use crate::value::Lsn;
-use crate::view::{ControlState, DataView, Initialize, ServerView};
+use crate::view::{ControlState, DataView, Initialize, LocalView, ServerView};
 
 pub(crate) use link::{kin, link};
 pub use words::{
@@ -133,7 +133,9 @@ pub(crate) fn writable(memory: &Memory) -> Writable {
     let may_write = match memory.server() {
         Some(ServerView::Primary(_)) => true,
         Some(ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive) => {
-            memory.was_primary && !memory.breaks(Mutant::SilenceCountsAsHarmless)
+            let is_silent_primary = memory.local.as_ref().is_some_and(is_silent_primary);
+            (memory.was_primary || is_silent_primary)
+                && !memory.breaks(Mutant::SilenceCountsAsHarmless)
         }
         Some(ServerView::Down { .. }) => has_writing_orphans(memory),
         Some(ServerView::Standby(_)) | None => false,
@@ -144,6 +146,16 @@ pub(crate) fn writable(memory: &Memory) -> Writable {
     } else {
         Writable::No
     }
+}
+
+/// A server that does not answer and is in production according to its control file: it may write
+/// again at any moment.
+pub(crate) fn is_silent_primary(local: &LocalView) -> bool {
+    let is_in_production = matches!(
+        &local.data,
+        DataView::Cluster(control) if control.state == ControlState::InProduction
+    );
+    local.server == ServerView::Unresponsive && is_in_production
 }
 
 /// Processes that a dead postmaster of a primary left behind. A fresh agent knows what the server

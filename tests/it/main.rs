@@ -6,4 +6,5 @@ mod e2e;
 mod reasons;
 mod scripts;
 mod sequences;
+mod simulation;
 mod tidy;

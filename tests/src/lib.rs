@@ -1,4 +1,4 @@
-//! What the tests of the whole workspace are made of: the script harness, random lives, and the
+//! What the tests of the whole workspace are made of: the script harness, random inputs, and the
 //! checks that hold for every step of a machine.
 //!
 //! Nothing here is shipped. A check looks at outputs and at models, never at a machine's memory.
@@ -7,7 +7,6 @@ pub mod bench;
 pub mod cluster;
 pub mod etcd_metrics;
 pub mod keys;
-pub mod life;
 pub mod reality;
 pub mod script;
 pub mod soak;

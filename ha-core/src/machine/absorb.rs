@@ -141,8 +141,9 @@ impl Machine {
         if let Some(position) = local.server.position() {
             memory.last_timeline = position.timeline;
         }
-        let is_unleased =
-            matches!(local.server, ServerView::Primary(_)) && memory.lease.leadership().is_none();
+        let is_primary =
+            matches!(local.server, ServerView::Primary(_)) || word::is_silent_primary(&local);
+        let is_unleased = is_primary && memory.lease.leadership().is_none();
         memory.unleased_since = memory.unleased_since.or(Some(now)).filter(|_| is_unleased);
         match &local.server {
             ServerView::Down { orphans } => {

@@ -44,6 +44,11 @@ pub(super) fn check(
             remarks.add("rows-lost-by-hand", world.now);
             continue;
         }
+        if truth.is_timeline_shared {
+            // After a tool took the record of timelines away, positions compare like to unlike.
+            remarks.add("rows-lost-by-a-shared-timeline", world.now);
+            continue;
+        }
         let common = world.tree.common(from, row.place);
         if common.is_none() && truth.identity_touched_at.is_some_and(|at| row.at <= at) {
             remarks.add("rows-lost-with-a-wiped-store", world.now);
@@ -51,8 +56,8 @@ pub(super) fn check(
         }
         let parted = common.map_or(Lsn(0), |place| place.end);
         let lost = tenure.optime.0.saturating_sub(parted.0);
-        if lost > world.options.lag_limit {
-            let (at, optime, limit) = (row.place.end, tenure.optime, world.options.lag_limit);
+        if lost > world.lag_limit() {
+            let (at, optime, limit) = (row.place.end, tenure.optime, world.lag_limit());
             return broken(
                 NAME,
                 format!(
@@ -100,7 +105,8 @@ pub(super) fn handed_over(
     };
     let text = world.store.value(key::FAILOVER).unwrap_or_default();
     let request: Value = serde_json::from_str(text).unwrap_or_default();
-    let wanted = request["member"].as_str();
+    // A request that was changed on the way may name the one that hands over.
+    let wanted = request["member"].as_str().filter(|wanted| *wanted != name);
     let mut heirs = world.hosts.iter().filter(|host| {
         host.node != node && wanted.is_none_or(|wanted| wanted == host.name.as_str())
     });

@@ -101,7 +101,7 @@ fn leadership(world: &World) -> Option<&'static str> {
         return Some("cannot-converge-nobody-may-lead");
     }
     let published = published(world);
-    let is_near = |files: &Files| published.bytes_after(files.wal.end).0 <= world.options.lag_limit;
+    let is_near = |files: &Files| published.bytes_after(files.wal.end).0 <= world.lag_limit();
     let fit: Vec<(Node, &Files)> = willing.into_iter().filter(|(_, it)| is_near(it)).collect();
     if fit.is_empty() {
         let files = world.hosts.iter().filter_map(|host| host.server.files());

@@ -66,7 +66,8 @@ impl Pauses {
             Pause::Never => None,
             Pause::InForce => Some("paused"),
             Pause::Unheard => {
-                let Some(agent) = &world.host(node).agent else {
+                let host = world.host(node);
+                let Some(agent) = host.agent.as_ref().filter(|_| host.is_agent_awake()) else {
                     return Some("agent-away-since-the-pause");
                 };
                 if agent.subject.machine().status().rules.pause {

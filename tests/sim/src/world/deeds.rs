@@ -56,6 +56,19 @@ impl World {
         self.plan_expiry();
     }
 
+    /// The lag in bytes up to which a standby may take over, as the store says: somebody may have
+    /// written a configuration before there was a cluster.
+    #[must_use]
+    pub fn lag_limit(&self) -> u64 {
+        let config = self.store.value(key::CONFIG);
+        let config = config.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        config.map_or(self.options.lag_limit, |config| {
+            config["maximum_lag_on_failover"]
+                .as_u64()
+                .unwrap_or(1 << 20)
+        })
+    }
+
     /// Ends a pause that somebody left behind.
     pub fn resume_if_paused(&mut self) {
         let text = self.store.value(key::CONFIG).unwrap_or_default();

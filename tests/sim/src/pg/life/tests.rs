@@ -45,7 +45,8 @@ fn a_clean_shutdown_ends_the_wal_with_a_record_that_the_control_file_names() {
 #[test]
 fn a_stop_in_order_cuts_clients_at_once_and_ships_its_record_to_whoever_is_connected() {
     let mut pair = Pair::new();
-    let late = standby_of(&pair.a, C, &mut pair.tree);
+    let mut late = standby_of(&pair.a, C, &mut pair.tree);
+    late.disconnect();
     pair.a.begin_stop(true).expect("it runs");
     assert!(!pair.a.is_writable());
     assert_eq!(control(&pair.a), ControlState::InProduction);
