@@ -131,16 +131,7 @@ pub(crate) fn primary_fitness(memory: &Memory) -> Fitness {
     };
     let mine = primary.position;
     let mut vetoes = standing_vetoes(memory);
-    if let Some(record) = &view.leadership.value
-        && record.owner != *memory.me()
-        && record.from_timeline >= mine.timeline
-        && !memory.breaks(Mutant::LastLeadershipIgnored)
-    {
-        vetoes.push(Veto::LedSince {
-            name: record.owner.clone(),
-        });
-    }
-    vetoes.extend(timeline_veto(memory, view, mine.timeline));
+    vetoes.extend(outdated_vetoes(memory, view, mine));
     let fitness = weigh(memory, vetoes, |report, server| {
         primary_veto(memory, report, server).or_else(|| {
             let is_newer = server.position.timeline > mine.timeline;
@@ -208,6 +199,22 @@ pub(crate) fn fresh_evidence(memory: &Memory) -> Option<&Evidence> {
 pub(crate) fn ask_again_at(memory: &Memory) -> Option<Mono> {
     let evidence = memory.evidence_since(memory.unlocked_since?)?;
     Some(evidence.answered_at.plus(ASK_AGAIN))
+}
+
+/// What tells that a running primary is not the cluster's latest.
+pub(crate) fn outdated_vetoes(memory: &Memory, view: &ClusterView, mine: Position) -> Vec<Veto> {
+    let mut vetoes = Vec::new();
+    if let Some(record) = &view.leadership.value
+        && record.owner != *memory.me()
+        && record.from_timeline >= mine.timeline
+        && !memory.breaks(Mutant::LastLeadershipIgnored)
+    {
+        vetoes.push(Veto::LedSince {
+            name: record.owner.clone(),
+        });
+    }
+    vetoes.extend(timeline_veto(memory, view, mine.timeline));
+    vetoes
 }
 
 /// A cluster does not go back to a timeline that it has left.

@@ -189,6 +189,7 @@ fn pause(memory: &Memory, server: Server) -> Choice {
         word::gone(memory),
         word::leader(memory),
         link(memory),
+        word::standing(memory),
     )
 }
 

@@ -18,7 +18,7 @@ use crate::view::{ControlState, DataView, Initialize, LocalView, ServerView};
 pub(crate) use link::{kin, link};
 pub use words::{
     Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
-    Move, Origin, Promotion, Race, Server, Unleased, Writable,
+    Move, Origin, Promotion, Race, Server, Standing, Unleased, Writable,
 };
 
 /// How long an agent that cannot see the store lets a running primary be: enough for a store that
@@ -360,6 +360,17 @@ pub(crate) fn origin(memory: &Memory) -> Origin {
         Origin::Primary
     } else {
         Origin::Standby
+    }
+}
+
+pub(crate) fn standing(memory: &Memory) -> Standing {
+    let (Some(view), Some(ServerView::Primary(primary))) = (&memory.view, memory.server()) else {
+        return Standing::Latest;
+    };
+    if candidate::outdated_vetoes(memory, view, primary.position).is_empty() {
+        Standing::Latest
+    } else {
+        Standing::Outdated
     }
 }
 

@@ -13,7 +13,7 @@ use herdsman_ha_core::decide::{
 };
 use herdsman_ha_core::situation::{
     Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
-    Move, Origin, Promotion, Race, Server, Unleased, Writable,
+    Move, Origin, Promotion, Race, Server, Standing, Unleased, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -239,6 +239,7 @@ fn paused_table() -> Table {
         Column::of("gone", Gone::ALL),
         Column::of("leader", Leader::ALL),
         Column::of("link", Link::ALL),
+        Column::of("standing", Standing::ALL),
     ];
     Table::heading("paused: people are at work on PostgreSQL").with(&columns, &|at| {
         Some(paused::decide(
@@ -248,6 +249,7 @@ fn paused_table() -> Table {
             Gone::ALL[at[3]],
             Leader::ALL[at[4]],
             Link::ALL[at[5]],
+            Standing::ALL[at[6]],
         ))
     })
 }

@@ -5,7 +5,7 @@
 
 use super::{Act, Choice, act, hold};
 use crate::reason::Code;
-use crate::situation::{Gone, Leader, Link, Lock, Made, Server};
+use crate::situation::{Gone, Leader, Link, Lock, Made, Server, Standing};
 
 /// The choice.
 #[must_use]
@@ -16,6 +16,7 @@ pub fn decide(
     gone: Gone,
     leader: Leader,
     link: Link,
+    standing: Standing,
 ) -> Choice {
     match (lock, server, made, gone, leader, link) {
         (Lock::Mine, Server::Down, _, Gone::Unproven, _, _) => {
@@ -32,9 +33,11 @@ pub fn decide(
             _,
         ) => act(Act::Release, Code::PausedRelease),
         (Lock::Stale, Server::Primary, _, _, _, _) => act(Act::Resume, Code::ResumingLease),
-        (Lock::Free, Server::Primary, Made::Known, _, _, _) => {
-            act(Act::Acquire, Code::PausedAcquire)
-        }
+        (Lock::Free, Server::Primary, Made::Known, _, _, _) => match standing {
+            Standing::Latest => act(Act::Acquire, Code::PausedAcquire),
+            // Its leadership would make all others copy it and lose what they have since.
+            Standing::Outdated => hold(Code::Paused),
+        },
         (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Astray) => {
             act(Act::Follow, Code::FollowNewLeader)
         }

@@ -189,6 +189,13 @@ words! {
         /// Our data has diverged, the leader is not proven.
         DivergedUnproven,
     }
+    /// Whether a running primary may be the cluster's latest.
+    Standing {
+        /// It may.
+        Latest,
+        /// Somebody has led since, or the cluster has left its timeline.
+        Outdated,
+    }
     /// Whether a stopped server is on the leader's timeline.
     Kin {
         /// It is.

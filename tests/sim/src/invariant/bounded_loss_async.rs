@@ -54,10 +54,15 @@ pub(super) fn check(
             remarks.add("rows-lost-with-a-wiped-store", world.now);
             continue;
         }
-        let parted = common.map_or(Lsn(0), |place| place.end);
-        let lost = tenure.optime.0.saturating_sub(parted.0);
+        let Some(published) = tenure.published else {
+            remarks.add("rows-lost-within-the-limit", world.now);
+            continue;
+        };
+        let parted = world.tree.common(from, published);
+        let parted = parted.map_or(Lsn(0), |place| place.end);
+        let lost = published.end.0.saturating_sub(parted.0);
         if lost > world.lag_limit() {
-            let (at, optime, limit) = (row.place.end, tenure.optime, world.lag_limit());
+            let (at, optime, limit) = (row.place.end, published.end, world.lag_limit());
             return broken(
                 NAME,
                 format!(

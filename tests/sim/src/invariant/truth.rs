@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::pause::Pauses;
 use crate::fact::Destruction;
 use crate::ids::{At, Node};
+use crate::pg::Wal;
 use crate::store::{Change, Writer};
 use crate::world::World;
 
@@ -44,6 +45,9 @@ pub(super) struct Truth {
     pub(super) sync_touched_at: Option<At>,
     /// When a disk was last lost.
     pub(super) disk_lost_at: Option<At>,
+    /// The place whose position the store tells: a position alone says nothing about which of two
+    /// lines it is on.
+    published: Option<Wal>,
     /// Two branches with one number were let pass.
     pub(super) is_timeline_shared: bool,
 }
@@ -58,8 +62,8 @@ pub(super) struct Tenure {
     ended: Option<Ended>,
     /// An operator chose this leader, whatever it has.
     pub(super) is_by_hand: bool,
-    /// The position that was published when it took over.
-    pub(super) optime: Lsn,
+    /// The place that was published when it took over; none: nothing was.
+    pub(super) published: Option<Wal>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +107,7 @@ impl Truth {
             branches_untold: 0,
             sync_touched_at: None,
             disk_lost_at: None,
+            published: None,
             is_timeline_shared: false,
         };
         if let Some(entry) = world.store.entry(key::LEADER)
@@ -175,6 +180,7 @@ impl Truth {
             key::LEADER => self.leader_changed(change, world),
             key::FAILOVER => self.failover_changed(change, world),
             key::CONFIG => self.pauses.changed(change),
+            key::STATUS => self.status_changed(change, world),
             key::INITIALIZE if change.by != Writer::Tool => self.identity_told_at = change.at,
             _ => {}
         }
@@ -197,6 +203,21 @@ impl Truth {
             _ => return,
         };
         *touched = Some(change.at);
+    }
+
+    /// A leader has told how far it is, on its own line.
+    fn status_changed(&mut self, change: &Change, world: &World) {
+        let session = match &change.by {
+            Writer::Commit { session, .. } => session.as_ref(),
+            Writer::Expiry | Writer::Close | Writer::Tool => None,
+        };
+        let owner = session.and_then(|session| world.store.owner(session));
+        let leader = || world.node_named(world.store.leader()?.0);
+        let wal = owner
+            .or_else(leader)
+            .and_then(|node| world.host(node).server.wal());
+        let end = change.after.as_ref().map(|entry| position(&entry.value));
+        self.published = wal.zip(end).map(|(wal, end)| world.tree.at(wal, end));
     }
 
     fn leader_changed(&mut self, change: &Change, world: &World) {
@@ -240,7 +261,7 @@ impl Truth {
             ended: None,
             // A restarted agent goes on with the leadership that it finds.
             is_by_hand: is_by_hand || (before.ended.is_none() && before.is_by_hand),
-            optime: published(world),
+            published: self.published,
         };
     }
 
@@ -286,9 +307,8 @@ impl Truth {
     }
 }
 
-/// The position that the store tells.
-fn published(world: &World) -> Lsn {
-    let text = world.store.value(key::STATUS).unwrap_or_default();
+/// The position in a value of the status key.
+fn position(text: &str) -> Lsn {
     let status: Value = serde_json::from_str(text).unwrap_or_default();
     Lsn(status["optime"].as_u64().unwrap_or(0))
 }
