@@ -109,6 +109,10 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
             mine: position(memory),
             fork: fork(memory),
         },
+        Code::NewerThanLeader => Reason::NewerThanLeader {
+            holder: holder(memory),
+            mine: position(memory),
+        },
         Code::DivergedLeaderUnproven => Reason::DivergedLeaderUnproven {
             holder: holder(memory),
         },

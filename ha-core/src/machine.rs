@@ -10,6 +10,7 @@ mod publish;
 mod upkeep;
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ use crate::value::{OpId, RequestId};
 use crate::view::{ClusterView, Fault, LocalView};
 
 pub use deadlines::Deadline;
-pub(crate) use publish::words as member_words;
+pub(crate) use publish::{Moving, words as member_words};
 
 /// One thing that happened outside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,18 +190,17 @@ impl Machine {
             verdict,
             reason: explain(&self.memory, choice.code),
         };
-        let sentence = alloc::string::ToString::to_string(&decision.reason);
-        if self.memory.journal.note(decision.clone())
-            && !self.memory.breaks(Mutant::DecisionsGoUntold)
-        {
-            step.outputs.push(Output::Decided(decision));
+        let is_told =
+            self.memory.journal.note(decision) && !self.memory.breaks(Mutant::DecisionsGoUntold);
+        if let Some(decision) = self.memory.journal.current().filter(|_| is_told) {
+            step.outputs.push(Output::Decided(decision.clone()));
         }
-        self.carry_out(choice, sentence, step);
+        self.carry_out(choice, step);
     }
 
-    fn carry_out(&mut self, choice: Choice, sentence: alloc::string::String, step: &mut Step) {
+    fn carry_out(&mut self, choice: Choice, step: &mut Step) {
         match choice.act {
-            Act::Quit => self.quit(choice.code, sentence, step),
+            Act::Quit => self.quit(choice.code, step),
             Act::CancelCopy => {
                 if let Some(op) = self.memory.work.cancel(Lane::Server) {
                     step.outputs.push(Output::Cancel { op });
@@ -310,8 +310,12 @@ impl Machine {
         self.start(Task::Checkpoint, step);
     }
 
-    fn quit(&mut self, code: Code, sentence: alloc::string::String, step: &mut Step) {
+    fn quit(&mut self, code: Code, step: &mut Step) {
         self.memory.is_finished = true;
+        // Most decisions are repeated and read by nobody: only the last one is put into words here.
+        let decision = self.memory.journal.current();
+        let sentence = decision.map(|decision| decision.reason.to_string());
+        let sentence = sentence.unwrap_or_default();
         let is_orderly = matches!(code, Code::Left | Code::LeavingPaused);
         if let Some(request) = self.memory.requests.leave.take() {
             let answer = Answer {

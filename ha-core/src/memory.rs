@@ -12,12 +12,13 @@ use serde_json::Value;
 use crate::config::Rules;
 use crate::journal::Journal;
 use crate::lease::Lease;
+use crate::machine::Moving;
 use crate::mutant::Broken;
 use crate::requests::Requests;
 use crate::tags::Tags;
 use crate::task::{Boot, KeyState, Purpose, Task};
 use crate::time::{Mono, Now};
-use crate::value::{Generation, MemberName, Revision, Timeline};
+use crate::value::{Generation, MemberName, Revision, SessionName, Timeline};
 use crate::view::{
     ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
     ServerView,
@@ -50,8 +51,10 @@ pub(crate) struct Memory {
     /// When the machine was made.
     pub(crate) started_at: Mono,
 
-    /// The latest complete view of the store.
+    /// The latest complete view of the store; only [`Memory::take_view`] replaces it.
     pub(crate) view: Option<ClusterView>,
+    /// Whether that view had a leader when it came, whatever our own commits did to it since.
+    view_had_leader: bool,
     /// Why the view may be old; none: it is current.
     pub(crate) fault: Option<Fault>,
     /// The rules last read; an unreadable configuration never replaces them.
@@ -62,8 +65,9 @@ pub(crate) struct Memory {
     pub(crate) has_known_cluster: bool,
     /// The highest timeline number that any view told, also one of a store that was put back since.
     pub(crate) highest_timeline: Timeline,
-    /// The members of the latest view that had a leader, and who that was.
-    pub(crate) old_members: BTreeMap<MemberName, MemberView>,
+    /// The members of the latest view that had a leader, when that is not the present one.
+    old_members: BTreeMap<MemberName, MemberView>,
+    /// Who led in the latest view that had a leader.
     pub(crate) old_leader: Option<MemberName>,
     /// The leadership of the latest view that had one, and when it was first seen.
     pub(crate) leader_since: Option<(Generation, Mono)>,
@@ -160,11 +164,26 @@ pub(crate) enum NameCheck {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Published {
     pub(crate) member_at: Mono,
+    /// What was last found about our own key as the view shows it; none: to be found out.
+    pub(crate) known: Option<KnownKey>,
     pub(crate) status: Option<String>,
     pub(crate) status_at: Mono,
     pub(crate) slots: Option<BTreeSet<String>>,
+    /// The slots that the members of the present view need; none: to be found out.
+    pub(crate) wanted_slots: Option<BTreeSet<String>>,
     /// When the history was published for the present timeline.
     pub(crate) history_at: Option<Mono>,
+}
+
+/// What our own key in the view was compared with, and how alike the two were.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownKey {
+    /// Our session then.
+    pub(crate) session: SessionName,
+    /// What our value was made of, beside the settings.
+    pub(crate) moving: Moving,
+    /// Whether not even a position differed.
+    pub(crate) is_equal: bool,
 }
 
 impl Memory {
@@ -179,6 +198,7 @@ impl Memory {
             now,
             started_at: now.mono,
             view: None,
+            view_had_leader: false,
             fault: None,
             rules: rules.unwrap_or_default(),
             config: settings.bootstrap_config.clone(),
@@ -293,5 +313,29 @@ impl Memory {
         }
         members.remove(self.me());
         members
+    }
+
+    /// Puts a view in the place of the last one. The members of one that had a leader are kept
+    /// when a view without one follows, and not copied before.
+    pub(crate) fn take_view(&mut self, view: ClusterView) {
+        let has_leader = view.leader.is_some();
+        self.published.wanted_slots = None;
+        let before = self.view.replace(view);
+        if self.is_own_key_other(before.as_ref()) {
+            self.published.known = None;
+        }
+        if has_leader {
+            self.old_members.clear();
+        } else if let Some(before) = before.filter(|_| self.view_had_leader) {
+            self.old_members = before.members;
+        }
+        self.view_had_leader = has_leader;
+    }
+
+    /// Whether the view shows our own key otherwise than the one before did.
+    fn is_own_key_other(&self, before: Option<&ClusterView>) -> bool {
+        let before = before.and_then(|view| view.members.get(self.me()));
+        let view = self.view.as_ref();
+        before != view.and_then(|view| view.members.get(self.me()))
     }
 }

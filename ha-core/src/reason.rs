@@ -163,6 +163,8 @@ reasons! {
     CatchingUp { holder: MemberName, replayed: Lsn } "catching-up" "not streaming from {holder} yet, replayed up to {replayed}";
     /// Checking the history against the leader's.
     CheckingDivergence { holder: MemberName } "checking-divergence" "not streaming from {holder}: comparing our history with its own";
+    /// Our data is on a later timeline than the leader's: somebody must decide.
+    NewerThanLeader { holder: MemberName, mine: Position } "newer-than-leader" "our WAL ends at {mine}, a later timeline than the one that {holder} leads: it is not removed, somebody must decide which copy is kept";
     /// Our WAL has records that the leader's history lacks.
     DivergedFromLeader { holder: MemberName, mine: Position, fork: Lsn } "diverged-from-leader" "our WAL ends at {mine}, the history of {holder} left that timeline at {fork}: copying its data anew";
     /// The leader must be a live primary before data is removed for it.

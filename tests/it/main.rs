@@ -3,6 +3,7 @@
 mod bad_input;
 mod decisions;
 mod e2e;
+mod explore;
 mod reasons;
 mod scripts;
 mod sequences;

@@ -20,6 +20,7 @@ mod checkout;
 mod child;
 mod counts;
 mod error;
+mod explore;
 mod install;
 mod place;
 mod programs;
@@ -37,6 +38,7 @@ usage: cargo xtask <command> [arguments]
   test [--fast] [filter..] every check and every test; with --fast or with
                            filters (as of cargo-nextest) only the tests
   sim [args..]             search simulated clusters for broken promises
+  sim explore [args..]     search every order of events in a small cluster
   soak [args..]            faults on real servers for a long time
   bench [name] [args..]    measure, for example `bench failover`
   setup                    install what `test` needs, and nothing else
@@ -64,6 +66,9 @@ fn run(command: &str, rest: &[OsString]) -> Result<u8, Error> {
     match command {
         "demo" => programs::demo(rest),
         "test" => test::test(rest),
+        "sim" if rest.first().is_some_and(|word| word == explore::WORD) => {
+            explore::explore(&rest[1..])
+        }
         "sim" => programs::sim(rest),
         "soak" => programs::measure("soak", rest),
         "bench" => programs::measure("bench", rest),

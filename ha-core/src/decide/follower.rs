@@ -24,6 +24,7 @@ pub fn running(server: Server, leader: Leader, link: Link) -> Option<Choice> {
         (Server::Standby, Leader::Primary, Link::Diverged) => {
             act(Act::Replace, Code::DivergedFromLeader)
         }
+        (Server::Standby, Leader::Primary, Link::Newer) => hold(Code::NewerThanLeader),
         (Server::Standby, Leader::Primary, Link::DivergedUnproven) => {
             hold(Code::DivergedLeaderUnproven)
         }

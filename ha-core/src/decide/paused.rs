@@ -38,6 +38,10 @@ pub fn decide(
             // Its leadership would make all others copy it and lose what they have since.
             Standing::Outdated => hold(Code::Paused),
         },
+        // A store that was wiped is told again which cluster this is, and the pause with it.
+        (Lock::Free, Server::Primary, Made::Absent | Made::Forgotten, _, _, _) => {
+            act(Act::Adopt, Code::AdoptingCluster)
+        }
         (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Astray) => {
             act(Act::Follow, Code::FollowNewLeader)
         }

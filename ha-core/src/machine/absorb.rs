@@ -32,6 +32,7 @@ impl Machine {
             Input::Settings(settings) => {
                 let name = self.memory.settings.name.clone();
                 self.memory.settings = crate::Settings { name, ..*settings };
+                self.memory.published.known = None;
             }
             Input::Progress { .. } | Input::Wake => {}
         }
@@ -61,8 +62,13 @@ impl Machine {
         memory.lease.observe(view.revision, view.leader.as_ref());
         let is_stuck = memory.rules.pause && memory.breaks(Mutant::PauseNeverEnds);
         if let Some(rules) = view.rules.as_ref().filter(|_| !is_stuck) {
-            memory.rules = rules.clone();
-            memory.config.clone_from(&view.config.value);
+            // Comparing costs less than copying, and they hardly ever change.
+            if memory.rules != *rules {
+                memory.rules = rules.clone();
+            }
+            if memory.config != view.config.value {
+                memory.config.clone_from(&view.config.value);
+            }
         }
         if matches!(view.initialize.value, Initialize::Known(_)) {
             memory.has_known_cluster = true;
@@ -74,19 +80,20 @@ impl Machine {
             Some(leader) => {
                 memory.unlocked_since = None;
                 memory.silent_rounds = 0;
-                memory.old_leader = Some(leader.name.clone());
+                if memory.old_leader.as_ref() != Some(&leader.name) {
+                    memory.old_leader = Some(leader.name.clone());
+                }
                 let now = memory.now.mono;
                 let known = memory
                     .leader_since
                     .filter(|(known, _)| *known == leader.generation);
                 memory.leader_since = known.or(Some((leader.generation, now)));
-                memory.old_members = view.members.clone();
             }
             None => {
                 memory.unlocked_since.get_or_insert(memory.now.mono);
             }
         }
-        memory.view = Some(view);
+        memory.take_view(view);
         self.note_name();
         self.note_move();
         self.forget_loss_when_harmless();
@@ -319,6 +326,8 @@ impl Machine {
         }
         if let (Some(view), Some(revision)) = (&mut memory.view, committed) {
             read::apply(view, commit, revision);
+            memory.published.known = None;
+            memory.published.wanted_slots = None;
         }
         // A leader key that lives with a session which we do not keep alive any more is worth
         // nothing; the next view shows it, and it is bound to the present session.

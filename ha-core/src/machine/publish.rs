@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::{Machine, Step};
-use crate::memory::{Memory, NameCheck};
+use crate::memory::{KnownKey, Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::plan;
 use crate::schema::{MemberValue, key, slot_name, write};
@@ -31,9 +31,9 @@ impl Machine {
         self.publish_member(step);
         if word::lock(&self.memory) == Lock::Mine
             && self.is_seen_leading()
-            && let Some(ServerView::Primary(primary)) = self.memory.server().cloned()
+            && primary(&self.memory).is_some()
         {
-            self.publish_as_leader(&primary, step);
+            self.publish_as_leader(step);
         }
     }
 
@@ -46,28 +46,41 @@ impl Machine {
 
     fn publish_member(&mut self, step: &mut Step) {
         let memory = &self.memory;
-        let Some(session) = memory.lease.session_name() else {
+        let Some(session) = memory.lease.session().map(|session| &session.name) else {
             return;
         };
         if !self.is_idle(Lane::Store) {
             return;
         }
-        let value = member_value(memory).render();
+        // Positions move all the time: they wait for the next round, the rest does not.
+        let is_due = memory.mono() >= memory.published.member_at.plus(memory.rules.loop_wait);
+        let is_repeated = is_due && memory.breaks(Mutant::PublishesInALoop);
+        let moving = Moving::of(memory);
+        let known = memory.published.known.as_ref();
+        if let Some(known) = known.filter(|known| known.session == *session) {
+            // Rendering and comparing costs more than all the rest of a step that changes nothing.
+            let is_same = known.is_equal && known.moving == moving && !is_repeated;
+            if is_same || (!is_due && known.moving.words == moving.words) {
+                return;
+            }
+        }
+        let value = member_value(memory, moving).render();
         let stored = memory
             .view
             .as_ref()
             .and_then(|view| view.members.get(memory.me()));
-        let stored = stored.filter(|member| member.session.as_ref() == Some(&session));
+        let stored = stored.filter(|member| member.session.as_ref() == Some(session));
         let stored = stored.map(|member| &member.value);
-        // Positions move all the time: they wait for the next round, the rest does not.
-        let is_due = memory.mono() >= memory.published.member_at.plus(memory.rules.loop_wait);
-        let is_repeated = is_due && memory.breaks(Mutant::PublishesInALoop);
-        if stored == Some(&value) && !is_repeated {
-            return;
-        }
-        let is_urgent =
-            stored.is_none_or(|stored| without_positions(stored) != without_positions(&value));
-        if !is_due && !is_urgent {
+        let is_equal = stored == Some(&value);
+        let is_urgent = !is_equal
+            && stored.is_none_or(|stored| without_positions(stored) != without_positions(&value));
+        let session = session.clone();
+        self.memory.published.known = (!is_urgent).then(|| KnownKey {
+            session: session.clone(),
+            moving,
+            is_equal,
+        });
+        if (is_equal && !is_repeated) || (!is_due && !is_urgent) {
             return;
         }
         let commit = Commit {
@@ -75,7 +88,7 @@ impl Machine {
             session: Some(session),
             guards: Vec::new(),
             writes: vec![StoreWrite::PutBound {
-                key: write::member_key(memory.me()),
+                key: write::member_key(self.memory.me()),
                 value: value.to_string(),
             }],
         };
@@ -83,15 +96,15 @@ impl Machine {
         self.start(Task::Commit(commit), step);
     }
 
-    fn publish_as_leader(&mut self, primary: &PrimaryView, step: &mut Step) {
+    fn publish_as_leader(&mut self, step: &mut Step) {
         if !self.memory.is_checkpointed && self.is_idle(Lane::Checkpoint) {
             self.start(Task::Checkpoint, step);
         }
-        self.keep_slots(primary, step);
+        self.keep_slots(step);
         if !self.is_idle(Lane::Store) {
             return;
         }
-        let Some(task) = self.next_record(primary) else {
+        let Some(task) = self.next_record() else {
             return;
         };
         if let Task::Commit(commit) = &task
@@ -103,8 +116,9 @@ impl Machine {
     }
 
     /// The first of the leader's records that is missing or old.
-    fn next_record(&mut self, primary: &PrimaryView) -> Option<Task> {
+    fn next_record(&mut self) -> Option<Task> {
         let memory = &self.memory;
+        let primary = primary(memory)?;
         let view = memory.current_view()?;
         if !matches!(view.initialize.value, Initialize::Known(_)) {
             return plan::adopt(memory).map(Task::Commit);
@@ -173,13 +187,30 @@ impl Machine {
 
     /// Every member has a slot on the leader; the slot of a member that went away is kept for a
     /// while, so that it finds its WAL when it comes back.
-    fn keep_slots(&mut self, primary: &PrimaryView, step: &mut Step) {
+    fn keep_slots(&mut self, step: &mut Step) {
         let now = self.memory.mono();
-        let wanted = plan::member_slots(&self.memory);
+        let found = self.memory.published.wanted_slots.take();
+        let wanted = found.unwrap_or_else(|| plan::member_slots(&self.memory));
         for slot in &wanted {
-            self.memory.slot_wanted_at.insert(slot.clone(), now);
+            match self.memory.slot_wanted_at.get_mut(slot) {
+                Some(at) => *at = now,
+                None => {
+                    self.memory.slot_wanted_at.insert(slot.clone(), now);
+                }
+            }
         }
+        let task = self.slots_task(&wanted);
+        self.memory.published.wanted_slots = Some(wanted);
+        if let Some(task) = task {
+            self.start(task, step);
+        }
+    }
+
+    /// What makes the server's slots the wanted ones, unless that was told already.
+    fn slots_task(&mut self, wanted: &BTreeSet<String>) -> Option<Task> {
+        let now = self.memory.mono();
         let life = self.memory.rules.member_slots_ttl;
+        let primary = primary(&self.memory)?;
         let dropped: BTreeSet<String> = primary
             .slots
             .keys()
@@ -193,14 +224,26 @@ impl Machine {
             .collect();
         let is_complete = wanted.iter().all(|slot| primary.slots.contains_key(slot));
         if is_complete && dropped.is_empty() {
-            return;
+            return None;
         }
         // Told once; asked again only when a look at the server still misses them.
-        if self.memory.published.slots.as_ref() == Some(&wanted) || !self.is_idle(Lane::Slots) {
-            return;
+        if self.memory.published.slots.as_ref() == Some(wanted) || !self.is_idle(Lane::Slots) {
+            return None;
         }
         self.memory.published.slots = Some(wanted.clone());
-        self.start(Task::SyncSlots { wanted, dropped }, step);
+        let wanted = wanted.clone();
+        Some(Task::SyncSlots { wanted, dropped })
+    }
+}
+
+fn primary(memory: &Memory) -> Option<&PrimaryView> {
+    match memory.server()? {
+        ServerView::Primary(primary) => Some(primary),
+        ServerView::Standby(_)
+        | ServerView::Down { .. }
+        | ServerView::Starting
+        | ServerView::Stopping
+        | ServerView::Unresponsive => None,
     }
 }
 
@@ -223,40 +266,90 @@ fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
     }
 }
 
+/// What may change in a member's value from step to step: all of it that the settings do not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moving {
+    words: Words,
+    positions: Positions,
+}
+
+/// What is told at once when it changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Words {
+    state: &'static str,
+    role: &'static str,
+    is_paused: bool,
+    checkpoint_after_promote: Option<bool>,
+    timeline: Option<u32>,
+    replication_state: Option<&'static str>,
+}
+
+/// What moves all the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Positions {
+    xlog_location: Option<u64>,
+    receive_lsn: Option<u64>,
+    replay_lsn: Option<u64>,
+}
+
+impl Moving {
+    fn of(memory: &Memory) -> Self {
+        let (state, role) = words(memory);
+        let mut words = Words {
+            state,
+            role,
+            is_paused: memory.rules.pause,
+            ..Words::default()
+        };
+        let mut positions = Positions::default();
+        match memory.server() {
+            Some(ServerView::Primary(primary)) => {
+                positions.xlog_location = Some(primary.position.lsn.0);
+                words.timeline = Some(primary.position.timeline.0);
+                words.checkpoint_after_promote = (!memory.is_checkpointed).then_some(false);
+            }
+            Some(ServerView::Standby(standby)) => {
+                let known = |lsn: Lsn| Some(lsn.0).filter(|lsn| *lsn > 0);
+                positions.xlog_location = Some(standby.position().lsn.0);
+                positions.receive_lsn = known(standby.received);
+                positions.replay_lsn = known(standby.replayed);
+                words.timeline = Some(standby.timeline.0).filter(|timeline| *timeline > 0);
+                words.replication_state = standby.is_streaming.then_some("streaming");
+            }
+            Some(
+                ServerView::Down { .. }
+                | ServerView::Starting
+                | ServerView::Stopping
+                | ServerView::Unresponsive,
+            )
+            | None => {}
+        }
+        Self { words, positions }
+    }
+}
+
 /// What this member says about itself.
-pub(crate) fn member_value(memory: &Memory) -> MemberValue {
+fn member_value(memory: &Memory, moving: Moving) -> MemberValue {
     let settings = &memory.settings;
-    let mut value = MemberValue::new(
+    let (words, positions) = (moving.words, moving.positions);
+    let about = MemberValue::new(
         settings.conn_url.clone(),
         settings.api_url.clone(),
         memory.boot.instance.clone(),
         &settings.tags,
     );
-    (value.state, value.role) = words(memory);
-    value.pause = memory.rules.pause.then_some(true);
-    match memory.server() {
-        Some(ServerView::Primary(primary)) => {
-            value.xlog_location = Some(primary.position.lsn.0);
-            value.timeline = Some(primary.position.timeline.0);
-            value.checkpoint_after_promote = (!memory.is_checkpointed).then_some(false);
-        }
-        Some(ServerView::Standby(standby)) => {
-            let known = |lsn: Lsn| Some(lsn.0).filter(|lsn| *lsn > 0);
-            value.xlog_location = Some(standby.position().lsn.0);
-            value.receive_lsn = known(standby.received);
-            value.replay_lsn = known(standby.replayed);
-            value.timeline = Some(standby.timeline.0).filter(|timeline| *timeline > 0);
-            value.replication_state = standby.is_streaming.then_some("streaming");
-        }
-        Some(
-            ServerView::Down { .. }
-            | ServerView::Starting
-            | ServerView::Stopping
-            | ServerView::Unresponsive,
-        )
-        | None => {}
+    MemberValue {
+        state: words.state,
+        role: words.role,
+        pause: words.is_paused.then_some(true),
+        checkpoint_after_promote: words.checkpoint_after_promote,
+        timeline: words.timeline,
+        replication_state: words.replication_state,
+        xlog_location: positions.xlog_location,
+        receive_lsn: positions.receive_lsn,
+        replay_lsn: positions.replay_lsn,
+        ..about
     }
-    value
 }
 
 /// The state and role words that other tools know.

@@ -42,7 +42,7 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
     match relation(memory, standby) {
         None => Link::Suspect,
         Some(Relation::Ancestor | Relation::Unknown) => Link::Quiet,
-        Some(Relation::Diverged { .. }) => diverged(memory),
+        Some(Relation::Diverged { .. }) => diverged(memory, standby),
     }
 }
 
@@ -63,11 +63,20 @@ fn astray(memory: &Memory, standby: &StandbyView) -> Link {
         None => Link::Suspect,
         Some(Relation::Ancestor) => Link::Astray,
         Some(Relation::Unknown) => Link::Quiet,
-        Some(Relation::Diverged { .. }) => diverged(memory),
+        Some(Relation::Diverged { .. }) => diverged(memory, standby),
     }
 }
 
-fn diverged(memory: &Memory) -> Link {
+fn diverged(memory: &Memory, standby: &StandbyView) -> Link {
+    let theirs = memory
+        .identity
+        .as_ref()
+        .map(|check| check.identity.position.timeline);
+    // Numbers are reserved in the store and only grow: a leader on an earlier timeline leads because
+    // the store was put back. What was written since may be here alone.
+    if theirs.is_some_and(|theirs| standby.timeline > theirs) {
+        return Link::Newer;
+    }
     // A walreceiver that was just told a new upstream needs a moment: data is not given up for a
     // standby that is about to stream.
     if quiet_for(memory) < STEADY {

@@ -188,6 +188,8 @@ words! {
         Diverged,
         /// Our data has diverged, the leader is not proven.
         DivergedUnproven,
+        /// Our data has diverged, and is on a later timeline than the leader's.
+        Newer,
     }
     /// Whether a running primary may be the cluster's latest.
     Standing {

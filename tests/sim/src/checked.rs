@@ -77,25 +77,40 @@ impl Checked {
     /// One step, with all checks.
     pub fn step(&mut self, now: Now, input: Input) -> Step {
         self.steps += 1;
-        let is_compared = self.steps.is_multiple_of(self.twin_every);
-        let twin = is_compared.then(|| self.machine.clone());
-        let step = self.machine.step(now, input.clone());
-        let is_end = |output: &Output| matches!(output, Output::Quit(_));
+        let ended = match &input {
+            Input::Done { op, .. } => Some(*op),
+            Input::Cluster(_)
+            | Input::Local(_)
+            | Input::Progress { .. }
+            | Input::Operator { .. }
+            | Input::Settings(_)
+            | Input::Wake => None,
+        };
+        let step = if self.steps.is_multiple_of(self.twin_every) {
+            self.step_beside_a_twin(now, input)
+        } else {
+            self.machine.step(now, input)
+        };
         self.has_quit |= step.outputs.iter().any(is_end);
-        if let Some(mut twin) = twin {
-            self.expect(twin.step(now, input.clone()) == step, || {
-                "equal machines gave unequal steps".to_owned()
-            });
-            self.check_repeat(now, &input, &step);
-        }
-        if let Input::Done { op, .. } = &input {
-            self.running.remove(op);
-            self.pushed_out.remove(op);
+        if let Some(op) = ended {
+            self.running.remove(&op);
+            self.pushed_out.remove(&op);
         }
         for output in &step.outputs {
             self.check_output(now, output);
         }
         self.check_wake(now, &step);
+        step
+    }
+
+    /// The step that is compared: with a machine that was equal, and with itself repeated.
+    fn step_beside_a_twin(&mut self, now: Now, input: Input) -> Step {
+        let mut twin = self.machine.clone();
+        let step = self.machine.step(now, input.clone());
+        self.expect(twin.step(now, input.clone()) == step, || {
+            "equal machines gave unequal steps".to_owned()
+        });
+        self.check_repeat(now, input, &step);
         step
     }
 
@@ -106,12 +121,12 @@ impl Checked {
     }
 
     /// A view that is seen twice changes nothing the second time.
-    fn check_repeat(&mut self, now: Now, input: &Input, step: &Step) {
+    fn check_repeat(&mut self, now: Now, input: Input, step: &Step) {
         let is_view = matches!(input, Input::Cluster(_) | Input::Local(_) | Input::Wake);
-        if !is_view || self.has_quit {
+        if !is_view || self.has_quit || step.outputs.iter().any(is_end) {
             return;
         }
-        let mut again = self.machine.clone().step(now, input.clone());
+        let mut again = self.machine.clone().step(now, input);
         // A task that the first step started is what the second one waits for.
         again.outputs.retain(|output| !tells_of_a_task(output));
         self.expect(again.outputs.is_empty(), || {
@@ -211,6 +226,10 @@ impl Checked {
             )
         });
     }
+}
+
+fn is_end(output: &Output) -> bool {
+    matches!(output, Output::Quit(_))
 }
 
 fn tells_of_a_task(output: &Output) -> bool {

@@ -97,8 +97,12 @@ impl Invariants {
     /// the first that does not hold.
     pub fn check(&mut self, world: &mut World) -> Option<Broken> {
         if !world.facts.is_empty() {
-            let facts = world.take_facts();
-            if let Err(broken) = self.take_all(&facts, world) {
+            let mut facts = world.take_facts();
+            let verdict = self.take_all(&facts, world);
+            // Nearly every event tells some: the room for them is used again.
+            facts.clear();
+            world.facts = facts;
+            if let Err(broken) = verdict {
                 return Some(broken);
             }
         }

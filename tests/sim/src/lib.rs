@@ -6,6 +6,7 @@
 
 pub mod chance;
 pub mod checked;
+pub mod explore;
 pub mod fact;
 pub mod fault;
 pub mod format;

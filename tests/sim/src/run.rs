@@ -145,7 +145,8 @@ impl Run {
             return;
         }
         if !self.pass_until(limit, converged) {
-            if self.violation.is_none() {
+            // What kept it may have come to light only now.
+            if self.violation.is_none() && self.invariants.can_converge(&self.world) {
                 let text = crate::invariant::what_is_missing(&self.world);
                 self.violate("converges", text);
             }

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use herdsman_ha_core::schema::key;
 use herdsman_ha_core::{ControlState, Lsn, Purpose};
-use serde_json::Value;
 
 use super::explained::Explained;
 use super::remarks::Remarks;
@@ -108,13 +107,9 @@ pub(super) fn handed_over(
     let Some(wal) = server.wal() else {
         return Ok(());
     };
-    let text = world.store.value(key::FAILOVER).unwrap_or_default();
-    let request: Value = serde_json::from_str(text).unwrap_or_default();
-    // A request that was changed on the way may name the one that hands over.
-    let wanted = request["member"].as_str().filter(|wanted| *wanted != name);
-    let mut heirs = world.hosts.iter().filter(|host| {
-        host.node != node && wanted.is_none_or(|wanted| wanted == host.name.as_str())
-    });
+    // Whoever the request names by now: it may have been changed on the way, and a member that has
+    // less than another one does not take over.
+    let mut heirs = world.hosts.iter().filter(|host| host.node != node);
     let has_everything = heirs.any(|host| {
         let theirs = host.server.wal();
         theirs.is_some_and(|theirs| world.tree.contains(theirs, wal))
@@ -126,10 +121,9 @@ pub(super) fn handed_over(
         remarks.add("handed-over-to-a-lost-disk", world.now);
         Ok(())
     } else {
-        let whom = wanted.unwrap_or("anybody");
         broken(
             NAME,
-            format!("{node} handed over to {whom}, and nobody of these has its WAL up to its end"),
+            format!("{node} handed over, and nobody has its WAL up to its end"),
         )
     }
 }

@@ -16,6 +16,7 @@
 //! | `nobody-may-lead` | all data is with members that must not lead |
 //! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
+//! | `newer-than-leader` | a store that was put back is led from an earlier timeline; the later copy is kept |
 //! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
 
 use herdsman_ha_core::schema::key;
@@ -29,7 +30,7 @@ use crate::world::{Host, World};
 
 /// Why the world need not converge, as the name of a remark.
 pub(super) fn obstacle(world: &World) -> Option<&'static str> {
-    if is_synchronous(world) {
+    if world.options.is_synchronous || is_synchronous(world) {
         return Some("cannot-converge-synchronous-mode");
     }
     let with_data = || {
@@ -86,6 +87,9 @@ fn leadership(world: &World) -> Option<&'static str> {
             (None, None) => return Some("cannot-converge-leader-without-data"),
             // Its data is enough as long as it leads, which it may cease to do.
             (Some(files), _) if world.host(node).server.is_primary() => {
+                if is_left_behind(world, files) {
+                    return Some("cannot-converge-newer-than-leader");
+                }
                 return recycled(world, &[(node, files)]);
             }
             (Some(_) | None, _) => {}
@@ -101,7 +105,8 @@ fn leadership(world: &World) -> Option<&'static str> {
         return Some("cannot-converge-nobody-may-lead");
     }
     let published = published(world);
-    let is_near = |files: &Files| published.bytes_after(files.wal.end).0 <= world.lag_limit();
+    let is_near =
+        |files: &Files| published.bytes_after(shared(world, files)).0 <= world.lag_limit();
     let fit: Vec<(Node, &Files)> = willing.into_iter().filter(|(_, it)| is_near(it)).collect();
     if fit.is_empty() {
         let files = world.hosts.iter().filter_map(|host| host.server.files());
@@ -113,6 +118,32 @@ fn leadership(world: &World) -> Option<&'static str> {
         });
     }
     recycled(world, &fit)
+}
+
+/// Whether some member is on a later timeline than this primary.
+fn is_left_behind(world: &World, leader: &Files) -> bool {
+    let timeline = world.tree.timeline(leader.wal);
+    let mut files = world.hosts.iter().filter_map(|host| host.server.files());
+    files.any(|files| world.tree.timeline(files.wal) > timeline)
+}
+
+/// Up to where a copy counts: on a timeline that the cluster has left, up to its end there; on one
+/// that the cluster never heard of, for nothing.
+fn shared(world: &World, files: &Files) -> Lsn {
+    let text = world.store.value(key::HISTORY).unwrap_or_default();
+    let history: Value = serde_json::from_str(text).unwrap_or_default();
+    let lines = history.as_array().map(Vec::as_slice).unwrap_or_default();
+    let timeline = u64::from(world.tree.timeline(files.wal).0);
+    let last = lines.last().and_then(|line| line[0].as_u64());
+    if last.is_none_or(|last| timeline > last) {
+        return files.wal.end;
+    }
+    let ended = lines.iter().find(|line| {
+        let is_filler = line[2] == "no leadership used this number";
+        line[0].as_u64() == Some(timeline) && !is_filler
+    });
+    let switch = ended.and_then(|line| line[1].as_u64()).unwrap_or(0);
+    files.wal.end.min(Lsn(switch))
 }
 
 /// Whether a member that could lead has removed what another one needs to follow it.

@@ -121,7 +121,9 @@ impl World {
 
     /// A watch notices that the store's history went backwards.
     fn store_was_replaced(&mut self, node: crate::ids::Node) {
-        if self.host(node).agent.is_some() {
+        if let Some(agent) = &mut self.host_mut(node).agent {
+            // Its revisions say nothing about what was sent before.
+            agent.watch.sent = 0;
             self.feed(
                 node,
                 herdsman_ha_core::Input::Cluster(Err(herdsman_ha_core::Fault::StoreReplaced)),

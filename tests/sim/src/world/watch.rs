@@ -130,8 +130,9 @@ impl World {
             return;
         }
         if sees_store && agent.watch.broken == 0 {
-            // The connection held through it: what was missed arrives now.
+            // The connection held through it: what was missed, or dropped on its way, arrives now.
             agent.watch.state = WatchState::Live;
+            agent.watch.sent = 0;
             self.send_view(node);
             return;
         }

@@ -1,0 +1,67 @@
+//! Machines that break a rule are found out, each within its bounds and by its promise.
+
+use herdsman_ha_core::Mutant;
+
+use super::super::promise::{FENCED, RELEASE, ROW};
+use super::*;
+
+/// In any order, without delays.
+fn any_order(kind: Kind) -> Bounds {
+    Bounds {
+        kinds: vec![kind],
+        states: 100_000,
+        ..Bounds::default()
+    }
+}
+
+/// Time may pass once while something waits, and one thing may come out of its usual order.
+fn with_a_delay(kind: Kind) -> Bounds {
+    Bounds {
+        delays: Some(1),
+        swaps: Some(1),
+        ..any_order(kind)
+    }
+}
+
+#[test]
+fn a_machine_that_breaks_a_rule_is_found_out() {
+    let table = [
+        (Mutant::NoLeaseMargin, any_order(Kind::Freeze), FENCED),
+        (Mutant::LeaseMarginAdded, any_order(Kind::Cut), FENCED),
+        (Mutant::UnknownRenewalCounts, any_order(Kind::Cut), FENCED),
+        (Mutant::NoDeadline, any_order(Kind::Cut), FENCED),
+        (Mutant::NoKill, with_a_delay(Kind::Freeze), FENCED),
+        (Mutant::WakeForgetsFence, with_a_delay(Kind::Freeze), FENCED),
+        (
+            Mutant::RenewalCountsFromTheAnswer,
+            with_a_delay(Kind::Freeze),
+            FENCED,
+        ),
+        (Mutant::ReleaseBeforeProof, any_order(Kind::Server), RELEASE),
+        (Mutant::PeerAheadIgnored, any_order(Kind::Agent), ROW),
+    ];
+    for (mutant, bounds, promise) in table {
+        let name = mutant.name();
+        let bounds = Bounds {
+            mutant: Some(mutant),
+            ..bounds
+        };
+        let report = explore(&bounds, |_| ()).expect("it begins healthy");
+        let found = report
+            .found
+            .unwrap_or_else(|| panic!("{name} was not found"));
+        assert_eq!(found.broken.promise, promise, "{name}: {found}");
+        println!(
+            "{name}: {} steps, {} states",
+            found.path.len(),
+            report.states
+        );
+        let sound = Bounds {
+            mutant: None,
+            states: report.states,
+            ..bounds
+        };
+        let report = explore(&sound, |_| ()).expect("it begins healthy");
+        assert!(report.found.is_none(), "without {name}: {:?}", report.found);
+    }
+}
