@@ -62,6 +62,8 @@ pub(super) struct Tenure {
     ended: Option<Ended>,
     /// An operator chose this leader, whatever it has.
     pub(super) is_by_hand: bool,
+    /// A tool wrote the leader key for it, or the one that it took up.
+    is_by_tool: bool,
     /// The place that was published when it took over; none: nothing was.
     pub(super) published: Option<Wal>,
 }
@@ -212,6 +214,11 @@ impl Truth {
             Writer::Expiry | Writer::Close | Writer::Tool => None,
         };
         let owner = session.and_then(|session| world.store.owner(session));
+        if owner.is_some_and(|node| self.tenures[node.index()].is_by_tool) {
+            // Whoever a tool lets lead may be on a line that the cluster has left.
+            self.published = None;
+            return;
+        }
         let leader = || world.node_named(world.store.leader()?.0);
         let wal = owner
             .or_else(leader)
@@ -261,6 +268,7 @@ impl Truth {
             ended: None,
             // A restarted agent goes on with the leadership that it finds.
             is_by_hand: is_by_hand || (before.ended.is_none() && before.is_by_hand),
+            is_by_tool: is_by_hand,
             published: self.published,
         };
     }
