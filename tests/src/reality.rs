@@ -7,6 +7,7 @@
 mod client;
 mod postgres;
 mod relay;
+mod restart;
 
 pub use client::{Sql, Told};
 pub use postgres::PgServer;
