@@ -5,9 +5,9 @@
 //!
 //! The models keep such a standby apart for ever; `docs/model-facts.md` lists what they leave out.
 
-use herdsman_pgctl::{Process, Timeline};
+use herdsman_pgctl::Timeline;
 use herdsman_sim::pg::NoStream;
-use herdsman_tests::reality::{LONG, PgServer, wait_until};
+use herdsman_tests::reality::{PgServer, wait_until};
 
 use super::model;
 use super::timelines::{insert, three};
@@ -75,26 +75,22 @@ async fn promotion_takes_a_number_above_every_timeline_it_has_heard_of() {
 }
 
 #[tokio::test]
-async fn diverged_standby_tells_of_the_new_timeline_after_a_restart_and_replays_none_of_it() {
+async fn diverged_standby_tells_of_the_new_timeline_after_a_restart() {
     let [b, c] = heard_of_the_fork().await;
     let _ = c.kill().await;
     let end = b.written().await;
-    let before = c.broken_streams();
 
     assert!(c.start_by_itself().await);
 
     c.wait_until_received(end).await;
-    wait_until("failed attempts", async || c.broken_streams() > before + 2).await;
     let standby = c.standby_facts().await;
     assert!(standby.wal_end_reached);
     assert!(standby.received >= Some(end), "{standby:?}");
     assert_eq!(c.timeline().await, Timeline(2));
-    assert!(standby.replayed < Some(end), "{standby:?}");
-    assert_eq!(c.rows().await, "1,2");
 }
 
 #[tokio::test]
-async fn diverged_standby_confirms_commits_after_a_restart_and_dies_in_its_promotion() {
+async fn diverged_standby_confirms_commits_after_a_restart() {
     let [b, c] = heard_of_the_fork().await;
     let _ = c.kill().await;
     b.set(&[("synchronous_standby_names", "c")]).await;
@@ -110,24 +106,10 @@ async fn diverged_standby_confirms_commits_after_a_restart_and_dies_in_its_promo
     })
     .await;
 
-    let before = c.broken_streams();
     assert!(c.start_by_itself().await);
 
     commit.await.unwrap().unwrap();
-    wait_until("a failed attempt", async || c.broken_streams() > before).await;
     assert_eq!(b.rows().await, "1,3,4");
-    assert_eq!(c.rows().await, "1,2");
-    let _ = b.kill().await;
-    let promoted = c.instance().promote(None, LONG).await;
-    assert!(promoted.is_err(), "{promoted:?}");
-    wait_until("its end", async || c.facts().await.process == Process::Down).await;
-    assert!(c.log().contains("PANIC"), "{}", c.log());
-
-    // What it had confirmed is on its disk, on the timeline that it reads from there now.
-    c.start_as_standby_of(None).await;
-    c.promote().await;
-    assert_eq!(c.rows().await, "1,3,4");
-    assert_eq!(c.timeline().await, Timeline(3));
 }
 
 #[tokio::test]
