@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::applying::Applying;
 use crate::clock::{Alarm, Clock};
 use crate::error::Error;
 use crate::execute::Executor;
@@ -71,6 +72,7 @@ pub(crate) struct Driver {
     settings: Arc<Settings>,
     /// The configuration of the store that the server was last told.
     pub(crate) applied_config: Option<Value>,
+    applying: Applying,
 }
 
 impl Driver {
@@ -89,6 +91,7 @@ impl Driver {
         );
         let publisher = Publisher::new(writer, &executor.settings);
         let settings = Arc::new(executor.settings.clone());
+        let applying = Applying::start(executor.instance.clone(), looking.clone());
         Self {
             machine,
             executor,
@@ -103,6 +106,7 @@ impl Driver {
             last_request: 0,
             settings,
             applied_config: None,
+            applying,
         }
     }
 
@@ -141,6 +145,9 @@ impl Driver {
             Event::Ended { op, outcome, local } => {
                 if let Some(running) = self.running.remove(&op) {
                     self.publisher.count_end(running.name, &outcome);
+                    if running.lane == Lane::Server {
+                        self.applying.again();
+                    }
                 }
                 let local = local.map(Input::Local);
                 local
@@ -305,14 +312,8 @@ impl Driver {
             return;
         };
         self.applied_config = Some(config.clone());
-        let instance = self.executor.instance.clone();
-        let settings = Arc::clone(&self.settings);
-        let config = config.clone();
-        tokio::spawn(async move {
-            if let Err(error) = member::apply(&settings, &config, &instance).await {
-                tracing::warn!(%error, "the cluster's configuration is not applied");
-            }
-        });
+        self.applying
+            .wish(Arc::clone(&self.settings), config.clone());
         let call = status.rules.call_limit();
         self.executor.store.set_limits(member::store_limits(call));
     }

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod applying;
 mod clock;
 mod driver;
 mod error;

@@ -37,11 +37,9 @@ pub(crate) fn instance(settings: &Settings, log_file: Option<PathBuf>) -> pgctl:
     let dynamic = first_config(settings);
     let effective = EffectivePostgres::new(settings, &dynamic);
     let postgresql = &settings.postgresql;
-    let mut options = pgctl::InstanceOptions::new(
-        settings.name.clone(),
-        postgresql.data_dir.clone(),
-        config(settings, &dynamic, &effective),
-    );
+    let (config, _) = config(settings, &dynamic);
+    let mut options =
+        pgctl::InstanceOptions::new(settings.name.clone(), postgresql.data_dir.clone(), config);
     options.config_dir = Some(postgresql.config_dir.clone());
     options
         .config_base_name
@@ -63,7 +61,13 @@ fn first_config(settings: &Settings) -> Value {
         .map_or_else(|| json!({}), |bootstrap| bootstrap.dcs.clone())
 }
 
-fn config(settings: &Settings, dynamic: &Value, effective: &EffectivePostgres) -> pgctl::Config {
+/// How the server shall be set up by the member's file and the cluster's configuration, and what
+/// of them is not in force.
+pub(crate) fn config(settings: &Settings, dynamic: &Value) -> (pgctl::Config, Vec<String>) {
+    let effective = EffectivePostgres::new(settings, dynamic);
+    let parameters = effective_parameters(settings, dynamic, NEWEST_RULES);
+    let warnings = effective.warnings.iter().chain(&parameters.warnings);
+    let warnings = warnings.map(ToString::to_string).collect();
     let postgresql = &settings.postgresql;
     let listen: pgctl::Listen = match postgresql.listen.to_string().parse() {
         Ok(listen) => listen,
@@ -87,7 +91,7 @@ fn config(settings: &Settings, dynamic: &Value, effective: &EffectivePostgres) -
     config.database.clone_from(&effective.database);
     config.use_unix_socket = effective.use_unix_socket;
     config.rewind = authentication.rewind.as_ref().map(credentials);
-    config.parameters = effective_parameters(settings, dynamic, NEWEST_RULES).values;
+    config.parameters = parameters.values;
     config.pg_hba.clone_from(&effective.pg_hba);
     config.pg_ident.clone_from(&effective.pg_ident);
     config.recovery_conf = effective
@@ -104,7 +108,7 @@ fn config(settings: &Settings, dynamic: &Value, effective: &EffectivePostgres) -
         .map(tool_option)
         .collect();
     config.basebackup = effective.basebackup.iter().map(tool_option).collect();
-    config
+    (config, warnings)
 }
 
 /// A standby whose leader goes away sleeps for `wal_retrieve_retry_interval` before it tries the
@@ -153,35 +157,6 @@ fn tool_option(option: &CommandOption) -> pgctl::ToolOption {
         Some(value) => pgctl::ToolOption::with_value(option.name.clone(), value.clone()),
         None => pgctl::ToolOption::flag(option.name.clone()),
     }
-}
-
-/// Makes the instance follow a configuration of the store; a running server is told.
-pub(crate) async fn apply(
-    settings: &Settings,
-    dynamic: &Value,
-    instance: &pgctl::Instance,
-) -> pgctl::Result<()> {
-    let effective = EffectivePostgres::new(settings, dynamic);
-    for warning in &effective.warnings {
-        tracing::warn!("{warning}");
-    }
-    let wanted = config(settings, dynamic, &effective);
-    if *instance.config() == wanted {
-        return Ok(());
-    }
-    instance.set_config(wanted);
-    let is_cluster = matches!(
-        instance.facts().await,
-        pgctl::Facts {
-            data: pgctl::DataDirectory::Cluster(_),
-            server: Some(_),
-            ..
-        }
-    );
-    if is_cluster && instance.write_config().await?.any() {
-        instance.reload().await?;
-    }
-    Ok(())
 }
 
 /// How long calls to the store may take, and how long one server of it is waited for.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use herdsman_dcs as dcs;
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{
-    ClusterView, ControlState, ControlView, DataView, Fault, LocalView, Lsn, Mono, Position,
-    PrimaryView, Revision, ServerView, StandbyView, SystemId, Timeline,
+    About, ClusterView, ControlState, ControlView, DataView, Fault, LocalView, Lsn, Mono, Position,
+    PrimaryView, Revision, ServerView, StandbyView, SystemId, Timeline, ValueChange, Wall,
 };
 use herdsman_pgctl as pgctl;
 
@@ -71,6 +71,22 @@ pub(crate) fn local(seen_at: Mono, facts: &pgctl::Facts) -> LocalView {
         seen_at,
         data: data(&facts.data),
         server: server(facts),
+        about: facts.server.as_ref().map(about),
+    }
+}
+
+fn about(server: &pgctl::Server) -> About {
+    let change = |pending: &pgctl::PendingRestart| {
+        let change = ValueChange {
+            old_value: pending.old_value.clone(),
+            new_value: pending.new_value.clone(),
+        };
+        (pending.name.clone(), change)
+    };
+    About {
+        version: server.version.number(),
+        started_at: Wall(server.postmaster_start_millis),
+        pending_restart: server.pending_restart.iter().map(change).collect(),
     }
 }
 

@@ -58,7 +58,6 @@ impl Publisher {
         let server = facts.and_then(|facts| facts.server.as_ref());
         self.writer.publish(Snapshot {
             server: server.map(server_facts),
-            pending_restart: server.is_some_and(|server| !server.pending_restart.is_empty()),
             store_seen: self.store_seen,
             taken_at: now.mono,
             counters: self.counters.clone(),
@@ -78,7 +77,6 @@ pub(crate) fn first_snapshot(
         status,
         server: None,
         scope: scope.to_owned(),
-        pending_restart: false,
         is_watchdog_required,
         store_seen: None,
         taken_at,

@@ -30,6 +30,7 @@
 //!     seen_at: Mono(2),
 //!     data: DataView::Empty,
 //!     server: ServerView::Down { orphans: false },
+//!     about: None,
 //! };
 //! let step = machine.step(now(3), Input::Local(local));
 //! let Some(Output::Decided(decision)) = step.outputs.first() else { panic!("a decision") };
@@ -99,7 +100,8 @@ pub use value::{
     SessionName, SystemId, Timeline,
 };
 pub use view::{
-    ClusterView, ControlState, ControlView, DataView, Fault, HistoryLine, Initialize, Keyed,
+    About, ClusterView, ControlState, ControlView, DataView, Fault, HistoryLine, Initialize, Keyed,
     LeaderKey, LeadershipRecord, LocalView, MemberView, MoveRequest, PeerAnswer, PeerReport,
     PeerServer, PrimaryView, ServerIdentity, ServerView, StandbyView, StatusKey, SyncKey,
+    ValueChange,
 };

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::config::Rules;
 use crate::tags::Tags;
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use crate::value::{
     Generation, InstanceId, Lsn, MemberName, Position, Revision, SessionName, SystemId, Timeline,
 };
@@ -238,6 +238,37 @@ pub struct LocalView {
     pub data: DataView,
     /// What runs.
     pub server: ServerView,
+    /// What a server that answers says of itself. No rule of safety rests on it.
+    #[serde(default)]
+    pub about: Option<About>,
+}
+
+/// What a running server says of itself: operators ask by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Its version as one number, such as 160004.
+    pub version: u32,
+    /// When its postmaster started.
+    pub started_at: Wall,
+    /// Settings that a restart would change, by their names.
+    pub pending_restart: BTreeMap<String, ValueChange>,
+}
+
+impl About {
+    /// Whether a setting waits for a restart.
+    #[must_use]
+    pub fn is_restart_pending(&self) -> bool {
+        !self.pending_restart.is_empty()
+    }
+}
+
+/// What a restart would make of a setting; empty where there is no value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueChange {
+    /// The value in force, as PostgreSQL shows it.
+    pub old_value: String,
+    /// The value after a restart, written in the same way.
+    pub new_value: String,
 }
 
 /// The data directory.

@@ -5,6 +5,7 @@
 
 mod auto_conf;
 mod files;
+mod guc;
 mod parameters;
 mod pgpass;
 mod render;
@@ -20,7 +21,8 @@ use crate::standby::Recovery;
 use crate::version::Version;
 
 pub(crate) use files::{file_mode, sync_folder_of, write_atomically};
-pub(crate) use parameters::{Parameters, managed_names, pending_restart};
+pub(crate) use guc::Kind;
+pub(crate) use parameters::{Found, Parameters, managed_names, pending_restart};
 
 /// Which files [`Instance::write_config`] had to change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

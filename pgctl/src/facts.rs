@@ -233,8 +233,8 @@ pub enum SlotKind {
 pub struct PendingRestart {
     /// The parameter.
     pub name: String,
-    /// The value in force.
-    pub current: String,
-    /// The value of our configuration, if it names one.
-    pub wanted: Option<String>,
+    /// The value in force, as `SHOW` writes it.
+    pub old_value: String,
+    /// The value after a restart, written in the same way; empty for none.
+    pub new_value: String,
 }

@@ -152,7 +152,6 @@ fn member(name: &str) -> Snapshot {
         status: Arc::new(status),
         server: None,
         scope: "demo".to_owned(),
-        pending_restart: false,
         is_watchdog_required: false,
         store_seen: Some(now),
         taken_at: NOW,
@@ -177,6 +176,7 @@ fn local(server: ServerView, state: ControlState) -> LocalView {
             checkpoint: Position::default(),
         }),
         server,
+        about: None,
     }
 }
 

@@ -31,7 +31,6 @@
 //!     status: Arc::new(machine.status()),
 //!     server: None,
 //!     scope: "demo".to_owned(),
-//!     pending_restart: false,
 //!     is_watchdog_required: false,
 //!     store_seen: None,
 //!     taken_at: Mono::default(),

@@ -157,7 +157,7 @@ fn cluster(page: &mut Page, node: &Node<'_>) {
     page.gauge(
         "patroni_pending_restart",
         help,
-        flag(node.snapshot.pending_restart),
+        flag(!node.pending_restart().is_empty()),
     );
     let help = "1 if the cluster is paused, 0 otherwise.";
     page.gauge("patroni_is_paused", help, flag(node.is_paused()));

@@ -4,11 +4,11 @@
 //! cannot contradict each other. Positions are told only while the server answers and no task
 //! takes it apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use herdsman_ha_core::{
     ClusterView, DataView, Lsn, MemberName, Mono, PrimaryView, ServerView, StandbyView, Status,
-    SynchronousMode, SystemId, Timeline,
+    SynchronousMode, SystemId, Timeline, ValueChange,
 };
 
 use crate::snapshot::{ServerFacts, Snapshot};
@@ -82,6 +82,14 @@ impl<'a> Node<'a> {
             Running::Primary(_) | Running::Standby(_) => self.snapshot.server.as_ref(),
             Running::No => None,
         }
+    }
+
+    /// Settings that wait for a restart of the server.
+    pub(crate) fn pending_restart(&self) -> &'a BTreeMap<String, ValueChange> {
+        static NOTHING: BTreeMap<String, ValueChange> = BTreeMap::new();
+        let local = self.status().local.as_ref();
+        let about = local.and_then(|local| local.about.as_ref());
+        about.map_or(&NOTHING, |about| &about.pending_restart)
     }
 
     pub(crate) fn standby(&self) -> Option<&'a StandbyView> {

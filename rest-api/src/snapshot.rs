@@ -23,8 +23,6 @@ pub struct Snapshot {
     pub server: Option<ServerFacts>,
     /// The cluster's name.
     pub scope: String,
-    /// Whether a setting waits for a restart of the server.
-    pub pending_restart: bool,
     /// Whether the settings demand a watchdog. None is served, so such a member never leads and
     /// says that its watchdog failed.
     pub is_watchdog_required: bool,

@@ -14,6 +14,7 @@ mod etcd_lost;
 mod host;
 mod identity;
 mod leaving;
+mod parameters;
 mod pause;
 mod reality;
 mod secrets;

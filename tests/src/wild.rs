@@ -231,6 +231,7 @@ impl Run {
             seen_at: self.now.minus(self.chance.millis(0, 50)),
             data,
             server,
+            about: None,
         }
     }
 

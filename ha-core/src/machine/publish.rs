@@ -4,7 +4,7 @@
 //! overwrites nothing.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -20,7 +20,9 @@ use crate::situation::{self as word, Lock};
 use crate::task::{Commit, KeyState, Lane, Purpose, StoreGuard, StoreWrite, Task};
 use crate::time::Mono;
 use crate::value::{Lsn, Timeline};
-use crate::view::{ControlState, DataView, Initialize, PrimaryView, ServerView, StatusKey};
+use crate::view::{
+    ControlState, DataView, Initialize, PrimaryView, ServerView, StatusKey, ValueChange,
+};
 
 impl Machine {
     pub(super) fn publish(&mut self, step: &mut Step) {
@@ -64,7 +66,7 @@ impl Machine {
                 return;
             }
         }
-        let value = member_value(memory, moving).render();
+        let value = member_value(memory, moving.clone()).render();
         let stored = memory
             .view
             .as_ref()
@@ -248,7 +250,7 @@ fn primary(memory: &Memory) -> Option<&PrimaryView> {
 }
 
 fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
-    let mut slots: alloc::collections::BTreeMap<String, Lsn> = primary
+    let mut slots: BTreeMap<String, Lsn> = primary
         .slots
         .iter()
         .filter_map(|(name, position)| Some((name.clone(), (*position)?)))
@@ -267,14 +269,14 @@ fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
 }
 
 /// What may change in a member's value from step to step: all of it that the settings do not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moving {
     words: Words,
     positions: Positions,
 }
 
 /// What is told at once when it changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Words {
     state: &'static str,
     role: &'static str,
@@ -282,6 +284,7 @@ struct Words {
     checkpoint_after_promote: Option<bool>,
     timeline: Option<u32>,
     replication_state: Option<&'static str>,
+    pending_restart: BTreeMap<String, ValueChange>,
 }
 
 /// What moves all the time.
@@ -299,6 +302,7 @@ impl Moving {
             state,
             role,
             is_paused: memory.rules.pause,
+            pending_restart: pending_restart(memory),
             ..Words::default()
         };
         let mut positions = Positions::default();
@@ -328,6 +332,12 @@ impl Moving {
     }
 }
 
+/// Nothing of a server that does not answer: its next start takes the new values.
+fn pending_restart(memory: &Memory) -> BTreeMap<String, ValueChange> {
+    let about = memory.local.as_ref().and_then(|local| local.about.as_ref());
+    about.map_or_else(BTreeMap::new, |about| about.pending_restart.clone())
+}
+
 /// What this member says about itself.
 fn member_value(memory: &Memory, moving: Moving) -> MemberValue {
     let settings = &memory.settings;
@@ -342,6 +352,8 @@ fn member_value(memory: &Memory, moving: Moving) -> MemberValue {
         state: words.state,
         role: words.role,
         pause: words.is_paused.then_some(true),
+        pending_restart: (!words.pending_restart.is_empty()).then_some(true),
+        pending_restart_reason: words.pending_restart,
         checkpoint_after_promote: words.checkpoint_after_promote,
         timeline: words.timeline,
         replication_state: words.replication_state,

@@ -65,6 +65,7 @@ fn inputs() -> Vec<Input> {
             upstream: Some(("h2".to_owned(), 5432)),
             ..StandbyView::default()
         }),
+        about: None,
     };
     let reports = vec![PeerReport {
         name: MemberName::from("n2"),

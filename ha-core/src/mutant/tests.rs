@@ -430,6 +430,7 @@ fn local(data: DataView, server: ServerView) -> Input {
         seen_at: Mono(0),
         data,
         server,
+        about: None,
     })
 }
 

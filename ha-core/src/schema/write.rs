@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::tags::Tags;
 use crate::value::{InstanceId, Lsn, MemberName, SystemId, Timeline};
-use crate::view::{HistoryLine, LeadershipRecord, MoveRequest, StatusKey};
+use crate::view::{HistoryLine, LeadershipRecord, MoveRequest, StatusKey, ValueChange};
 
 /// The version that we tell other members: of the interface that we speak, so that they neither
 /// fall back to old key layouts nor expect newer ones.
@@ -56,6 +56,12 @@ pub struct MemberValue {
     /// Whether pause was noticed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<bool>,
+    /// Whether a setting waits for a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_restart: Option<bool>,
+    /// Which setting, with its value before and after.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pending_restart_reason: BTreeMap<String, ValueChange>,
     /// What only we know.
     pub herdsman: OurField,
 }
@@ -85,6 +91,8 @@ impl MemberValue {
             replication_state: None,
             timeline: None,
             pause: None,
+            pending_restart: None,
+            pending_restart_reason: BTreeMap::new(),
             herdsman: OurField { instance },
         }
     }

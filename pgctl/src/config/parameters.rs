@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::guc::Kind;
 use crate::facts::PendingRestart;
 use crate::options::Config;
 
@@ -125,54 +126,52 @@ pub(crate) fn managed_names() -> String {
     names.join(",")
 }
 
+/// One row of `pg_settings`.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    /// In the parameter's own unit.
+    pub(crate) setting: String,
+    /// As `SHOW` writes it.
+    pub(crate) shown: String,
+    pub(crate) kind: Kind,
+    /// Whether the server itself waits for a restart.
+    pub(crate) server_waits: bool,
+    /// What the files say last, when the server waits.
+    pub(crate) in_file: Option<String>,
+    /// What is used when nobody says anything.
+    pub(crate) built_in: Option<String>,
+}
+
 /// What a restart would change: what the server knows of, and the managed
 /// parameters, whose new value the server never sees in a file because the
 /// command line comes before it.
-///
-/// `found` are name, current value, and whether the server itself waits.
 pub(crate) fn pending_restart(
     parameters: &Parameters,
-    found: impl Iterator<Item = (String, String, bool)>,
+    found: impl IntoIterator<Item = Found>,
 ) -> Vec<PendingRestart> {
     found
-        .filter_map(|(name, current, server_waits)| {
-            let wanted = parameters.settings.get(&name).cloned();
-            let is_managed = MANAGED.contains(&name.as_str()) && name != "hot_standby";
-            let differs = wanted
-                .as_ref()
-                .is_some_and(|wanted| !same_value(wanted, &current));
-            let waits = server_waits || (is_managed && differs);
-            waits.then_some(PendingRestart {
-                name,
-                current,
-                wanted,
+        .into_iter()
+        .filter_map(|found| {
+            let is_managed = MANAGED.contains(&found.name.as_str()) && found.name != "hot_standby";
+            let wanted = parameters
+                .settings
+                .get(&found.name)
+                .filter(|wanted| is_managed && !found.kind.is_same(wanted, &found.setting));
+            let new_value = match wanted {
+                Some(wanted) => Some(wanted.clone()),
+                None if found.server_waits => {
+                    Some(found.in_file.or(found.built_in).unwrap_or_default())
+                }
+                None => None,
+            }?;
+            Some(PendingRestart {
+                new_value: found.kind.shown(&new_value),
+                name: found.name,
+                old_value: found.shown,
             })
         })
         .collect()
-}
-
-fn same_value(wanted: &str, current: &str) -> bool {
-    let wanted = wanted.trim();
-    if let (Ok(wanted), Ok(current)) = (wanted.parse::<i64>(), current.parse::<i64>()) {
-        return wanted == current;
-    }
-    if let (Some(wanted), Some(current)) = (as_switch(wanted), as_switch(current)) {
-        return wanted == current;
-    }
-    // `hot_standby` is the old name of a level that is shown as `replica`.
-    let level = |text: &str| match text.to_ascii_lowercase().as_str() {
-        "hot_standby" | "archive" => "replica".to_owned(),
-        other => other.to_owned(),
-    };
-    level(wanted) == level(current)
-}
-
-fn as_switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Some(true),
-        "off" | "false" | "no" | "0" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -223,37 +222,53 @@ mod tests {
         );
     }
 
+    fn found(name: &str, setting: &str, shown: &str, kind: (&str, &str), waits: bool) -> Found {
+        Found {
+            name: name.to_owned(),
+            setting: setting.to_owned(),
+            shown: shown.to_owned(),
+            kind: Kind {
+                vartype: kind.0.to_owned(),
+                unit: (!kind.1.is_empty()).then(|| kind.1.to_owned()),
+            },
+            server_waits: waits,
+            in_file: None,
+            built_in: Some("try".to_owned()),
+        }
+    }
+
     #[test]
     fn restart_is_pending_for_what_the_server_or_the_command_line_holds_back() {
         let parameters = Parameters::new(&map(&[
             ("max_connections", "150"),
             ("wal_level", "hot_standby"),
             ("wal_log_hints", "true"),
-            ("shared_buffers", "1GB"),
+            ("shared_buffers", "1048576kB"),
         ]));
-        let row = |name: &str, value: &str, waits| (name.to_owned(), value.to_owned(), waits);
+        let integer = ("integer", "");
+        let mut buffers = found("shared_buffers", "16384", "128MB", ("integer", "8kB"), true);
+        buffers.in_file = Some("1048576kB".to_owned());
         let pending = pending_restart(
             &parameters,
             [
-                row("max_connections", "100", false),
-                row("wal_level", "replica", false),
-                row("wal_log_hints", "on", false),
-                row("port", "5432", false),
-                row("shared_buffers", "16384", true),
-                row("huge_pages", "try", true),
-            ]
-            .into_iter(),
+                found("max_connections", "100", "100", integer, false),
+                found("wal_level", "replica", "replica", ("enum", ""), false),
+                found("wal_log_hints", "on", "on", ("bool", ""), false),
+                found("port", "5432", "5432", integer, false),
+                buffers,
+                found("huge_pages", "on", "on", ("enum", ""), true),
+            ],
         );
-        let names: Vec<_> = pending
+        let seen: Vec<_> = pending
             .iter()
-            .map(|p| (p.name.as_str(), p.wanted.as_deref()))
+            .map(|p| (p.name.as_str(), p.old_value.as_str(), p.new_value.as_str()))
             .collect();
         assert_eq!(
-            names,
+            seen,
             [
-                ("max_connections", Some("150")),
-                ("shared_buffers", Some("1GB")),
-                ("huge_pages", None)
+                ("max_connections", "100", "150"),
+                ("shared_buffers", "128MB", "1GB"),
+                ("huge_pages", "on", "try")
             ]
         );
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_postgres::SimpleQueryRow;
 
-use crate::config::{Parameters, managed_names, pending_restart};
+use crate::config::{Found, Kind, Parameters, managed_names, pending_restart};
 use crate::connection::Results;
 use crate::conninfo::endpoint_of;
 use crate::error::{Error, Result};
@@ -50,6 +50,14 @@ SELECT slot_name, slot_type, plugin, database, active, temporary, restart_lsn,
  xmin IS NOT NULL OR (slot_type = 'physical' AND catalog_xmin IS NOT NULL) AS holds_rows
 FROM pg_replication_slots ORDER BY slot_name";
 
+/// The files are read only for what waits: whoever comes last in them wins.
+const SETTINGS: &str = "\
+SELECT s.name, s.setting, coalesce(current_setting(s.name, true), '') AS shown,
+ s.vartype, s.unit, s.pending_restart, s.boot_val,
+ CASE WHEN s.pending_restart THEN (SELECT f.setting FROM pg_file_settings f
+  WHERE lower(f.name) = lower(s.name) ORDER BY f.seqno DESC LIMIT 1) END AS in_file
+FROM pg_settings s";
+
 /// Where the process that recovers waits once it has come to the end of the log
 /// it has: for the walreceiver, or before it asks everywhere again.
 const AT_END: [&str; 2] = ["RecoveryWalStream", "RecoveryRetrieveRetryInterval"];
@@ -59,8 +67,7 @@ pub(super) fn text() -> String {
     let managed = managed_names();
     format!(
         "{SERVER}; {SENDERS}; {SLOTS}; \
-         SELECT name, setting, pending_restart FROM pg_settings \
-         WHERE pending_restart OR name IN ({managed}) ORDER BY name"
+         {SETTINGS} WHERE s.pending_restart OR s.name IN ({managed}) ORDER BY s.name"
     )
 }
 
@@ -205,14 +212,21 @@ fn read_slot(row: Row<'_>) -> Result<Slot> {
 fn read_pending(rows: &[SimpleQueryRow], parameters: &Parameters) -> Result<Vec<PendingRestart>> {
     let read = |row| {
         let row = Row(row);
-        Ok((
-            row.value("name")?,
-            row.value("setting")?,
-            row.switch("pending_restart")?,
-        ))
+        Ok(Found {
+            name: row.value("name")?,
+            setting: row.optional("setting")?.unwrap_or_default(),
+            shown: row.optional("shown")?.unwrap_or_default(),
+            kind: Kind {
+                vartype: row.value("vartype")?,
+                unit: row.optional("unit")?,
+            },
+            server_waits: row.switch("pending_restart")?,
+            in_file: row.optional("in_file")?,
+            built_in: row.optional("boot_val")?,
+        })
     };
-    let found: Vec<(String, String, bool)> = rows.iter().map(read).collect::<Result<_>>()?;
-    Ok(pending_restart(parameters, found.into_iter()))
+    let found: Vec<Found> = rows.iter().map(read).collect::<Result<_>>()?;
+    Ok(pending_restart(parameters, found))
 }
 
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tokio::time::Instant;
 
 use super::exit::Exit;
 use super::postmaster::Postmaster;
@@ -11,6 +12,10 @@ use super::start::{StartAs, Started};
 use crate::connection::{Session, timed_out};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
+
+/// How long backends may take to read the files anew.
+const READ_LIMIT: Duration = Duration::from_secs(5);
+const READ_STEP: Duration = Duration::from_millis(5);
 
 /// How to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +83,38 @@ impl Instance {
     pub async fn reload(&self) -> Result<()> {
         let postmaster = self.running_postmaster()?;
         send(&postmaster, Signal::HUP)
+    }
+
+    /// Makes the server read its configuration files again and waits until
+    /// backends have done so, a few seconds at the most.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`], a server that does not answer, and
+    /// [`Error::TimedOut`].
+    pub async fn reload_and_wait(&self) -> Result<()> {
+        let session = Session::local(self, self.options().sql_timeout).await?;
+        let before = self.loaded_at(&session).await?;
+        self.reload().await?;
+        let deadline = Instant::now() + READ_LIMIT;
+        while self.loaded_at(&session).await? == before {
+            if Instant::now() >= deadline {
+                return Err(timed_out(
+                    "reading the configuration".to_owned(),
+                    READ_LIMIT,
+                ));
+            }
+            tokio::time::sleep(READ_STEP).await;
+        }
+        Ok(())
+    }
+
+    async fn loaded_at(&self, session: &Session) -> Result<Option<String>> {
+        let ask = "SELECT pg_conf_load_time()::text";
+        let answer = session
+            .run("asking for the load time", ask, self.options().sql_timeout)
+            .await?;
+        let row = answer.first().and_then(|rows| rows.first());
+        Ok(row.and_then(|row| row.get(0).map(str::to_owned)))
     }
 
     /// Makes the server do a checkpoint and waits for its end.

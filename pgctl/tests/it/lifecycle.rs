@@ -153,13 +153,13 @@ async fn a_changed_setting_is_reloaded_or_waits_for_a_restart() {
     let pending = server.server().await.pending_restart;
     let names: Vec<_> = pending
         .iter()
-        .map(|p| (p.name.as_str(), p.wanted.as_deref()))
+        .map(|p| (p.name.as_str(), p.old_value.as_str(), p.new_value.as_str()))
         .collect();
     assert_eq!(
         names,
         [
-            ("max_connections", Some("31")),
-            ("shared_buffers", Some("17MB"))
+            ("max_connections", "30", "31"),
+            ("shared_buffers", "16MB", "17MB")
         ]
     );
     let _ = instance

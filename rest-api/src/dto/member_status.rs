@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use herdsman_ha_core::InstanceId;
 use herdsman_ha_core::schema::INTERFACE_VERSION;
+use herdsman_ha_core::{InstanceId, ValueChange};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -46,6 +46,8 @@ pub(crate) struct MemberStatus<'a> {
     database_system_identifier: Option<String>,
     #[serde(skip_serializing_if = "is_false")]
     pending_restart: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pending_restart_reason: &'a BTreeMap<String, ValueChange>,
     patroni: Patroni<'a>,
     #[serde(skip_serializing_if = "is_false")]
     watchdog_failed: bool,
@@ -108,7 +110,8 @@ impl<'a> MemberStatus<'a> {
                 .map_or(0, |seen| timestamp::seconds(seen.wall)),
             tags: &status.tags.published,
             database_system_identifier: node.system_id().map(|id| id.to_string()),
-            pending_restart: node.snapshot.pending_restart,
+            pending_restart: !node.pending_restart().is_empty(),
+            pending_restart_reason: node.pending_restart(),
             patroni: Patroni {
                 version: INTERFACE_VERSION,
                 scope: &node.snapshot.scope,

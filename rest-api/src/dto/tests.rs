@@ -2,11 +2,12 @@
 //!
 //! `UPDATE_EXPECT=1` rewrites the files; the difference is the review.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use herdsman_ha_core::{
-    Bytes, Decision, HistoryLine, InstanceId, Lsn, MemberName, MoveRequest, PeerAnswer, PeerServer,
-    Position, Reason, SynchronousMode, Timeline, Verdict, Veto, Wall,
+    About, Bytes, Decision, HistoryLine, InstanceId, Lsn, MemberName, MoveRequest, PeerAnswer,
+    PeerServer, Position, Reason, SynchronousMode, Timeline, ValueChange, Verdict, Veto, Wall,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,13 +55,21 @@ fn eloquent_replica() -> Snapshot {
         status.rules.synchronous_mode = SynchronousMode::On;
         status.rules.pause = true;
         status.tags = tags(json!({"nofailover": true, "rack": "a1"}));
+        let local = status.local.as_mut().expect("a look at the server");
+        let change = ValueChange {
+            old_value: "128MB".to_owned(),
+            new_value: "1GB".to_owned(),
+        };
+        local.about = Some(About {
+            pending_restart: BTreeMap::from([("shared_buffers".to_owned(), change)]),
+            ..About::default()
+        });
     });
     snapshot = with_view(snapshot, |view| {
         view.leader = None;
         view.sync.value.leader = Some(MemberName::from("n1"));
         view.sync.value.standbys.insert(MemberName::from("n2"));
     });
-    snapshot.pending_restart = true;
     snapshot.is_watchdog_required = true;
     let server = snapshot.server.as_mut().expect("a server");
     server.replayed_timestamp = Some(Wall(1_724_873_966_352));

@@ -76,7 +76,6 @@ pub(crate) fn snapshot(status: Status) -> Snapshot {
         status: Arc::new(status),
         server: None,
         scope: "demo".to_owned(),
-        pending_restart: false,
         is_watchdog_required: false,
         store_seen: None,
         taken_at: NOW,
@@ -116,6 +115,7 @@ pub(crate) fn primary() -> Snapshot {
             },
             ..PrimaryView::default()
         }),
+        about: None,
     });
     snapshot(status)
 }

@@ -167,6 +167,7 @@ impl Small {
             seen_at: look.seen_at,
             data,
             server,
+            about: None,
         };
         self.feed(node, Stimulus::Local(local), scene);
     }

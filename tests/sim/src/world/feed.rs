@@ -41,6 +41,7 @@ impl World {
                         seen_at,
                         data,
                         server,
+                        about: None,
                     },
                 );
             }
@@ -105,6 +106,7 @@ impl World {
                 seen_at,
                 data,
                 server,
+                about: None,
             },
         );
     }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use herdsman_ha_core::schema::slot_name;
 use herdsman_ha_core::{
-    ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, ServerView,
-    StandbyView, SystemId, Timeline,
+    About, ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, ServerView,
+    StandbyView, SystemId, Timeline, ValueChange,
 };
 
 use super::super::world::{Server, World, read_instant};
@@ -44,12 +44,32 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
         ("unusable", why) => DataView::Unusable(why.unwrap_or_else(|| "no such file".to_owned())),
         _ => DataView::Cluster(control(server, &view, &mut words)?),
     };
+    let about = about(&mut words)?;
     words.end()?;
     Ok(LocalView {
         seen_at,
         data,
         server: view,
+        about,
     })
+}
+
+/// `pending=max_connections:100:200`: what a restart would change.
+fn about(words: &mut Words) -> Result<Option<About>, String> {
+    let Some(pending) = words.value("pending") else {
+        return Ok(None);
+    };
+    let [name, old_value, new_value] = pending.split(':').collect::<Vec<_>>()[..] else {
+        return Err(format!("{pending} is not name:old:new"));
+    };
+    let change = ValueChange {
+        old_value: old_value.to_owned(),
+        new_value: new_value.to_owned(),
+    };
+    Ok(Some(About {
+        pending_restart: BTreeMap::from([(name.to_owned(), change)]),
+        ..About::default()
+    }))
 }
 
 fn remember(server: &mut Server, words: &mut Words) -> Result<(), String> {

@@ -174,6 +174,7 @@ impl Small {
                 seen_at: self.clock(),
                 data,
                 server,
+                about: None,
             };
             self.feed(node, Stimulus::Local(local), scene);
         }

@@ -1,0 +1,150 @@
+//! Keeps the server set up as the member's file and the cluster's configuration say.
+//!
+//! One worker applies the newest wish, so that two changes in a row cannot overtake each other. It
+//! never waits for a server that starts, stops or is silent: it comes back. The invariant: after a
+//! change, or the end of a task on the server, the worker has compared the files once more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use herdsman_pgctl as pgctl;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::looking::Looking;
+use crate::member;
+use crate::settings::Settings;
+
+/// When to come back to a server that could not be told.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the server shall be set up from.
+#[derive(Clone, Debug)]
+struct Wish {
+    settings: Arc<Settings>,
+    dynamic: Value,
+}
+
+/// The end of the worker that the loop holds.
+#[derive(Debug)]
+pub(crate) struct Applying {
+    wish: watch::Sender<Option<Wish>>,
+}
+
+impl Applying {
+    /// Starts the worker; it ends with the loop.
+    pub(crate) fn start(instance: pgctl::Instance, looking: Looking) -> Self {
+        let (wish, wishes) = watch::channel(None);
+        tokio::spawn(Worker::new(instance, looking).work(wishes));
+        Self { wish }
+    }
+
+    /// Wishes for another configuration.
+    pub(crate) fn wish(&self, settings: Arc<Settings>, dynamic: Value) {
+        self.wish.send_replace(Some(Wish { settings, dynamic }));
+    }
+
+    /// Compares once more: a server that has just come up may have been started with less.
+    pub(crate) fn again(&self) {
+        self.wish.send_modify(|_| {});
+    }
+}
+
+struct Worker {
+    instance: pgctl::Instance,
+    looking: Looking,
+    /// Files were written that the running server was not told of.
+    owes_reload: bool,
+    /// What was said last, so that it is said once.
+    said: BTreeSet<String>,
+}
+
+/// How far an attempt came.
+enum Applied {
+    /// The server is set up, or its next start will do it.
+    Done,
+    /// It can be told later.
+    Later,
+}
+
+impl Worker {
+    fn new(instance: pgctl::Instance, looking: Looking) -> Self {
+        Self {
+            instance,
+            looking,
+            owes_reload: false,
+            said: BTreeSet::new(),
+        }
+    }
+
+    async fn work(mut self, mut wishes: watch::Receiver<Option<Wish>>) {
+        while wishes.changed().await.is_ok() {
+            loop {
+                let Some(wish) = wishes.borrow_and_update().clone() else {
+                    break;
+                };
+                let applied = match self.apply(&wish).await {
+                    Ok(applied) => applied,
+                    Err(error) => {
+                        self.say(vec![format!("the configuration is not applied: {error}")]);
+                        Applied::Later
+                    }
+                };
+                match applied {
+                    Applied::Done => break,
+                    Applied::Later => {
+                        let changed = tokio::time::timeout(AGAIN, wishes.changed()).await;
+                        if changed.is_ok_and(|changed| changed.is_err()) {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn apply(&mut self, wish: &Wish) -> pgctl::Result<Applied> {
+        let (wanted, warnings) = member::config(&wish.settings, &wish.dynamic);
+        self.say(warnings);
+        if *self.instance.config() != wanted {
+            self.instance.set_config(wanted);
+        }
+        let facts = self.instance.facts().await;
+        match (&facts.data, &facts.process, &facts.server) {
+            (pgctl::DataDirectory::Cluster(_), pgctl::Process::Running { .. }, Some(_)) => {
+                self.tell_server().await?;
+                Ok(Applied::Done)
+            }
+            // Its next start writes the files.
+            (_, pgctl::Process::Down, _) => {
+                self.owes_reload = false;
+                Ok(Applied::Done)
+            }
+            // It comes up, goes down, is silent, or is being made.
+            (_, _, _) => Ok(Applied::Later),
+        }
+    }
+
+    async fn tell_server(&mut self) -> pgctl::Result<()> {
+        self.owes_reload |= self.instance.write_config().await?.any();
+        if !self.owes_reload {
+            return Ok(());
+        }
+        tracing::info!("PostgreSQL reads its configuration anew");
+        self.instance.reload_and_wait().await?;
+        self.owes_reload = false;
+        // What waits for a restart is known from here on.
+        self.looking.look();
+        Ok(())
+    }
+
+    /// Says what was not said the time before.
+    fn say(&mut self, sentences: Vec<String>) {
+        let sentences: BTreeSet<String> = sentences.into_iter().collect();
+        for sentence in sentences.difference(&self.said) {
+            tracing::warn!("{sentence}");
+        }
+        self.said = sentences;
+    }
+}
