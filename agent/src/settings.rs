@@ -33,6 +33,7 @@ mod warning;
 mod watchdog;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use crate::yaml::Place;
 pub use address::{HostPort, Listen};
@@ -56,6 +57,35 @@ pub use watchdog::{Watchdog, WatchdogMode};
 
 use reader::{Field, Findings, Section};
 use source::Source;
+
+/// Reads a YAML text of any shape as JSON, with the rules of configuration files: it means what
+/// PyYAML reads in it, and of two equal keys the later one counts. `origin` is the name that
+/// messages give it.
+///
+/// ```
+/// let value = herdsman_agent::settings::document("{pause: on, ttl: 0x1e}", "input")?;
+/// assert_eq!(value.to_string(), r#"{"pause":true,"ttl":30}"#);
+/// # Ok::<(), herdsman_agent::settings::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Invalid`] when it is not YAML, or holds a number that JSON does not know.
+pub fn document(text: &str, origin: &str) -> Result<serde_json::Value, Error> {
+    let invalid = |place, kind| Error::Invalid {
+        problems: vec![Problem {
+            place,
+            path: String::new(),
+            kind,
+        }],
+    };
+    let document = crate::yaml::parse(text, &Arc::from(origin))
+        .map_err(|error| invalid(error.place, ProblemKind::Syntax(error.message)))?;
+    document.root.to_json().map_err(|place| {
+        let sentence = "write a number that JSON knows".to_owned();
+        invalid(place, ProblemKind::Invalid(sentence))
+    })
+}
 
 /// The settings of one member, checked and typed.
 ///
