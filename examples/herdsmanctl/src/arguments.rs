@@ -1,9 +1,15 @@
 //! The command line. What clap refuses here ends with status 2.
 
+mod acting;
+mod asking;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use acting::{Failover, Flush, Reinit, Reload, Remove, Restart, Switchover, Target};
+pub(crate) use asking::{Dsn, EditConfig, History, Query, Topology, Version};
 
 /// Looks at a PostgreSQL cluster and asks its members for changes.
 #[derive(Debug, Parser)]
@@ -35,16 +41,79 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Shows the members of clusters
     List(List),
+    /// Shows the members as the tree in which they replicate
+    Topology(Topology),
+    /// Shows when the leadership moved
+    History(History),
     /// Moves the leadership to another member, in order
     Switchover(Switchover),
+    /// Gives the leadership to a member, also when nobody has it
+    Failover(Failover),
+    /// Restarts PostgreSQL on members
+    Restart(Restart),
+    /// Makes members read their configuration files again
+    Reload(Reload),
+    /// Makes standbys copy all data anew
+    Reinit(Reinit),
+    /// Forgets a planned restart or switchover
+    Flush(Flush),
     /// Makes the members leave PostgreSQL alone
     Pause(Pause),
     /// Ends a pause
     Resume(Pause),
+    /// Shows the configuration that all members share
+    ShowConfig(OneCluster),
+    /// Changes the configuration that all members share
+    EditConfig(EditConfig),
+    /// Asks a member's PostgreSQL
+    Query(Query),
+    /// Shows how to connect to a member's PostgreSQL
+    Dsn(Dsn),
+    /// Deletes everything that the store knows of a cluster
+    Remove(Remove),
     /// Shows what each member decided last, and why
     Why(Why),
-    /// Shows the version of this program
-    Version,
+    /// Shows the version of this program, and of the members of a cluster
+    Version(Version),
+}
+
+/// A command that only needs to know the cluster.
+#[derive(Debug, Args)]
+pub(crate) struct OneCluster {
+    /// The cluster [default: the configuration's scope]
+    pub(crate) cluster: Option<String>,
+}
+
+/// Which members are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Who leads, whatever it leads
+    Leader,
+    /// Who leads a cluster of its own
+    #[value(alias = "master")]
+    Primary,
+    /// Who leads a cluster that follows another one
+    #[value(alias = "standby_leader")]
+    StandbyLeader,
+    /// Who does not lead
+    Replica,
+    /// The same
+    Standby,
+    /// Everybody
+    Any,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Leader => "leader",
+            Self::Primary => "primary",
+            Self::StandbyLeader => "standby-leader",
+            Self::Replica => "replica",
+            Self::Standby => "standby",
+            Self::Any => "any",
+        })
+    }
 }
 
 /// Arguments of `list`.
@@ -61,12 +130,27 @@ pub(crate) struct List {
     /// How to show it
     #[arg(short, long, value_enum, default_value_t = Format::Pretty)]
     pub(crate) format: Format,
-    /// Shows it every 2 seconds until interrupted
+    #[command(flatten)]
+    pub(crate) watch: Watch,
+}
+
+/// Whether something is done again and again.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Watch {
+    /// Goes on every 2 seconds until interrupted
     #[arg(short = 'W')]
-    pub(crate) watch_default: bool,
-    /// Shows it every so many seconds until interrupted
+    every_two_seconds: bool,
+    /// Goes on every so many seconds until interrupted
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) watch: Option<Duration>,
+    watch: Option<Duration>,
+}
+
+impl Watch {
+    /// The pause in between; none: once only.
+    pub(crate) fn pause(self) -> Option<Duration> {
+        let default = self.every_two_seconds.then_some(Duration::from_secs(2));
+        self.watch.or(default)
+    }
 }
 
 /// How a list of members is shown.
@@ -81,25 +165,6 @@ pub(crate) enum Format {
     /// A YAML list
     #[value(alias = "yml")]
     Yaml,
-}
-
-/// Arguments of `switchover`.
-#[derive(Debug, Args)]
-pub(crate) struct Switchover {
-    /// The cluster [default: the configuration's scope]
-    pub(crate) cluster: Option<String>,
-    /// Who leads now
-    #[arg(long, visible_aliases = ["primary", "master"], value_name = "MEMBER")]
-    pub(crate) leader: Option<String>,
-    /// Who shall lead [default: the best]
-    #[arg(long, value_name = "MEMBER")]
-    pub(crate) candidate: Option<String>,
-    /// When; only `now` is served yet
-    #[arg(long, value_name = "TIME")]
-    pub(crate) scheduled: Option<String>,
-    /// Asks nothing
-    #[arg(long)]
-    pub(crate) force: bool,
 }
 
 /// Arguments of `pause` and `resume`.

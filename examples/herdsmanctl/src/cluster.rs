@@ -2,12 +2,15 @@
 
 use herdsman_agent::settings::{BasicAuth, ControlSettings, EtcdDiscovery};
 use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
-use herdsman_dcs::{CommitOutcome, Condition, Dcs as _, Guard, Lifetime, Prefix};
-use herdsman_ha_core::schema::{RawEntry, key, read_cluster};
+use herdsman_dcs::{Commit, CommitOutcome, Condition, Dcs as _, Guard, Lifetime, Prefix};
+use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{ClusterView, Mono, Revision};
 use serde_json::Value;
 
 use crate::error::Error;
+
+/// So many keys are deleted in one commit, as stores limit its size.
+const AT_ONCE: usize = 64;
 
 /// A cluster and how to reach its keys and its members.
 pub(crate) struct Cluster {
@@ -86,22 +89,40 @@ impl Cluster {
         Ok(read_cluster(Mono::default(), revision, entries))
     }
 
-    /// Puts the dynamic configuration unless it changed after `seen`.
-    pub(crate) async fn put_config(
+    /// Puts a key unless it changed after `seen`; `None`: unless it is there.
+    pub(crate) async fn put_unless_changed(
         &self,
-        seen: Revision,
-        config: &Value,
+        key: &str,
+        seen: Option<Revision>,
+        value: &Value,
     ) -> Result<Written, Error> {
-        let key = self.prefix.key(key::CONFIG).expect("the name is a path");
-        let guard = Guard::new(
-            key,
-            Condition::AtRevision(herdsman_dcs::Revision::new(seen.0)),
-        );
-        let value = config.to_string().into_bytes();
+        let key = self.prefix.key(key).expect("the name is a path");
+        let condition = seen.map_or(Condition::Absent, |seen| {
+            Condition::AtRevision(herdsman_dcs::Revision::new(seen.0))
+        });
+        let guard = Guard::new(key, condition);
+        let value = value.to_string().into_bytes();
         let outcome = self.store.put_if(None, guard, value, Lifetime::Permanent);
         match outcome.await.map_err(|source| self.failed(source))? {
             CommitOutcome::Applied { .. } => Ok(Written::Yes),
             CommitOutcome::NotApplied { .. } => Ok(Written::SomebodyElse),
+        }
+    }
+
+    /// Deletes every key of the cluster.
+    pub(crate) async fn remove(&self) -> Result<(), Error> {
+        loop {
+            let snapshot = self.store.snapshot(&self.prefix).await;
+            let snapshot = snapshot.map_err(|source| self.failed(source))?;
+            let keys: Vec<_> = snapshot.entries.into_keys().take(AT_ONCE).collect();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let commit = keys.into_iter().fold(Commit::new(), Commit::delete);
+            let outcome = self.store.commit(None, commit).await;
+            // Nothing guards them, so they are deleted.
+            let (CommitOutcome::Applied { .. } | CommitOutcome::NotApplied { .. }) =
+                outcome.map_err(|source| self.failed(source))?;
         }
     }
 

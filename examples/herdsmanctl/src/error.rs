@@ -36,6 +36,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Refuses, with a text that says why.
+    pub(crate) fn refused<T>(text: impl Into<String>) -> Result<T, Self> {
+        Err(Self::Refused(text.into()))
+    }
+
     /// What is printed.
     pub(crate) fn line(&self) -> String {
         if let Self::Aborted = self {

@@ -5,15 +5,19 @@
 //! was asked for ends with a status other than 0.
 
 mod arguments;
+mod choice;
 mod clock;
 mod cluster;
 mod commands;
 mod configuration;
+mod difference;
 mod error;
 mod members;
 mod prompt;
 mod rest;
+mod schedule;
 mod sheet;
+mod watch;
 
 use std::process::ExitCode;
 

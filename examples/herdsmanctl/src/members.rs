@@ -3,6 +3,7 @@
 //! The words and rules are those of the table that operators know; positions and lags of the
 //! leader are blank, because others are measured against it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use herdsman_ha_core::{
@@ -57,29 +58,53 @@ const OPTIONAL: [(Column, Reading); 4] = [
 
 const fn left(name: &'static str, title: Option<&'static str>) -> Column {
     Column {
-        name,
-        title,
+        name: Cow::Borrowed(name),
+        title: match title {
+            Some(title) => Some(Cow::Borrowed(title)),
+            None => None,
+        },
         alignment: Alignment::Left,
     }
 }
 
 const fn right(name: &'static str, title: &'static str) -> Column {
     Column {
-        name,
-        title: Some(title),
+        name: Cow::Borrowed(name),
+        title: Some(Cow::Borrowed(title)),
         alignment: Alignment::Right,
     }
 }
 
 /// The members of a cluster, in the order of their names.
 pub(crate) fn sheet(name: &str, view: &ClusterView, extent: Extent) -> Sheet {
+    let shown = view.members.keys().map(|member| Shown {
+        member,
+        label: member.as_str().to_owned(),
+    });
+    sheet_of(name, view, extent, &shown.collect::<Vec<_>>())
+}
+
+/// A member and how its name is written.
+pub(crate) struct Shown<'a> {
+    pub(crate) member: &'a MemberName,
+    pub(crate) label: String,
+}
+
+/// Some members of a cluster, in a given order.
+pub(crate) fn sheet_of(
+    name: &str,
+    view: &ClusterView,
+    extent: Extent,
+    shown: &[Shown<'_>],
+) -> Sheet {
     let mut columns = COLUMNS.to_vec();
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let shows_ports = shows_ports(view);
-    for (member, facts) in &view.members {
+    for Shown { member, label } in shown {
+        let facts = &view.members[*member];
         let mut row = vec![
             Cell::text(name),
-            Cell::text(member.as_str()),
+            Cell::text(label),
             host(facts, shows_ports),
             Cell::text(role(view, member)),
             Cell::text(state(view, member)),
@@ -91,7 +116,10 @@ pub(crate) fn sheet(name: &str, view: &ClusterView, extent: Extent) -> Sheet {
         rows.push(row);
     }
     for (column, cell) in OPTIONAL {
-        let cells: Vec<Cell> = view.members.values().map(cell).collect();
+        let cells: Vec<Cell> = shown
+            .iter()
+            .map(|shown| cell(&view.members[shown.member]))
+            .collect();
         if extent == Extent::All || cells.iter().any(|cell| *cell != Cell::Empty) {
             columns.push(column);
             for (row, cell) in rows.iter_mut().zip(cells) {
@@ -136,7 +164,8 @@ pub(crate) fn table(name: &str, view: &ClusterView, extent: Extent) -> String {
     format!("{table}{}", footer(view))
 }
 
-fn is_leader(view: &ClusterView, member: &MemberName) -> bool {
+/// Whether the member holds the leadership.
+pub(crate) fn is_leader(view: &ClusterView, member: &MemberName) -> bool {
     view.leader
         .as_ref()
         .is_some_and(|leader| leader.name == *member)

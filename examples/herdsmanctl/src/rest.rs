@@ -59,14 +59,34 @@ pub(crate) async fn post(
     limit: Duration,
 ) -> Result<Answer, CallError> {
     let target = Target::parse(api_url).map_err(CallError::NotSent)?;
-    let mut request = target.request(Method::POST, page);
-    request = request.header(CONTENT_TYPE, "application/json");
-    if let Some(basic) = authentication {
-        request = request.header(AUTHORIZATION, header(basic));
-    }
+    let request = authorized(target.request(Method::POST, page), authentication);
+    let request = request.header(CONTENT_TYPE, "application/json");
     let body = Full::from(body.to_string());
     let request = request.body(body).expect("our headers are valid");
     call(&target, request, limit).await
+}
+
+/// Asks the member at `api_url` to forget something.
+pub(crate) async fn delete(
+    api_url: &str,
+    page: &str,
+    authentication: Option<&BasicAuth>,
+    limit: Duration,
+) -> Result<Answer, CallError> {
+    let target = Target::parse(api_url).map_err(CallError::NotSent)?;
+    let request = authorized(target.request(Method::DELETE, page), authentication);
+    let request = request.body(Full::default());
+    call(&target, request.expect("our headers are valid"), limit).await
+}
+
+fn authorized(
+    request: http::request::Builder,
+    authentication: Option<&BasicAuth>,
+) -> http::request::Builder {
+    match authentication {
+        Some(basic) => request.header(AUTHORIZATION, header(basic)),
+        None => request,
+    }
 }
 
 fn header(basic: &BasicAuth) -> HeaderValue {

@@ -1,10 +1,12 @@
-//! Rows and columns, and the four ways to show them. A sheet knows nothing of clusters.
+//! Rows and columns, and the ways to show them. A sheet knows nothing of clusters.
 //!
 //! The invariant: every row has one cell for each column.
 
 mod json;
 mod pretty;
 mod yaml;
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
@@ -18,13 +20,22 @@ pub(crate) struct Sheet {
 }
 
 /// One column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     /// Its name for programs.
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// Its title for people; none: it is not in their table.
-    pub(crate) title: Option<&'static str>,
+    pub(crate) title: Option<Cow<'static, str>>,
     pub(crate) alignment: Alignment,
+}
+
+/// What programs get for an empty cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gaps {
+    /// Nothing, not even the name of its column.
+    LeftOut,
+    /// An empty text.
+    Kept,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +50,8 @@ pub(crate) enum Cell {
     Empty,
     Text(String),
     Number(u64),
+    /// A value of a database: `None`, `True` and `False` where it is shown as text.
+    Scalar(Value),
     /// Several lines, each short enough for a table or hidden there.
     Changes(Vec<Change>),
     Map(Map<String, Value>),
@@ -60,32 +73,32 @@ impl Sheet {
         pretty::render(self, title)
     }
 
-    /// One line for the names and one for each row, separated by tabs.
-    pub(crate) fn tsv(&self) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
-        let mut text = format!("{}\n", names.join("\t"));
+    /// One line for the names and one for each row, with `delimiter` between their cells.
+    pub(crate) fn separated(&self, delimiter: &str) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
+        let mut text = format!("{}\n", names.join(delimiter));
         for row in &self.rows {
             let cells: Vec<String> = row.iter().map(Cell::on_one_line).collect();
-            text.push_str(&cells.join("\t"));
+            text.push_str(&cells.join(delimiter));
             text.push('\n');
         }
         text
     }
 
-    /// An array with an object for each row; empty cells are left out.
-    pub(crate) fn json(&self) -> String {
+    /// An array with an object for each row.
+    pub(crate) fn json(&self, gaps: Gaps) -> String {
         let rows: Vec<String> = self
             .rows
             .iter()
-            .map(|row| json::object(&self.fields(row)))
+            .map(|row| json::object(&self.fields(row, gaps)))
             .collect();
         format!("[{}]\n", rows.join(", "))
     }
 
-    /// A block list with a map for each row; empty cells are left out.
-    pub(crate) fn yaml(&self) -> String {
+    /// A block list with a map for each row.
+    pub(crate) fn yaml(&self, gaps: Gaps) -> String {
         let rows = self.rows.iter().map(|row| {
-            let fields = self.fields(row).into_iter();
+            let fields = self.fields(row, gaps).into_iter();
             Value::Object(
                 fields
                     .map(|(name, value)| (name.to_owned(), value))
@@ -95,11 +108,24 @@ impl Sheet {
         format!("{}\n", block(&Value::Array(rows.collect())))
     }
 
-    fn fields(&self, row: &[Cell]) -> Vec<(&'static str, Value)> {
+    /// The same with every map as a text.
+    pub(crate) fn with_maps_on_one_line(mut self) -> Self {
+        for cell in self.rows.iter_mut().flatten() {
+            if let Cell::Map(_) = cell {
+                *cell = Cell::text(cell.on_one_line());
+            }
+        }
+        self
+    }
+
+    fn fields(&self, row: &[Cell], gaps: Gaps) -> Vec<(&str, Value)> {
         let pairs = self.columns.iter().zip(row);
-        pairs
-            .filter_map(|(column, cell)| Some((column.name, cell.value()?)))
-            .collect()
+        let filled = pairs.filter_map(|(column, cell)| match (cell.value(), gaps) {
+            (Some(value), _) => Some((&*column.name, value)),
+            (None, Gaps::Kept) => Some((&*column.name, Value::from(""))),
+            (None, Gaps::LeftOut) => None,
+        });
+        filled.collect()
     }
 }
 
@@ -117,6 +143,7 @@ impl Cell {
             Self::Empty => None,
             Self::Text(text) => Some(Value::from(text.as_str())),
             Self::Number(number) => Some(Value::from(*number)),
+            Self::Scalar(value) => Some(value.clone()),
             Self::Changes(changes) => Some(Value::from(whole(changes))),
             Self::Map(map) => Some(Value::Object(map.clone())),
         }
@@ -128,6 +155,7 @@ impl Cell {
             Self::Empty => String::new(),
             Self::Text(text) => text.clone(),
             Self::Number(number) => number.to_string(),
+            Self::Scalar(value) => scalar(value),
             Self::Changes(changes) => whole(changes),
             Self::Map(map) => flow(&Value::Object(map.clone())),
         }
@@ -139,6 +167,7 @@ impl Cell {
             Self::Empty => vec![String::new()],
             Self::Text(text) => text.lines().map(str::to_owned).collect(),
             Self::Number(number) => vec![number.to_string()],
+            Self::Scalar(value) => scalar(value).lines().map(str::to_owned).collect(),
             Self::Changes(changes) => changes.iter().map(Change::short).collect(),
             Self::Map(map) => block(&Value::Object(map.clone()))
                 .lines()
@@ -159,6 +188,17 @@ impl Change {
             return format!("{}: [hidden - too long]", self.name);
         }
         line
+    }
+}
+
+/// The words that scripts got so far.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 

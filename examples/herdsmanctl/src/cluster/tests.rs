@@ -3,6 +3,8 @@
 use herdsman_dcs::test_servers::EtcdServers;
 use serde_json::json;
 
+use herdsman_ha_core::schema::key;
+
 use super::*;
 
 fn open(servers: &EtcdServers) -> Cluster {
@@ -42,13 +44,17 @@ fn a_configuration_that_changed_meanwhile_is_not_overwritten() {
         put(&cluster, r#"{"ttl":20}"#).await;
 
         let wanted = json!({"ttl": 30, "pause": true});
-        let lost = cluster.put_config(seen, &wanted).await;
+        let lost = cluster
+            .put_unless_changed(key::CONFIG, Some(seen), &wanted)
+            .await;
         assert_eq!(lost.expect("the store answers"), Written::SomebodyElse);
         let (seen, value) = config(&cluster).await;
         assert_eq!(value, json!({"ttl": 20}));
 
         let wanted = json!({"ttl": 20, "pause": true});
-        let won = cluster.put_config(seen, &wanted).await;
+        let won = cluster
+            .put_unless_changed(key::CONFIG, Some(seen), &wanted)
+            .await;
         assert_eq!(won.expect("the store answers"), Written::Yes);
         assert_eq!(config(&cluster).await.1, wanted);
     });

@@ -1,20 +1,17 @@
 //! `list`: the members of clusters, once or again and again.
 
-use std::io::{self, IsTerminal as _, Write};
-use std::time::Duration;
+use std::io::Write;
 
 use herdsman_agent::settings::ControlSettings;
+use herdsman_ha_core::ClusterView;
 
 use crate::arguments::{Format, List};
 use crate::clock::Instant;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::members::{self, Extent};
-
-/// What `-W` means.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(2);
-/// Empties a terminal and goes to its first line.
-const CLEAR: &str = "\x1b[2J\x1b[H";
+use crate::sheet::Gaps;
+use crate::watch;
 
 /// Prints the members.
 pub(super) async fn run(
@@ -22,31 +19,31 @@ pub(super) async fn run(
     arguments: &List,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let mut names: Vec<Option<&str>> = arguments.clusters.iter().map(|c| Some(&**c)).collect();
+    let clusters = clusters(settings, &arguments.clusters)?;
+    if clusters.is_empty() {
+        return Ok(());
+    }
+    watch::repeat(arguments.watch, out, async |out| {
+        show(&clusters, arguments, out).await
+    })
+    .await
+}
+
+/// The clusters of those names, or else the one of the configuration; without that there is
+/// nothing to show, which is told.
+pub(super) fn clusters(
+    settings: &ControlSettings,
+    names: &[String],
+) -> Result<Vec<Cluster>, Error> {
     if names.is_empty() {
         if settings.scope.is_none() {
             eprintln!("Warning: Listing members: No cluster names were provided");
-            return Ok(());
+            return Ok(Vec::new());
         }
-        names.push(None);
+        return Ok(vec![Cluster::open(settings, None)?]);
     }
-    let clusters = names.into_iter().map(|name| Cluster::open(settings, name));
-    let clusters: Vec<Cluster> = clusters.collect::<Result<_, _>>()?;
-    let default = arguments.watch_default.then_some(DEFAULT_PAUSE);
-    let Some(pause) = arguments.watch.or(default) else {
-        return show(&clusters, arguments, out).await;
-    };
-    loop {
-        if io::stdout().is_terminal() {
-            write!(out, "{CLEAR}")?;
-        }
-        match show(&clusters, arguments, out).await {
-            // Whoever watches a cluster in trouble wants to see how it goes on.
-            Err(error @ Error::Store { .. }) => eprintln!("{}", error.line()),
-            other => other?,
-        }
-        tokio::time::sleep(pause).await;
-    }
+    let clusters = names.iter().map(|name| Cluster::open(settings, Some(name)));
+    clusters.collect()
 }
 
 async fn show(clusters: &[Cluster], arguments: &List, out: &mut impl Write) -> Result<(), Error> {
@@ -60,14 +57,20 @@ async fn show(clusters: &[Cluster], arguments: &List, out: &mut impl Write) -> R
     };
     for cluster in clusters {
         let (name, view) = (&cluster.name, cluster.view().await?);
-        let text = match arguments.format {
-            Format::Pretty => members::table(name, &view, extent),
-            Format::Tsv => members::sheet(name, &view, extent).tsv(),
-            Format::Json => members::sheet(name, &view, extent).json(),
-            Format::Yaml => format!("{}\n", members::sheet(name, &view, extent).yaml()),
-        };
+        let text = text(name, &view, extent, arguments.format);
         write!(out, "{text}")?;
     }
     out.flush()?;
     Ok(())
+}
+
+/// The members in a format.
+pub(super) fn text(name: &str, view: &ClusterView, extent: Extent, format: Format) -> String {
+    let sheet = members::sheet(name, view, extent);
+    match format {
+        Format::Pretty => members::table(name, view, extent),
+        Format::Tsv => sheet.separated("\t"),
+        Format::Json => sheet.json(Gaps::LeftOut),
+        Format::Yaml => format!("{}\n", sheet.yaml(Gaps::LeftOut)),
+    }
 }

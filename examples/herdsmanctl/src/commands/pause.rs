@@ -7,6 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use herdsman_agent::settings::ControlSettings;
+use herdsman_ha_core::schema::key;
 use herdsman_ha_core::{ClusterView, MemberName, Revision, truth};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
@@ -67,12 +68,13 @@ async fn write(cluster: &Cluster, wanted: Wanted) -> Result<Duration, Error> {
         let (revision, config) = config(&cluster.name, &view)?;
         let is_paused = config.get("pause").and_then(truth).unwrap_or(false);
         let changed = match (wanted, is_paused) {
-            (Wanted::Paused, true) => return refused("Cluster is already paused"),
-            (Wanted::Managed, false) => return refused("Cluster is not paused"),
+            (Wanted::Paused, true) => return Error::refused("Cluster is already paused"),
+            (Wanted::Managed, false) => return Error::refused("Cluster is not paused"),
             (Wanted::Paused, false) => with_pause(config),
             (Wanted::Managed, true) => without_pause(config),
         };
-        if cluster.put_config(revision, &changed).await? == Written::Yes {
+        let written = cluster.put_unless_changed(key::CONFIG, Some(revision), &changed);
+        if written.await? == Written::Yes {
             return Ok(view.rules.unwrap_or_default().loop_wait);
         }
     }
@@ -83,11 +85,8 @@ async fn write(cluster: &Cluster, wanted: Wanted) -> Result<Duration, Error> {
     )))
 }
 
-fn refused<T>(text: &str) -> Result<T, Error> {
-    Err(Error::Refused(text.to_owned()))
-}
-
-fn config<'a>(
+/// The configuration and when it was written.
+pub(super) fn config<'a>(
     name: &str,
     view: &'a ClusterView,
 ) -> Result<(Revision, &'a Map<String, Value>), Error> {

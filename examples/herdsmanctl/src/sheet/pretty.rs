@@ -12,7 +12,7 @@ pub(super) fn render(sheet: &Sheet, title: &str) -> String {
         .columns
         .iter()
         .enumerate()
-        .filter_map(|(index, column)| Some((index, column, column.title?)))
+        .filter_map(|(index, column)| Some((index, column, column.title.as_deref()?)))
         .collect();
     let head: Vec<Vec<String>> = shown
         .iter()

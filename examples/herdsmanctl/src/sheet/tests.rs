@@ -9,8 +9,8 @@ const LEFT: Alignment = Alignment::Left;
 
 fn column(name: &'static str, title: Option<&'static str>, alignment: Alignment) -> Column {
     Column {
-        name,
-        title,
+        name: name.into(),
+        title: title.map(Into::into),
         alignment,
     }
 }
@@ -113,7 +113,7 @@ fn a_title_lies_over_the_first_rule() {
 fn tab_separated_rows_have_all_columns() {
     let long = "x".repeat(40);
     assert_eq!(
-        sheet().tsv(),
+        sheet().separated("\t"),
         format!(
             "Cluster\tMember\tReceive Lag\tPending restart reason\tTags\n\
              demo\tn1\t\tmax_connections: 100->200\n\
@@ -129,7 +129,7 @@ fn json_leaves_empty_cells_out_and_has_ascii_letters_only() {
     sheet.rows.remove(0);
     sheet.rows[0][1] = Cell::text("ü漢😀\"\n");
     assert_eq!(
-        sheet.json(),
+        sheet.json(Gaps::LeftOut),
         "[{\"Cluster\": \"demo\", \"Member\": \"\\u00fc\\u6f22\\ud83d\\ude00\\\"\\n\", \
          \"Receive Lag\": 7, \
          \"Tags\": {\"nofailover\": true, \"num\": \"12\", \"t\": \"yes\"}}]\n"
@@ -140,7 +140,7 @@ fn json_leaves_empty_cells_out_and_has_ascii_letters_only() {
 fn yaml_has_its_keys_sorted() {
     let long = "x".repeat(40);
     assert_eq!(
-        sheet().yaml(),
+        sheet().yaml(Gaps::LeftOut),
         format!(
             "\
 - Cluster: demo

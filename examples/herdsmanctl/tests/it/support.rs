@@ -80,11 +80,28 @@ impl Store {
     }
 
     pub(crate) fn json(&self, key: &str) -> Value {
+        self.find(key).expect("the key is there")
+    }
+
+    fn find(&self, key: &str) -> Option<Value> {
         let folder = prefix();
         let snapshot = self.runtime.block_on(self.dcs.snapshot(&folder));
         let snapshot = snapshot.expect("the store answers");
-        let entry = snapshot.get(&folder.key(key).expect("the key is a path"));
-        serde_json::from_slice(&entry.expect("the key is there").value).expect("it holds JSON")
+        let entry = snapshot.get(&folder.key(key).expect("the key is a path"))?;
+        Some(serde_json::from_slice(&entry.value).expect("it holds JSON"))
+    }
+
+    /// Waits until the key holds that; a test that waits in vain is ended from outside.
+    pub(crate) fn wait_for(&self, key: &str, value: &Value) {
+        while self.find(key).as_ref() != Some(value) {
+            thread::yield_now();
+        }
+    }
+
+    /// How many keys the cluster has.
+    pub(crate) fn count(&self) -> usize {
+        let snapshot = self.runtime.block_on(self.dcs.snapshot(&prefix()));
+        snapshot.expect("the store answers").entries.len()
     }
 
     /// `host:port`.

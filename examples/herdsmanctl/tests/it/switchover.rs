@@ -1,6 +1,11 @@
 //! `switchover` against keys in a real store and a member that only answers.
 
-use crate::support::{Ended, LEADER, Member, Reply, STANDBY, Store, nobody, run};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::support::{Ended, LEADER, Member, Reply, Running, STANDBY, Store, nobody, run};
 
 const DONE: &str = "Successfully switched over to \"postgresql1\"";
 
@@ -56,11 +61,14 @@ fn questions_are_answered_through_a_pipe() {
     let store = Store::with_cluster(member.address);
     let ended = answered(&store, &["switchover"], "\npostgresql1\n\ny\n");
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    let questions = "Primary [postgresql0]: Candidate ['postgresql1'] []: \
-                     When should the switchover take place [now]: \
-                     Are you sure you want to switchover cluster batman, \
+    let before = "Primary [postgresql0]: Candidate ['postgresql1'] []: \
+                  When should the switchover take place (e.g. ";
+    let (_, after) = ended.out.split_once(before).expect("it was asked");
+    let (example, after) = after.split_at(16);
+    assert_eq!(example.as_bytes()[10], b'T', "{example}");
+    let questions = " )  [now]: Are you sure you want to switchover cluster batman, \
                      demoting current leader postgresql0? [y/N]: ";
-    assert!(ended.out.contains(questions), "{}", ended.out);
+    assert!(after.starts_with(questions), "{after}");
     assert_eq!(member.received().len(), 1);
 }
 
@@ -108,8 +116,9 @@ fn moves_that_make_no_sense_are_refused_before_anybody_is_asked() {
         (["--candidate", "x"], no_such),
         (["--candidate", "postgresql2"], tagged),
         (
-            ["--scheduled", "2030-01-01T00:00Z"],
-            "a scheduled switchover is not served yet: say `now`, at the time",
+            ["--scheduled", "soon"],
+            "Unable to parse scheduled timestamp (soon). \
+             It should be in an unambiguous format (e.g. ISO 8601)",
         ),
     ] {
         let ended = store.run(&["switchover", "--force", arguments[0], arguments[1]]);
@@ -181,14 +190,56 @@ fn nobody_else_is_asked_when_the_leader_may_have_begun() {
 }
 
 #[test]
-fn a_cluster_whose_members_are_all_away_is_left_as_it_is() {
+fn a_planned_switchover_is_sent_with_its_offset() {
+    let member = Member::answering(202, "Switchover scheduled");
+    let store = Store::with_cluster(member.address);
+    let when = ["--scheduled", "2030-01-01 10:00+01"];
+    let ended = store.run(&["switchover", "--force", when[0], when[1]]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    let wanted = r#"POST /switchover HTTP/1.1 {"leader":"postgresql0","scheduled_at":"2030-01-01T10:00:00+01:00"}"#;
+    assert_eq!(bodies(&member), [wanted]);
+
+    let ended = answered(&store, &["switchover", when[0], when[1]], "\n\nn\n");
+    let question = "Are you sure you want to schedule switchover of cluster batman at \
+                    2030-01-01T10:00:00+01:00, demoting current leader postgresql0? [y/N]: ";
+    assert!(ended.out.contains(question), "{}", ended.out);
+    assert_eq!(ended.err, "Error: Aborting scheduled switchover\n");
+
+    store.put("config", r#"{"pause":true}"#);
+    let ended = store.run(&["switchover", "--force", when[0], when[1]]);
+    let error = "Error: Can't schedule switchover in the paused state\n";
+    assert_eq!((ended.code, ended.err.as_str()), (Some(1), error));
+    assert_eq!(member.received().len(), 1);
+}
+
+#[test]
+fn while_no_member_answers_the_request_goes_to_the_store() {
     let store = Store::with_cluster(nobody());
-    let ended = store.run(&["switchover", "--force"]);
-    assert_eq!(ended.code, Some(1));
-    let last = ended.err.lines().last().unwrap_or_default();
-    let expected = "Error: Can not find accessible cluster member of cluster batman; \
-                    nothing was changed";
-    assert_eq!(last, expected);
+    let when = ["--scheduled", "2030-01-01T10:00Z"];
+    let ended = store.run(&["switchover", "--force", when[0], when[1]]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let told = "Could not switchover using Patroni api, falling back to DCS";
+    assert!(ended.out.contains(told), "{}", ended.out);
+    let wanted = json!({"leader": LEADER, "scheduled_at": "2030-01-01T10:00:00+00:00"});
+    assert_eq!(store.json("failover"), wanted);
+}
+
+#[test]
+fn what_becomes_of_a_request_in_the_store_is_waited_for() {
+    let store = Store::with_cluster(nobody());
+    let mut command = store.command(&["switchover", "--force", "--candidate", STANDBY]);
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut running = Running(child.expect("the program can be started"));
+    let out = running.0.stdout.take().expect("the output is a pipe");
+    let mut lines = BufReader::new(out)
+        .lines()
+        .map(|line| line.expect("it is text"));
+    assert!(lines.any(|line| line.ends_with("falling back to DCS")));
+    store.wait_for("failover", &json!({"leader": LEADER, "member": STANDBY}));
+    store.put("leader", STANDBY);
+    assert!(lines.any(|line| line.ends_with(DONE)));
+    assert!(lines.any(|line| line.starts_with("| postgresql1 |") && line.contains("Leader")));
+    assert!(running.0.wait().expect("it ends").success());
 }
 
 #[test]
