@@ -37,7 +37,8 @@ pub(super) async fn run(
             continue;
         };
         let program = match member.instance {
-            Some(_) => "herdsman",
+            // What it tells is the version whose interfaces it has.
+            Some(_) => "herdsman, as Patroni",
             None => "Patroni",
         };
         match ask(api_url).await {

@@ -107,7 +107,7 @@ fn versions_of_members_are_those_that_they_tell() {
         [
             "",
             "postgresql0: Patroni 4.1.4 PostgreSQL 15.18",
-            "postgresql1: herdsman 4.1.4 PostgreSQL 15.18",
+            "postgresql1: herdsman, as Patroni 4.1.4 PostgreSQL 15.18",
         ]
     );
     store.put_member(STANDBY, nobody(), "\"x\":1");
