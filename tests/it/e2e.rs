@@ -11,6 +11,7 @@ mod crash;
 mod daemon;
 mod etcd;
 mod etcd_lost;
+mod guide;
 mod host;
 mod identity;
 mod leaving;

@@ -9,6 +9,7 @@
 
 mod builder;
 mod configuration;
+mod control;
 mod failure;
 mod http;
 mod member;
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use builder::Builder;
+pub use control::{Control, Ended};
 pub use http::Response;
 pub use member::Member;
 pub use programs::postgres_folder;

@@ -1,9 +1,11 @@
-//! Where the programs under test are: the daemon that this build made, and PostgreSQL.
+//! Where the programs under test are: the daemon and the command line that this build made, and PostgreSQL.
 
 use std::path::{Path, PathBuf};
 
 /// Names another daemon than the one beside the test binary.
 const DAEMON_VARIABLE: &str = "HERDSMAN_BIN";
+/// Names another command line than the one beside the test binary.
+const CONTROL_VARIABLE: &str = "HERDSMANCTL_BIN";
 /// Names the folder of PostgreSQL's programs.
 const POSTGRES_VARIABLE: &str = "HERDSMAN_TEST_PG_BIN";
 /// Where Debian and its descendants put each version.
@@ -14,17 +16,28 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// # Panics
 /// When it was not built.
 pub(crate) fn daemon() -> PathBuf {
-    if let Some(program) = std::env::var_os(DAEMON_VARIABLE) {
-        return program.into();
-    }
+    let named = std::env::var_os(DAEMON_VARIABLE).map(PathBuf::from);
+    named.unwrap_or_else(|| built("herdsman", DAEMON_VARIABLE))
+}
+
+/// The command line: `HERDSMANCTL_BIN`, or the one of the same build as this program.
+///
+/// # Panics
+/// When it was not built.
+pub(crate) fn control() -> PathBuf {
+    let named = std::env::var_os(CONTROL_VARIABLE).map(PathBuf::from);
+    named.unwrap_or_else(|| built("herdsmanctl", CONTROL_VARIABLE))
+}
+
+fn built(name: &str, variable: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");
     // A test binary is in `deps` below the folder of the programs, another program is beside them.
     let beside = own.ancestors().skip(1).take(2);
-    let mut found = beside.map(|folder| folder.join("herdsman"));
+    let mut found = beside.map(|folder| folder.join(name));
     found.find(|program| program.is_file()).unwrap_or_else(|| {
         panic!(
-            "there is no daemon near {}: build it by `cargo build -p herdsman`, or name it by \
-             {DAEMON_VARIABLE}",
+            "there is no {name} near {}: build it by `cargo build -p {name}`, or name it by \
+             {variable}",
             own.display()
         )
     })
