@@ -12,6 +12,7 @@ use herdsman_pgctl as pgctl;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::callbacks::Callbacks;
 use crate::looking::Looking;
 use crate::member;
 use crate::settings::Settings;
@@ -34,9 +35,9 @@ pub(crate) struct Applying {
 
 impl Applying {
     /// Starts the worker; it ends with the loop.
-    pub(crate) fn start(instance: pgctl::Instance, looking: Looking) -> Self {
+    pub(crate) fn start(instance: pgctl::Instance, looking: Looking, callbacks: Callbacks) -> Self {
         let (wish, wishes) = watch::channel(None);
-        tokio::spawn(Worker::new(instance, looking).work(wishes));
+        tokio::spawn(Worker::new(instance, looking, callbacks).work(wishes));
         Self { wish }
     }
 
@@ -54,8 +55,7 @@ impl Applying {
 struct Worker {
     instance: pgctl::Instance,
     looking: Looking,
-    /// Files were written that the running server was not told of.
-    owes_reload: bool,
+    callbacks: Callbacks,
     /// What was said last, so that it is said once.
     said: BTreeSet<String>,
 }
@@ -69,11 +69,11 @@ enum Applied {
 }
 
 impl Worker {
-    fn new(instance: pgctl::Instance, looking: Looking) -> Self {
+    fn new(instance: pgctl::Instance, looking: Looking, callbacks: Callbacks) -> Self {
         Self {
             instance,
             looking,
-            owes_reload: false,
+            callbacks,
             said: BTreeSet::new(),
         }
     }
@@ -117,25 +117,19 @@ impl Worker {
                 Ok(Applied::Done)
             }
             // Its next start writes the files.
-            (_, pgctl::Process::Down, _) => {
-                self.owes_reload = false;
-                Ok(Applied::Done)
-            }
+            (_, pgctl::Process::Down, _) => Ok(Applied::Done),
             // It comes up, goes down, is silent, or is being made.
             (_, _, _) => Ok(Applied::Later),
         }
     }
 
     async fn tell_server(&mut self) -> pgctl::Result<()> {
-        self.owes_reload |= self.instance.write_config().await?.any();
-        if !self.owes_reload {
-            return Ok(());
+        if self.instance.apply_config().await? {
+            tracing::info!("PostgreSQL has read its configuration anew");
+            self.callbacks.reloaded();
+            // What waits for a restart is known from here on.
+            self.looking.look();
         }
-        tracing::info!("PostgreSQL reads its configuration anew");
-        self.instance.reload_and_wait().await?;
-        self.owes_reload = false;
-        // What waits for a restart is known from here on.
-        self.looking.look();
         Ok(())
     }
 

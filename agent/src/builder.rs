@@ -142,6 +142,7 @@ impl AgentBuilder<Arc<dyn Dcs>> {
         let (sender, commands) = commands();
         let executor = Executor {
             name: MemberName::from(settings.name.as_str()),
+            effective: member::Effective::first(&settings),
             settings,
             store: self.store,
             prefix,

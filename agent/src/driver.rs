@@ -11,12 +11,14 @@ use herdsman_ha_core::{
     Answer, AnswerKind, Command, Deadline, Input, Lane, LocalView, Machine, Mono, OpId, Outcome,
     Output, Quit, RequestId, Status, Task,
 };
+use herdsman_pgctl::Process;
 use herdsman_rest_api::{CommandReceiver, Reply, Request, SnapshotWriter};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::applying::Applying;
+use crate::callbacks::{Callbacks, Deed};
 use crate::clock::{Alarm, Clock};
 use crate::error::Error;
 use crate::execute::Executor;
@@ -52,6 +54,7 @@ type Wake = Option<(Mono, Deadline)>;
 pub(crate) struct Running {
     name: &'static str,
     lane: Lane,
+    deed: Option<Deed>,
     handle: AbortHandle,
 }
 
@@ -73,6 +76,7 @@ pub(crate) struct Driver {
     /// The configuration of the store that the server was last told.
     pub(crate) applied_config: Option<Value>,
     applying: Applying,
+    callbacks: Callbacks,
 }
 
 impl Driver {
@@ -91,7 +95,12 @@ impl Driver {
         );
         let publisher = Publisher::new(writer, &executor.settings);
         let settings = Arc::new(executor.settings.clone());
-        let applying = Applying::start(executor.instance.clone(), looking.clone());
+        let callbacks = Callbacks::new(executor.effective.clone(), executor.settings.scope.clone());
+        let applying = Applying::start(
+            executor.instance.clone(),
+            looking.clone(),
+            callbacks.clone(),
+        );
         Self {
             machine,
             executor,
@@ -107,6 +116,7 @@ impl Driver {
             settings,
             applied_config: None,
             applying,
+            callbacks,
         }
     }
 
@@ -141,12 +151,18 @@ impl Driver {
 
     fn translate(&mut self, event: Event) -> Vec<Input> {
         match event {
-            Event::Input(input) => vec![input],
+            Event::Input(input) => {
+                self.tell_callbacks(&input);
+                vec![input]
+            }
             Event::Ended { op, outcome, local } => {
                 if let Some(running) = self.running.remove(&op) {
                     self.publisher.count_end(running.name, &outcome);
                     if running.lane == Lane::Server {
                         self.applying.again();
+                    }
+                    if let (Some(deed), Outcome::Done(_)) = (running.deed, &outcome) {
+                        self.callbacks.done(deed);
                     }
                 }
                 let local = local.map(Input::Local);
@@ -174,6 +190,19 @@ impl Driver {
                 self.applied_config = None;
                 vec![told]
             }
+        }
+    }
+
+    /// A server that runs without our doing is news for scripts, unless a task is about to tell.
+    fn tell_callbacks(&self, input: &Input) {
+        let is_busy = self
+            .running
+            .values()
+            .any(|running| running.lane == Lane::Server);
+        if let Input::Local(local) = input
+            && !is_busy
+        {
+            self.callbacks.seen(local);
         }
     }
 
@@ -207,6 +236,7 @@ impl Driver {
         };
         let status = Arc::new(self.machine.status());
         self.executor.grants.update(status.lease);
+        self.apply_config(&status);
         let mut quit = None;
         for output in step.outputs {
             match output {
@@ -220,9 +250,10 @@ impl Driver {
                 Output::Quit(end) => quit = Some(end),
             }
         }
-        self.apply_config(&status);
+        let facts = self.looking.facts();
+        let instance = &self.executor.instance;
         self.publisher
-            .publish(status, self.looking.facts().as_deref(), now);
+            .publish(status, facts.as_deref(), instance, now);
         Ok((step.wake, quit))
     }
 
@@ -236,6 +267,11 @@ impl Driver {
         let looking = self.looking.clone();
         let sender = self.sender.clone();
         let name = task.name();
+        let is_up = self
+            .looking
+            .facts()
+            .is_some_and(|facts| facts.process != Process::Down);
+        let deed = Deed::of(&task, is_up);
         let running = tokio::spawn(async move {
             let outcome = executor.execute(task).await;
             telemetry::ended(op, name, &outcome);
@@ -254,7 +290,13 @@ impl Driver {
         });
         let handle = running.abort_handle();
         self.publisher.count_start(name);
-        self.running.insert(op, Running { name, lane, handle });
+        let running = Running {
+            name,
+            lane,
+            deed,
+            handle,
+        };
+        self.running.insert(op, running);
     }
 
     /// A fence waits for no task: what runs on its lane is dropped.
@@ -312,6 +354,7 @@ impl Driver {
             return;
         };
         self.applied_config = Some(config.clone());
+        self.executor.effective.set(&self.settings, config);
         self.applying
             .wish(Arc::clone(&self.settings), config.clone());
         let call = status.rules.call_limit();

@@ -3,6 +3,8 @@
 //! Nothing is decided here. What makes the server writable, or deletes data, checks its proof
 //! once more at the moment of execution.
 
+mod bootstrap;
+mod replica;
 mod server;
 mod store;
 
@@ -16,6 +18,7 @@ use herdsman_pgctl::Instance;
 
 use crate::clock::Clock;
 use crate::grants::Grants;
+use crate::member::Effective;
 use crate::observe;
 use crate::peers;
 use crate::settings::Settings;
@@ -25,6 +28,7 @@ use crate::settings::Settings;
 pub(crate) struct Executor {
     pub(crate) name: MemberName,
     pub(crate) settings: Settings,
+    pub(crate) effective: Effective,
     pub(crate) store: Arc<dyn Dcs>,
     pub(crate) prefix: Prefix,
     pub(crate) sessions: Sessions,

@@ -25,6 +25,7 @@
 //! ```
 
 mod applying;
+mod callbacks;
 mod clock;
 mod driver;
 mod error;

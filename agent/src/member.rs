@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use herdsman_dcs::Limits;
@@ -51,6 +52,32 @@ pub(crate) fn instance(settings: &Settings, log_file: Option<PathBuf>) -> pgctl:
         options.pgpass.clone_from(pgpass);
     }
     pgctl::Instance::new(options)
+}
+
+/// What of `postgresql` is in force besides what the server is set up with. Cheap to clone; clones
+/// see the newest.
+#[derive(Clone, Debug)]
+pub(crate) struct Effective(Arc<RwLock<Arc<EffectivePostgres>>>);
+
+impl Effective {
+    pub(crate) fn new(settings: &Settings, dynamic: &Value) -> Self {
+        let effective = EffectivePostgres::new(settings, dynamic);
+        Self(Arc::new(RwLock::new(Arc::new(effective))))
+    }
+
+    /// Before the store has told anything.
+    pub(crate) fn first(settings: &Settings) -> Self {
+        Self::new(settings, &first_config(settings))
+    }
+
+    pub(crate) fn set(&self, settings: &Settings, dynamic: &Value) {
+        let effective = Arc::new(EffectivePostgres::new(settings, dynamic));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = effective;
+    }
+
+    pub(crate) fn get(&self) -> Arc<EffectivePostgres> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The dynamic configuration before the store has told one.

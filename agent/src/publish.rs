@@ -1,9 +1,10 @@
 //! What the REST API may show: a snapshot after every step.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use herdsman_ha_core::{Decision, Mono, Now, Outcome, Status, Wall};
-use herdsman_pgctl::{Facts, Server, ServerRole};
+use herdsman_pgctl::{Facts, Instance, Server, ServerRole};
 use herdsman_rest_api::{Counters, SenderFacts, ServerFacts, Snapshot, SnapshotWriter};
 
 use crate::settings::{Settings, WatchdogMode};
@@ -51,13 +52,24 @@ impl Publisher {
         }
     }
 
-    pub(crate) fn publish(&mut self, status: Arc<Status>, facts: Option<&Facts>, now: Now) {
+    pub(crate) fn publish(
+        &mut self,
+        status: Arc<Status>,
+        facts: Option<&Facts>,
+        instance: &Instance,
+        now: Now,
+    ) {
         if status.is_store_reachable {
             self.store_seen = Some(now);
         }
         let server = facts.and_then(|facts| facts.server.as_ref());
         self.writer.publish(Snapshot {
             server: server.map(server_facts),
+            refused: instance
+                .refused()
+                .into_iter()
+                .map(|(name, refused)| (name, refused.why))
+                .collect(),
             store_seen: self.store_seen,
             taken_at: now.mono,
             counters: self.counters.clone(),
@@ -77,6 +89,7 @@ pub(crate) fn first_snapshot(
         status,
         server: None,
         scope: scope.to_owned(),
+        refused: BTreeMap::new(),
         is_watchdog_required,
         store_seen: None,
         taken_at,

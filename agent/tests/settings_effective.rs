@@ -187,7 +187,7 @@ fn a_bad_dynamic_configuration_is_passed_over_with_warnings() {
     let dynamic = json!({"postgresql": {
         "pg_hba": "local all all trust",
         "data_dir": "/elsewhere",
-        "callbacks": {"on_start": "/a"},
+        "pre_promote": "/a",
         "authentication": {"superuser": {"password": "hunter2"}},
         "pg_hbaa": [],
     }});
@@ -199,7 +199,8 @@ fn a_bad_dynamic_configuration_is_passed_over_with_warnings() {
         [
             format!("dynamic configuration: postgresql.authentication {local}"),
             format!("dynamic configuration: postgresql.data_dir {local}"),
-            "dynamic configuration: postgresql.callbacks is accepted but has no effect yet".into(),
+            "dynamic configuration: postgresql.pre_promote is accepted but has no effect yet"
+                .into(),
             "dynamic configuration: postgresql.pg_hbaa is not a known key and has no effect; did \
              you mean postgresql.pg_hba?"
                 .into(),

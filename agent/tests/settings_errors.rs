@@ -287,10 +287,13 @@ fn what_must_not_be_ignored_is_refused() {
         ]
     );
     assert_eq!(
-        with("bootstrap: {method: restore, restore: {command: /bin/restore}}\n"),
+        with(
+            "bootstrap: {method: restore, restore: {command: /r, recovery_conf: [a], from: {}}}\n"
+        ),
         [
-            "n1.yml:13:21: bootstrap.method: only initdb is served yet, and it would make an empty \
-          cluster instead; remove the method (an existing cluster does not need it)"
+            "n1.yml:13:60: bootstrap.restore.recovery_conf: must be a map, but is a list",
+            "n1.yml:13:71: bootstrap.restore.from: must be a text, a number or a boolean, but is a \
+          map",
         ]
     );
 }

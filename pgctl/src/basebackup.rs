@@ -3,10 +3,11 @@
 //! Invariant: the directory carries a mark from before the first byte until
 //! the program has reported success.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::command::{Limit, Tool};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::facts::Leftover;
 use crate::instance::Instance;
 use crate::options::ToolOption;
@@ -96,7 +97,32 @@ impl Instance {
             }
         })
         .await?;
+        self.finish_copy().await
+    }
+
+    /// Ends a copy that somebody's own program has made in the marked data directory: sees that
+    /// there is a cluster, and takes the mark away.
+    ///
+    /// # Errors
+    /// [`Error::NoCluster`] when there is none.
+    pub async fn finish_copy(&self) -> Result<()> {
+        self.control_data()
+            .await
+            .map_err(|error| Error::NoCluster {
+                path: self.data_dir().to_owned(),
+                what: format!("what was copied is none: {error}"),
+            })?;
+        self.forget_proven()?;
         self.unmark().await
+    }
+
+    /// A connection string to a server for a program of the user's, without password, and the
+    /// password file that belongs to it.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub async fn connection_for(&self, from: &Upstream) -> Result<(String, Option<PathBuf>)> {
+        self.prepare_connection(from).await
     }
 }
 

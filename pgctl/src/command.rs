@@ -34,22 +34,39 @@ pub(crate) enum Limit {
 /// A program with its arguments.
 #[derive(Debug)]
 pub(crate) struct Tool {
-    name: &'static str,
+    name: String,
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
     input: Vec<u8>,
+    surroundings: Surroundings,
+}
+
+/// The environment that a program inherits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surroundings {
+    /// PostgreSQL's programs: English, and nothing that would change where they look.
+    Clean,
+    /// A command of the user's: as it is.
+    Inherited,
 }
 
 impl Tool {
-    pub(crate) const fn new(name: &'static str, program: PathBuf) -> Self {
+    pub(crate) fn new(name: impl Into<String>, program: PathBuf) -> Self {
         Self {
-            name,
+            name: name.into(),
             program,
             arguments: Vec::new(),
             environment: Vec::new(),
             input: Vec::new(),
+            surroundings: Surroundings::Clean,
         }
+    }
+
+    /// A command of the user's: its environment is ours.
+    pub(crate) fn of_the_user(mut self) -> Self {
+        self.surroundings = Surroundings::Inherited;
+        self
     }
 
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
@@ -75,7 +92,7 @@ impl Tool {
         limit: Limit,
         mut line: impl FnMut(&str) + Send,
     ) -> Result<String> {
-        let name = self.name;
+        let name = self.name.clone();
         let (mut running, input) = self.spawn()?;
         let mut lines = VecDeque::new();
         let ended = running
@@ -89,12 +106,12 @@ impl Tool {
                 }
             })
             .await;
-        let (status, output) = ended.map_err(|failure| failure.into_error(name, limit))?;
+        let (status, output) = ended.map_err(|failure| failure.into_error(&name, limit))?;
         if status.success() {
             return Ok(output);
         }
         Err(Error::Command {
-            program: name.to_owned(),
+            program: name,
             status: status.to_string(),
             lines: lines.into(),
         })
@@ -102,12 +119,15 @@ impl Tool {
 
     fn spawn(self) -> Result<(Running, Vec<u8>)> {
         let mut command = Command::new(&self.program);
+        if self.surroundings == Surroundings::Clean {
+            command
+                .env("LC_ALL", "C")
+                .env("LANG", "C")
+                .env_remove("PGDATA")
+                .env_remove("PGPASSWORD");
+        }
         command
             .args(&self.arguments)
-            .env("LC_ALL", "C")
-            .env("LANG", "C")
-            .env_remove("PGDATA")
-            .env_remove("PGPASSWORD")
             .envs(self.environment)
             .stdin(if self.input.is_empty() {
                 Stdio::null()
@@ -132,7 +152,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn into_error(self, name: &'static str, limit: Limit) -> Error {
+    fn into_error(self, name: &str, limit: Limit) -> Error {
         match (self, limit) {
             (Self::Io(source), _) => Error::Io {
                 what: "cannot talk to",

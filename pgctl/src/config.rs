@@ -4,22 +4,28 @@
 //! a file is replaced as a whole or not at all, and only when it would differ.
 
 mod auto_conf;
+mod check;
 mod files;
 mod guc;
 mod parameters;
 mod pgpass;
+mod proven;
 mod render;
+mod trust;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::conninfo::ConnInfo;
+use crate::data_directory::blocking;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::options::Config;
 use crate::standby::Recovery;
 use crate::version::Version;
 
+pub(crate) use check::Refusals;
+pub use check::Refused;
 pub(crate) use files::{file_mode, sync_folder_of, write_atomically};
 pub(crate) use guc::Kind;
 pub(crate) use parameters::{Found, Parameters, managed_names, pending_restart};
@@ -48,18 +54,28 @@ impl Instance {
     /// or not at all, and only those that differ. Does not reload.
     ///
     /// The recovery settings are those of the last start, follow or promotion;
-    /// a new handle keeps the ones it finds.
+    /// a new handle keeps the ones it finds. What PostgreSQL refuses is kept
+    /// out, see [`refused`](Self::refused).
     ///
     /// # Errors
     /// [`Error::NoCluster`], or a file that cannot be written.
     pub async fn write_config(&self) -> Result<ConfigChange> {
         let version = self.program_version().await?;
+        let _turn = self.files().lock().await;
         let instance = self.clone();
-        let written = tokio::task::spawn_blocking(move || instance.write_config_files(version));
-        written.await.expect("writing files does not panic")
+        let include = blocking(move || instance.prepare_files()).await?;
+        self.check_parameters(include.as_deref()).await?;
+        let instance = self.clone();
+        let written =
+            blocking(move || instance.write_config_files(version, include.as_deref())).await?;
+        if written.any() {
+            self.set_unread(true);
+        }
+        Ok(written)
     }
 
-    fn write_config_files(&self, version: Version) -> Result<ConfigChange> {
+    /// Sees that there is a cluster, and returns what the main file shall include.
+    fn prepare_files(&self) -> Result<Option<String>> {
         let data_dir = self.data_dir();
         if !data_dir.join("PG_VERSION").exists() {
             return Err(Error::NoCluster {
@@ -67,11 +83,27 @@ impl Instance {
                 what: "it has no file PG_VERSION".to_owned(),
             });
         }
+        self.keep_original(&self.config())
+    }
+
+    fn write_config_files(&self, version: Version, include: Option<&str>) -> Result<ConfigChange> {
+        let data_dir = self.data_dir();
         let config = self.config();
         let mode = file_mode(data_dir)?;
-        let include = self.keep_original(&config)?;
-        let recovery = self.recovery_lines(&config, version)?;
-        let parameters = Parameters::of(&config);
+        let mut parameters = self.parameters();
+        if self.trusts_local() {
+            let path = self.trust_file();
+            let content = render::lines_file(&self.trust_lines());
+            write_atomically(&path, content.as_bytes(), mode)?;
+            let path = path.display().to_string();
+            parameters.settings.insert("hba_file".to_owned(), path);
+        }
+        let recovery = self.recovery_lines(&config, &parameters, version)?;
+        let hba = self.accepted_hba(&config, &parameters);
+        let ident = config
+            .pg_ident
+            .clone()
+            .filter(|_| self.is_own_file(&parameters, "ident_file", "pg_ident.conf"));
         let own_file = |name: &str, lines: &Option<Vec<String>>| -> Option<PathBuf> {
             let path = self.config_dir().join(name);
             // Outside the data directory the server would not find them.
@@ -79,7 +111,7 @@ impl Instance {
             needed.then_some(path)
         };
         let settings = render::Settings {
-            include: include.as_deref(),
+            include,
             parameters: &parameters,
             hba_file: own_file("pg_hba.conf", &config.pg_hba),
             ident_file: own_file("pg_ident.conf", &config.pg_ident),
@@ -91,8 +123,8 @@ impl Instance {
             None => Ok(false),
         };
         Ok(ConfigChange {
-            hba: lines("pg_hba.conf", &config.pg_hba)?,
-            ident: lines("pg_ident.conf", &config.pg_ident)?,
+            hba: lines("pg_hba.conf", &hba)?,
+            ident: lines("pg_ident.conf", &ident)?,
             settings: write(&self.config_file(), &settings.render())?,
         })
     }
@@ -119,9 +151,37 @@ impl Instance {
         Ok(Some(base_name))
     }
 
-    fn recovery_lines(&self, config: &Config, version: Version) -> Result<Vec<String>> {
+    /// The lines for `pg_hba.conf`: none when the server could not load them, or reads another
+    /// file.
+    fn accepted_hba(&self, config: &Config, parameters: &Parameters) -> Option<Vec<String>> {
+        let wanted = config.pg_hba.clone()?;
+        let mut refusals = self.refusals();
+        if refusals
+            .hba
+            .as_ref()
+            .is_some_and(|(lines, _)| *lines != wanted)
+        {
+            refusals.hba = None;
+        }
+        let is_ours = self.is_own_file(parameters, "hba_file", "pg_hba.conf");
+        (refusals.hba.is_none() && is_ours).then_some(wanted)
+    }
+
+    /// Whether the server reads the file of this name in the configuration's folder.
+    fn is_own_file(&self, parameters: &Parameters, setting: &str, name: &str) -> bool {
+        let configured = parameters.settings.get(setting);
+        configured.is_none_or(|path| self.data_dir().join(path) == self.config_dir().join(name))
+    }
+
+    fn recovery_lines(
+        &self,
+        config: &Config,
+        parameters: &Parameters,
+        version: Version,
+    ) -> Result<Vec<String>> {
         match self.recovery() {
             Recovery::Primary => Ok(Vec::new()),
+            Recovery::ToTarget(settings) => Ok(render::settings_lines(&settings)),
             Recovery::AsFound => {
                 let found = std::fs::read_to_string(self.config_file()).unwrap_or_default();
                 Ok(render::recovery_section(&found))
@@ -137,7 +197,7 @@ impl Instance {
                 let slot = upstream
                     .as_ref()
                     .and_then(|upstream| upstream.slot.as_deref());
-                Ok(render::standby_section(config, info.as_deref(), slot))
+                Ok(render::standby_section(parameters, info.as_deref(), slot))
             }
         }
     }

@@ -4,10 +4,12 @@
 //! from `/proc`. A new handle in a new process comes to the same facts.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::broadcast;
 
+use crate::config::Refusals;
 use crate::error::{Error, Result};
 use crate::options::{Config, InstanceOptions};
 use crate::probe::Probe;
@@ -33,6 +35,13 @@ struct Inner {
     /// up to writes holds the lock meanwhile and compares with what it was.
     kills: Mutex<u64>,
     probe: tokio::sync::Mutex<Probe>,
+    refusals: Mutex<Refusals>,
+    /// Files were written that the running server was not told of.
+    is_unread: AtomicBool,
+    /// Local users need no password, for as long as a cluster is made from a backup.
+    trusts_local: AtomicBool,
+    /// One writes the configuration files at a time: whoever came later has the newer wish.
+    files: tokio::sync::Mutex<()>,
 }
 
 impl Instance {
@@ -51,6 +60,10 @@ impl Instance {
                 exits,
                 kills: Mutex::new(0),
                 probe: tokio::sync::Mutex::default(),
+                refusals: Mutex::default(),
+                is_unread: AtomicBool::new(false),
+                trusts_local: AtomicBool::new(false),
+                files: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -133,6 +146,31 @@ impl Instance {
 
     pub(crate) fn probe(&self) -> &tokio::sync::Mutex<Probe> {
         &self.inner.probe
+    }
+
+    /// What is kept out of the files.
+    pub(crate) fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        lock(&self.inner.refusals)
+    }
+
+    pub(crate) fn is_unread(&self) -> bool {
+        self.inner.is_unread.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_unread(&self, is_unread: bool) {
+        self.inner.is_unread.store(is_unread, Ordering::SeqCst);
+    }
+
+    pub(crate) fn trusts_local(&self) -> bool {
+        self.inner.trusts_local.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_trusts_local(&self, trusts: bool) {
+        self.inner.trusts_local.store(trusts, Ordering::SeqCst);
+    }
+
+    pub(crate) fn files(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.files
     }
 
     pub(crate) fn known_version(&self) -> Option<Version> {

@@ -52,6 +52,7 @@ mod probe;
 mod process;
 mod promote;
 mod replication;
+mod script;
 mod slots;
 mod sql_text;
 mod standby;
@@ -62,7 +63,7 @@ mod users;
 mod version;
 
 pub use basebackup::CloneProgress;
-pub use config::ConfigChange;
+pub use config::{ConfigChange, Refused};
 pub use control_data::{ClusterState, ControlData};
 pub use credentials::{Credentials, Secret};
 pub use error::{Advice, Error, Result};
@@ -79,6 +80,7 @@ pub use process::{
     Exit, ExitEvents, RaisedParameter, StartAs, Started, StopMode, become_subreaper,
 };
 pub use replication::Identity;
+pub use script::Script;
 pub use slots::{SlotChanges, slot_name};
 pub use standby::Followed;
 pub use timeline::{HistoryLine, Timeline, parse_history};

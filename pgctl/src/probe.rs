@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Parameters;
 use crate::connection::Session;
 use crate::control_data::{ControlData, Leading};
 use crate::data_directory::{Seen, look};
@@ -162,7 +161,7 @@ impl Instance {
         let results = session
             .run("asking for facts", &query::text(), limit)
             .await?;
-        let parameters = Parameters::of(&self.config());
+        let parameters = self.parameters();
         let mut answer = query::read(&results, session.version, &parameters)?;
         if let ServerRole::Standby(standby) = &mut answer.server.role {
             let recovery = (answer.server.postmaster_start_millis, answer.startup_pid);

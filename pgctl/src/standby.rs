@@ -3,6 +3,7 @@
 //! Invariant: what is written to disk is also what this handle remembers, so
 //! that a later write of the configuration keeps it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -42,6 +43,17 @@ pub(crate) enum Recovery {
     Primary,
     /// That of a standby.
     Standby(Option<Upstream>),
+    /// That of a restore, which ends with a primary.
+    ToTarget(BTreeMap<String, String>),
+}
+
+/// The file that makes the next start one of a server in recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignalFile {
+    None,
+    Standby,
+    /// Recovery that ends by itself.
+    Recovery,
 }
 
 impl Instance {
@@ -127,20 +139,26 @@ impl Instance {
         self.remove_trailing_placeholders().await?;
         self.clean_auto_conf()?;
         let change = self.write_config().await?;
-        let signal_is_new = self.set_signal_files(true)?;
+        let signal_is_new = self.set_signal_files(SignalFile::Standby)?;
         Ok(change.any() || signal_is_new)
     }
 
-    /// Makes the signal files say whether the next start is one as a standby.
-    /// Returns whether they did not.
-    pub(crate) fn set_signal_files(&self, is_standby: bool) -> Result<bool> {
+    /// Makes the signal files say what the next start is. Returns whether they
+    /// did not.
+    pub(crate) fn set_signal_files(&self, wanted: SignalFile) -> Result<bool> {
         let data_dir = self.data_dir();
-        let standby = data_dir.join("standby.signal");
-        let mut changed = remove(&data_dir.join("recovery.signal"))?;
-        match is_standby {
-            true if standby.exists() => {}
-            true => changed |= write_atomically(&standby, b"", file_mode(data_dir)?)?,
-            false => changed |= remove(&standby)?,
+        let files = [
+            (SignalFile::Standby, "standby.signal"),
+            (SignalFile::Recovery, "recovery.signal"),
+        ];
+        let mut changed = false;
+        for (kind, name) in files {
+            let path = data_dir.join(name);
+            changed |= match kind == wanted {
+                true if path.exists() => false,
+                true => write_atomically(&path, b"", file_mode(data_dir)?)?,
+                false => remove(&path)?,
+            };
         }
         Ok(changed)
     }

@@ -152,6 +152,7 @@ fn member(name: &str) -> Snapshot {
         status: Arc::new(status),
         server: None,
         scope: "demo".to_owned(),
+        refused: BTreeMap::new(),
         is_watchdog_required: false,
         store_seen: Some(now),
         taken_at: NOW,

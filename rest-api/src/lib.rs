@@ -31,6 +31,7 @@
 //!     status: Arc::new(machine.status()),
 //!     server: None,
 //!     scope: "demo".to_owned(),
+//!     refused: Default::default(),
 //!     is_watchdog_required: false,
 //!     store_seen: None,
 //!     taken_at: Mono::default(),

@@ -119,7 +119,10 @@ fn read(snapshot: &Snapshot, site: &Site, parts: &Parts) -> Answered {
         "config" => config(snapshot),
         "failsafe" => failsafe(snapshot),
         "metrics" => answer::metrics(metrics::render(&node)),
-        "decisions" => answer::json(StatusCode::OK, &Decisions::of(&snapshot.status)),
+        "decisions" => answer::json(
+            StatusCode::OK,
+            &Decisions::of(&snapshot.status, &snapshot.refused),
+        ),
         _ => {
             let code = health::check(path, &query(parts), &node);
             answer::json(code, &MemberStatus::of(&node))

@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub server: Option<ServerFacts>,
     /// The cluster's name.
     pub scope: String,
+    /// Settings that PostgreSQL refuses and that are therefore kept out, with its words.
+    pub refused: BTreeMap<String, String>,
     /// Whether the settings demand a watchdog. None is served, so such a member never leads and
     /// says that its watchdog failed.
     pub is_watchdog_required: bool,

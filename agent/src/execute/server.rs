@@ -12,12 +12,10 @@ use herdsman_pgctl as pgctl;
 
 use super::{Executor, done, failed, transient};
 
-/// The longest that initdb, its configuration and the first start may take.
-const BOOTSTRAP_LIMIT: Duration = Duration::from_secs(600);
-/// The longest silence of a running copy.
-const COPY_SILENCE: Duration = Duration::from_secs(120);
 /// How long a stop in order may take before everything is dropped.
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long the user's command before a stop may hold it up.
+const BEFORE_STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long an immediate stop may take before the processes are killed.
 const IMMEDIATE_STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long killing every process may take; longer only hangs in the kernel.
@@ -29,7 +27,7 @@ const CHECKPOINT_LIMIT: Duration = Duration::from_secs(3600);
 /// How long another server may take to say who it is.
 const IDENTIFY_LIMIT: Duration = Duration::from_secs(3);
 
-fn upstream(upstream: &core::Upstream) -> pgctl::Upstream {
+pub(super) fn upstream(upstream: &core::Upstream) -> pgctl::Upstream {
     let server = pgctl::Upstream::new(upstream.host.clone(), upstream.port);
     match &upstream.slot {
         Some(slot) => server.with_slot(slot.clone()),
@@ -66,78 +64,6 @@ impl Executor {
         })
     }
 
-    pub(super) async fn bootstrap(&self) -> Outcome {
-        match tokio::time::timeout(BOOTSTRAP_LIMIT, self.make_cluster()).await {
-            Ok(result) => done(result),
-            Err(_) => transient(format!("no new cluster within {BOOTSTRAP_LIMIT:?}")),
-        }
-    }
-
-    /// The mark on the directory stays until users exist, so that an interrupted attempt shows as
-    /// a leftover and never as a cluster.
-    async fn make_cluster(&self) -> pgctl::Result<()> {
-        let instance = &self.instance;
-        if matches!(
-            instance.facts().await.data,
-            pgctl::DataDirectory::Leftover(_)
-        ) {
-            instance.wipe().await?;
-        }
-        instance.mark(pgctl::Leftover::Bootstrap).await?;
-        let log = |line: &str| tracing::debug!(line, "initdb");
-        instance.initdb(BOOTSTRAP_LIMIT, log).await?;
-        self.append_bootstrap_hba().await;
-        let started = instance
-            .start(pgctl::StartAs::Primary, BOOTSTRAP_LIMIT)
-            .await?;
-        tracing::debug!(pid = started.pid, "the new cluster runs");
-        instance.bootstrap_users(BOOTSTRAP_LIMIT).await?;
-        instance.unmark().await
-    }
-
-    /// `bootstrap.pg_hba` goes behind what initdb wrote, when nothing else rules that file.
-    async fn append_bootstrap_hba(&self) {
-        use tokio::io::AsyncWriteExt;
-        let Some(bootstrap) = &self.settings.bootstrap else {
-            return;
-        };
-        if bootstrap.pg_hba.is_empty() || self.instance.config().pg_hba.is_some() {
-            return;
-        }
-        let path = self.instance.data_dir().join("pg_hba.conf");
-        let lines = format!("\n{}\n", bootstrap.pg_hba.join("\n"));
-        let appended = async {
-            let mut file = tokio::fs::OpenOptions::new()
-                .append(true)
-                .open(&path)
-                .await?;
-            file.write_all(lines.as_bytes()).await?;
-            file.sync_all().await
-        };
-        if let Err(error) = appended.await {
-            tracing::warn!(%error, path = %path.display(), "bootstrap.pg_hba is not applied");
-        }
-    }
-
-    pub(super) async fn clone_from(&self, from: &core::Upstream) -> Outcome {
-        done(self.copy(&upstream(from)).await)
-    }
-
-    async fn copy(&self, from: &pgctl::Upstream) -> pgctl::Result<()> {
-        if matches!(
-            self.instance.facts().await.data,
-            pgctl::DataDirectory::Leftover(_)
-        ) {
-            // Remains of our own unfinished copy: nobody else's data.
-            self.instance.wipe().await?;
-        }
-        let progress = |progress: pgctl::CloneProgress| {
-            let (done, total) = (progress.done_bytes, progress.total_bytes);
-            tracing::info!(done_bytes = done, total_bytes = total, "copying");
-        };
-        self.instance.basebackup(from, COPY_SILENCE, progress).await
-    }
-
     /// Deletes data: only while the server that the witness speaks of answers as a running primary
     /// of the same cluster, in this moment.
     pub(super) async fn replace(
@@ -167,7 +93,7 @@ impl Executor {
         tracing::warn!(leader = %from.name, "the data has diverged: it is removed and copied anew");
         let replaced = async {
             self.instance.mark(pgctl::Leftover::Clone).await?;
-            self.instance.wipe().await?;
+            // The mark makes it ours to empty; a way that works on what is there may keep it.
             self.copy(&server).await
         };
         done(replaced.await)
@@ -205,6 +131,9 @@ impl Executor {
     }
 
     pub(super) async fn stop(&self, mode: StopMode) -> Outcome {
+        if mode == StopMode::Fast {
+            self.call_before_stop().await;
+        }
         let orders = match mode {
             StopMode::Fast => &[
                 (pgctl::StopMode::Fast, FAST_STOP_LIMIT),
@@ -219,6 +148,24 @@ impl Executor {
             }
         }
         self.kill_all().await
+    }
+
+    /// The user's command before a stop in order; what becomes of it changes nothing.
+    async fn call_before_stop(&self) {
+        let Some(command) = self.effective.get().before_stop.clone() else {
+            return;
+        };
+        if self.instance.facts().await.process == pgctl::Process::Down {
+            return;
+        }
+        let said = |line: &str| tracing::info!(line, "before_stop");
+        let ran = match pgctl::Script::new(&command) {
+            Ok(script) => script.run(Some(BEFORE_STOP_LIMIT), said).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ran {
+            tracing::warn!(%error, "postgresql.before_stop");
+        }
     }
 
     pub(super) async fn promote(

@@ -6,7 +6,7 @@ use crate::yaml::Value;
 
 use super::options::Program;
 use super::reader::{Findings, Section};
-use super::{CommandOption, ProblemKind, WarningKind, keys};
+use super::{BootstrapMethod, CommandOption, ProblemKind, WarningKind, keys};
 
 /// The section `bootstrap`.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Bootstrap {
     pub pg_hba: Vec<String>,
     /// The command to run once in a new cluster.
     pub post_bootstrap: Option<String>,
+    /// The command that makes a new cluster in place of `initdb`.
+    pub method: Option<BootstrapMethod>,
 }
 
 impl Bootstrap {
@@ -32,7 +34,7 @@ impl Bootstrap {
             // The section of a method that is not chosen asks for nothing.
             Some(key) == method.as_deref() || value.get("command").is_some()
         });
-        refuse_custom_method(findings, &section, method.as_deref());
+        let method = custom_method(findings, &section, method.as_deref());
         if let Some(users) = section.field("users") {
             let sentence = "has no effect, as in Patroni since version 4; \
                             create users in the new cluster yourself";
@@ -50,23 +52,29 @@ impl Bootstrap {
             post_bootstrap: findings
                 .optional_text(&section, "post_bootstrap")
                 .or_else(|| findings.optional_text(&section, "post_init")),
+            method,
         })
     }
 }
 
-/// A method that restores a backup must not become an empty new cluster.
-fn refuse_custom_method(findings: &mut Findings, section: &Section<'_>, method: Option<&str>) {
-    let Some(method) = method.filter(|method| *method != "initdb") else {
-        return;
+/// A method without a command is `initdb`, as in Patroni.
+fn custom_method(
+    findings: &mut Findings,
+    section: &Section<'_>,
+    method: Option<&str>,
+) -> Option<BootstrapMethod> {
+    let name = method.filter(|method| *method != "initdb")?;
+    let own = section
+        .field(name)
+        .filter(|field| field.node.get("command").is_some());
+    let Some(own) = own else {
+        if let Some(field) = section.field("method") {
+            let sentence = format!("bootstrap.{name} has no command: initdb is used");
+            findings.warn(&field, WarningKind::Adjusted(sentence));
+        }
+        return None;
     };
-    let (Some(field), Some(custom)) = (section.field("method"), section.field(method)) else {
-        return;
-    };
-    if custom.node.get("command").is_some() {
-        let sentence = "only initdb is served yet, and it would make an empty cluster instead; \
-                        remove the method (an existing cluster does not need it)";
-        findings.problem(&field, ProblemKind::NotServed(sentence.to_owned()));
-    }
+    BootstrapMethod::read(findings, &own.section(), name)
 }
 
 fn dynamic(findings: &mut Findings, section: &Section<'_>) -> Json {

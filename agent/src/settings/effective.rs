@@ -10,7 +10,8 @@ use crate::yaml::Value;
 use super::parameters::{dynamic_postgresql, passed_over};
 use super::reader::{Findings, Section};
 use super::{
-    CommandOption, Parameter, ProblemKind, Settings, SharedPostgres, Warning, WarningKind, keys,
+    CommandOption, Parameter, ProblemKind, ReplicaMethod, Settings, SharedPostgres, Warning,
+    WarningKind, keys,
 };
 
 /// The keys of `postgresql` that are in force for this member, apart from
@@ -52,6 +53,12 @@ pub struct EffectivePostgres {
     pub remove_data_directory_on_rewind_failure: bool,
     /// Whether diverged data may be replaced by a new copy (no).
     pub remove_data_directory_on_diverged_timelines: bool,
+    /// Commands to run at events, by event.
+    pub callbacks: BTreeMap<String, String>,
+    /// Ways to make a standby, in order; `pg_basebackup` where a way is none.
+    pub replica_methods: Vec<Option<ReplicaMethod>>,
+    /// A command to run before each stop of the server.
+    pub before_stop: Option<String>,
     /// What the dynamic configuration holds that is not in force.
     pub warnings: Vec<Warning>,
 }
@@ -69,6 +76,7 @@ impl EffectivePostgres {
         let use_slots = findings.optional_boolean(&section, "use_slots");
         let dynamic = SharedPostgres::read(&mut findings, &section);
         let local = settings.postgresql.shared.clone();
+        let replica_methods = replica_methods(&local, &dynamic);
         let no = |local: Option<bool>, dynamic: Option<bool>| local.or(dynamic).unwrap_or(false);
         Self {
             config_base_name: local
@@ -106,9 +114,29 @@ impl EffectivePostgres {
                 local.remove_data_directory_on_diverged_timelines,
                 dynamic.remove_data_directory_on_diverged_timelines,
             ),
+            callbacks: local.callbacks.or(dynamic.callbacks).unwrap_or_default(),
+            replica_methods,
+            before_stop: local.before_stop.or(dynamic.before_stop),
             warnings: passed_over(findings),
         }
     }
+}
+
+/// The file's section of a method goes before that of the cluster.
+fn replica_methods(local: &SharedPostgres, dynamic: &SharedPostgres) -> Vec<Option<ReplicaMethod>> {
+    let listed = local.create_replica_methods.as_ref();
+    let listed = listed.or(dynamic.create_replica_methods.as_ref());
+    let method = |name: &String| {
+        let sections = [&local.replica_methods, &dynamic.replica_methods];
+        let found = sections.iter().find_map(|methods| methods.get(name));
+        let usual = name == "basebackup";
+        (!usual).then(|| found.cloned().unwrap_or_else(|| ReplicaMethod::named(name)))
+    };
+    let methods: Vec<_> = listed.into_iter().flatten().map(method).collect();
+    if methods.is_empty() {
+        return vec![None];
+    }
+    methods
 }
 
 /// Keys that only the file of a member may hold are named, as are those that

@@ -163,11 +163,11 @@ pub(super) const SHARED_POSTGRESQL: &Keys = &[
     ("remove_data_directory_on_rewind_failure", NotServed),
     ("remove_data_directory_on_diverged_timelines", NotServed),
     ("rewind", NotServed),
-    ("callbacks", NotServed),
+    ("callbacks", Served),
     ("create_replica_methods", Served),
     ("create_replica_method", Served),
     ("pre_promote", NotServed),
-    ("before_stop", NotServed),
+    ("before_stop", Served),
     ("krbsrvname", NotServed),
     ("parameters_primary", NotServed),
     ("parameters_replica", NotServed),
@@ -180,13 +180,21 @@ pub(super) const SHARED_POSTGRESQL: &Keys = &[
     ("pg_ident_standby_leader", NotServed),
 ];
 
+pub(super) const CALLBACKS: &Keys = &[
+    ("on_start", Served),
+    ("on_stop", Served),
+    ("on_restart", Served),
+    ("on_reload", Served),
+    ("on_role_change", Served),
+];
+
 pub(super) const BOOTSTRAP: &Keys = &[
     ("dcs", Served),
     ("method", Served),
     ("initdb", Served),
     ("pg_hba", Served),
-    ("post_bootstrap", NotServed),
-    ("post_init", NotServed),
+    ("post_bootstrap", Served),
+    ("post_init", Served),
     ("users", Served),
 ];
 

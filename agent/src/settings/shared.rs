@@ -9,7 +9,7 @@ use crate::yaml::{Node, Value};
 
 use super::options::Program;
 use super::reader::{Findings, Section};
-use super::{CommandOption, Parameter, ProblemKind, WarningKind};
+use super::{CommandOption, Parameter, ProblemKind, ReplicaMethod, keys};
 
 /// What one source says about the keys that both sources may hold; `None`
 /// where it is silent.
@@ -51,6 +51,8 @@ pub struct SharedPostgres {
     pub callbacks: Option<BTreeMap<String, String>>,
     /// Ways to make a standby, in order of preference.
     pub create_replica_methods: Option<Vec<String>>,
+    /// Sections of ways to make a standby by a command, by name.
+    pub replica_methods: BTreeMap<String, ReplicaMethod>,
     /// A command that can veto a promotion.
     pub pre_promote: Option<String>,
     /// A command to run before a stop.
@@ -62,6 +64,7 @@ impl SharedPostgres {
     pub(super) fn read(findings: &mut Findings, section: &Section<'_>) -> Self {
         let f = findings;
         let create_replica_methods = create_replica_methods(f, section);
+        let replica_methods = replica_methods(f, section);
         Self {
             config_base_name: f.optional_text(section, "config_base_name"),
             custom_conf: f.optional_path(section, "custom_conf"),
@@ -81,8 +84,9 @@ impl SharedPostgres {
                 .optional_boolean(section, "remove_data_directory_on_rewind_failure"),
             remove_data_directory_on_diverged_timelines: f
                 .optional_boolean(section, "remove_data_directory_on_diverged_timelines"),
-            callbacks: names(f, section, "callbacks"),
+            callbacks: callbacks(f, section),
             create_replica_methods,
+            replica_methods,
             pre_promote: f.optional_text(section, "pre_promote"),
             before_stop: f.optional_text(section, "before_stop"),
         }
@@ -104,13 +108,28 @@ fn create_replica_methods(findings: &mut Findings, section: &Section<'_>) -> Opt
     let key = ["create_replica_methods", "create_replica_method"]
         .into_iter()
         .find(|key| section.field(key).is_some())?;
-    let methods = findings.optional_lines(section, key)?;
-    let is_usual = methods.iter().all(|method| method == "basebackup");
-    if let Some(field) = section.field(key).filter(|_| !is_usual) {
-        let sentence = "only basebackup is served yet, and standbys are made by it";
-        findings.warn(&field, WarningKind::Adjusted(sentence.to_owned()));
-    }
-    Some(methods)
+    findings.optional_lines(section, key)
+}
+
+/// Every section that is a method: those listed here, and those that have a command, which the
+/// other source may list.
+fn replica_methods(
+    findings: &mut Findings,
+    section: &Section<'_>,
+) -> BTreeMap<String, ReplicaMethod> {
+    let sections = section.fields().filter(|(name, field)| {
+        *name != "basebackup"
+            && matches!(field.node.value, Value::Map(_))
+            && SharedPostgres::is_method_section(section, name, field.node)
+    });
+    let sections: Vec<_> = sections.collect();
+    sections
+        .into_iter()
+        .map(|(name, field)| {
+            let method = ReplicaMethod::read(findings, &field.section(), name);
+            (name.to_owned(), method)
+        })
+        .collect()
 }
 
 fn options(
@@ -121,6 +140,13 @@ fn options(
 ) -> Option<Vec<CommandOption>> {
     let field = section.field(key)?;
     Some(program.read(findings, &field))
+}
+
+fn callbacks(findings: &mut Findings, section: &Section<'_>) -> Option<BTreeMap<String, String>> {
+    let callbacks = names(findings, section, "callbacks")?;
+    let section = section.field("callbacks")?.section();
+    keys::check_all(findings, &section, keys::CALLBACKS);
+    Some(callbacks)
 }
 
 fn names(

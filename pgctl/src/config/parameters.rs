@@ -4,7 +4,7 @@
 //! cannot override them. Recovery parameters have a section of their own.
 //! Whether a name or value is one PostgreSQL accepts is not judged here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guc::Kind;
 use crate::facts::PendingRestart;
@@ -73,6 +73,15 @@ impl Parameters {
     /// All of a configuration: where to listen is not the user's to override.
     pub(crate) fn of(config: &Config) -> Self {
         let mut parameters = Self::new(&config.parameters);
+        for (name, value) in &config.recovery_conf {
+            let name = name.to_ascii_lowercase();
+            // What stands among the other parameters goes before.
+            parameters
+                .recovery
+                .entry(name)
+                .or_insert_with(|| value.clone());
+        }
+        parameters.rename_trigger();
         let ours = [
             ("listen_addresses", config.listen.listen_addresses()),
             ("port", config.listen.port().to_string()),
@@ -98,6 +107,43 @@ impl Parameters {
         }
         keep_segments_to_size(&mut settings);
         Self { settings, recovery }
+    }
+
+    /// Version 12 gave the file that ends recovery another name; 16 has none.
+    fn rename_trigger(&mut self) {
+        if let Some(file) = self.recovery.remove("trigger_file") {
+            self.recovery
+                .entry("promote_trigger_file".to_owned())
+                .or_insert(file);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.settings.len() + self.recovery.len()
+    }
+
+    /// All names.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let names = self.settings.keys().chain(self.recovery.keys());
+        names.cloned().collect()
+    }
+
+    pub(crate) fn value(&self, name: &str) -> Option<&String> {
+        self.settings.get(name).or_else(|| self.recovery.get(name))
+    }
+
+    /// This parameter alone.
+    pub(crate) fn only(&self, name: &str) -> Self {
+        let only = |map: &BTreeMap<String, String>| {
+            let found = map.get_key_value(name).into_iter();
+            found
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        };
+        Self {
+            settings: only(&self.settings),
+            recovery: only(&self.recovery),
+        }
     }
 
     /// Managed parameters that are set, for the command line, in its order.

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::parameters::{Parameters, is_target_or_upstream};
-use crate::options::Config;
 
 const HEADER: &str = "\
 # Written by herdsman: what you change here is lost at the next write.\n\
@@ -65,17 +64,15 @@ impl Settings<'_> {
 
 /// The recovery settings of a standby, one line each, sorted by name.
 pub(super) fn standby_section(
-    config: &Config,
+    parameters: &Parameters,
     conninfo: Option<&str>,
     slot: Option<&str>,
 ) -> Vec<String> {
     let mut settings: BTreeMap<String, String> = BTreeMap::new();
-    let given = Parameters::new(&config.parameters).recovery;
-    for (name, value) in config.recovery_conf.iter().chain(&given) {
-        let name = name.to_ascii_lowercase();
+    for (name, value) in &parameters.recovery {
         // A standby is one by its signal file; that setting ended with version 11.
-        if !is_target_or_upstream(&name) && name != "standby_mode" {
-            settings.insert(name, value.clone());
+        if !is_target_or_upstream(name) && name != "standby_mode" {
+            settings.insert(name.clone(), value.clone());
         }
     }
     settings.extend(NO_TARGETS.map(|name| (name.to_owned(), String::new())));
@@ -85,6 +82,11 @@ pub(super) fn standby_section(
         // Written also when empty: the included file may name another one.
         settings.insert(name.to_owned(), value.unwrap_or_default().to_owned());
     }
+    settings_lines(&settings)
+}
+
+/// One line for each setting, sorted by name.
+pub(super) fn settings_lines(settings: &BTreeMap<String, String>) -> Vec<String> {
     let line = |(name, value): (&String, &String)| setting(name, value).trim_end().to_owned();
     settings.iter().map(line).collect()
 }
@@ -96,6 +98,20 @@ pub(super) fn recovery_section(text: &str) -> Vec<String> {
         .skip(1)
         .filter(|line| !line.trim().is_empty())
         .map(str::to_owned)
+        .collect()
+}
+
+/// The settings of a main file of ours, without those of recovery.
+pub(super) fn settings_of(text: &str) -> BTreeMap<String, String> {
+    if !text.starts_with(HEADER) {
+        return BTreeMap::new();
+    }
+    text.lines()
+        .take_while(|line| line.trim() != RECOVERY_MARK)
+        .filter_map(|line| {
+            let (name, value) = line.split_once(" = ")?;
+            Some((name.to_owned(), unquote(value)?))
+        })
         .collect()
 }
 
@@ -120,13 +136,39 @@ fn setting(name: &str, value: &str) -> String {
 }
 
 fn quote(value: &str) -> String {
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+    let escaped = value
+        .replace('\\', "\\\\")
+        .replace('\'', "''")
+        // A value ends with its line.
+        .replace('\n', "\\n")
+        .replace('\r', "\\r");
+    format!("'{escaped}'")
+}
+
+/// What [`quote`] was given.
+fn unquote(text: &str) -> Option<String> {
+    let inner = text.trim_end().strip_prefix('\'')?.strip_suffix('\'')?;
+    let mut value = String::new();
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\'' => value.push(letters.next()?),
+            '\\' => value.push(match letters.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                other => other,
+            }),
+            other => value.push(other),
+        }
+    }
+    Some(value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::credentials::Credentials;
+    use crate::options::Config;
 
     fn config(parameters: &[(&str, &str)], recovery: &[(&str, &str)]) -> Config {
         let nobody = Credentials::system_user();
@@ -192,6 +234,24 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_read_as_they_were_written() {
+        let values = ["8MB", "it's", "c:\\x", "two\nlines", "", "a = 'b'"];
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let pairs: Vec<(&str, &str)> = names.into_iter().zip(values).collect();
+        let config = config(&pairs, &[]);
+        let settings = Settings {
+            include: Some("postgresql.base.conf"),
+            parameters: &Parameters::new(&config.parameters),
+            hba_file: None,
+            ident_file: None,
+            recovery: &["restore_command = 'x'".to_owned()],
+        };
+        let text = settings.render();
+        assert_eq!(settings_of(&text), config.parameters);
+        assert!(settings_of("work_mem = '8MB'\n").is_empty());
+    }
+
+    #[test]
     fn a_standby_has_no_target_and_keeps_the_users_recovery_settings() {
         let config = config(
             &[("recovery_min_apply_delay", "5s")],
@@ -202,7 +262,7 @@ mod tests {
                 ("primary_conninfo", "host=evil"),
             ],
         );
-        let lines = standby_section(&config, Some("host=a user=b"), None);
+        let lines = standby_section(&Parameters::of(&config), Some("host=a user=b"), None);
         assert_eq!(
             lines,
             [

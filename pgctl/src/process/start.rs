@@ -4,6 +4,7 @@
 //! Invariant: nothing is spawned while another process of this server may be
 //! left, nor after a kill that was announced since the start began.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -18,13 +19,12 @@ use tokio::time::Instant;
 use super::lock_file::{LockFile, Status};
 use super::postmaster::Postmaster;
 use super::{log, reap_orphans, stale};
-use crate::config::Parameters;
 use crate::connection::{Session, timed_out};
 use crate::control_data::ControlData;
 use crate::data_directory::{blocking, no_processes};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
-use crate::standby::Recovery;
+use crate::standby::{Recovery, SignalFile};
 use crate::upstream::Upstream;
 
 /// What a server shall be when it starts.
@@ -37,6 +37,25 @@ pub enum StartAs {
         /// Whom to stream from; without one it only uses its archive.
         upstream: Option<Upstream>,
     },
+    /// What was restored from a backup: it recovers by these settings, and
+    /// takes writes when it has come to their target.
+    Recover {
+        /// Such as `restore_command` and `recovery_target_time`.
+        settings: BTreeMap<String, String>,
+    },
+    /// As its signal files and settings say, which somebody else has written.
+    AsFound,
+}
+
+impl StartAs {
+    const fn signal(&self) -> Option<SignalFile> {
+        match self {
+            Self::Primary => Some(SignalFile::None),
+            Self::Standby { .. } => Some(SignalFile::Standby),
+            Self::Recover { .. } => Some(SignalFile::Recovery),
+            Self::AsFound => None,
+        }
+    }
 }
 
 /// A server that has come up.
@@ -88,26 +107,65 @@ impl Instance {
         kills: u64,
     ) -> Result<Started> {
         let deadline = Instant::now() + limit;
+        let mut started = self
+            .try_start(as_what.clone(), deadline, limit, kills)
+            .await;
+        if let Err(Error::StartFailed { log, .. }) = &started
+            && self.fall_back(log)?
+        {
+            let again = self.try_start(as_what, deadline, limit, kills).await;
+            match again {
+                // It was not the configuration: the first failure is the one to tell.
+                Err(Error::StartFailed { .. }) => self.forget_checks(),
+                other => started = other,
+            }
+        }
+        if started.is_ok()
+            && let Err(error) = self.keep_proven().await
+        {
+            tracing::warn!(%error, "the configuration that the server runs with is not kept");
+        }
+        started
+    }
+
+    async fn try_start(
+        &self,
+        as_what: StartAs,
+        deadline: Instant,
+        limit: Duration,
+        kills: u64,
+    ) -> Result<Started> {
         self.check_before_start().await?;
-        let is_standby = matches!(as_what, StartAs::Standby { .. });
+        let signal = as_what.signal();
+        let is_standby = signal == Some(SignalFile::Standby);
         self.set_recovery(match as_what {
             StartAs::Primary => Recovery::Primary,
             StartAs::Standby { upstream } => Recovery::Standby(upstream),
+            StartAs::Recover { settings } => Recovery::ToTarget(settings),
+            StartAs::AsFound => Recovery::AsFound,
         });
-        self.clean_auto_conf()?;
+        if signal.is_some() {
+            self.clean_auto_conf()?;
+        }
         self.write_config().await?;
-        let raised = match is_standby {
-            true => {
+        let raised = match signal {
+            Some(SignalFile::None) => Vec::new(),
+            Some(SignalFile::Standby | SignalFile::Recovery) | None => {
                 let control = self.control_data().await?;
-                self.remove_unfinished(control.newest_timeline()).await?;
+                if is_standby {
+                    self.remove_unfinished(control.newest_timeline()).await?;
+                }
                 self.too_small_for_standby(&control)
             }
-            false => Vec::new(),
         };
         let mut command = self.postmaster_command(&raised)?;
+        // It reads them all.
+        self.set_unread(false);
         let log_start = self.log_length();
         let spawned = self.unless_killed(kills, || {
-            self.set_signal_files(is_standby)?;
+            if let Some(signal) = signal {
+                self.set_signal_files(signal)?;
+            }
             let child = command.spawn();
             child.map_err(Error::io("cannot run", Path::new(command.get_program())))
         })??;
@@ -145,9 +203,15 @@ impl Instance {
 
     /// Settings below what the control file demands of a standby.
     fn too_small_for_standby(&self, control: &ControlData) -> Vec<RaisedParameter> {
-        let parameters = Parameters::of(&self.config());
+        let parameters = self.parameters();
+        let refused = self.refused();
         let raised = control.limits.iter().filter_map(|(name, needed)| {
-            let configured = parameters.settings.get(*name)?.trim().parse().ok()?;
+            let configured = match parameters.settings.get(*name) {
+                Some(text) => text.trim().parse().ok()?,
+                // Without a value of ours the server's own default would be taken.
+                None if refused.contains_key(*name) => 0,
+                None => return None,
+            };
             (configured < *needed).then(|| RaisedParameter {
                 name: (*name).to_owned(),
                 configured,
@@ -164,12 +228,13 @@ impl Instance {
         let mut command = Command::new(self.program("postgres")?);
         command.arg("-D").arg(&data_dir);
         command.arg(format!("--config-file={}", config_file.display()));
-        for (name, value) in Parameters::of(&self.config()).managed() {
-            let higher = raised.iter().find(|raised| raised.name == name);
-            match higher {
-                Some(higher) => command.arg(format!("--{name}={}", higher.in_force)),
-                None => command.arg(format!("--{name}={value}")),
-            };
+        for (name, value) in self.parameters().managed() {
+            if !raised.iter().any(|raised| raised.name == name) {
+                command.arg(format!("--{name}={value}"));
+            }
+        }
+        for higher in raised {
+            command.arg(format!("--{}={}", higher.name, higher.in_force));
         }
         clean_environment(&mut command);
         // From its first moment on it can be found by its working directory.
@@ -248,7 +313,7 @@ impl Instance {
     }
 
     fn has_no_hot_standby(&self) -> bool {
-        let parameters = Parameters::of(&self.config());
+        let parameters = self.parameters();
         let value = parameters.settings.get("hot_standby").map(String::as_str);
         matches!(value, Some("off" | "false" | "no" | "0"))
     }

@@ -82,7 +82,13 @@ impl Instance {
     )]
     pub async fn reload(&self) -> Result<()> {
         let postmaster = self.running_postmaster()?;
-        send(&postmaster, Signal::HUP)
+        // Whoever writes after this moment has to tell it again.
+        self.set_unread(false);
+        let sent = send(&postmaster, Signal::HUP);
+        if sent.is_err() {
+            self.set_unread(true);
+        }
+        sent
     }
 
     /// Makes the server read its configuration files again and waits until

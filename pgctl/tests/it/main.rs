@@ -8,5 +8,6 @@ mod lifecycle;
 mod numbers;
 mod processes;
 mod promotion;
+mod refused;
 mod standby;
 mod support;

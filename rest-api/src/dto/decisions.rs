@@ -1,5 +1,7 @@
 //! What the member decided and why: the answer to `/decisions`, which only this program has.
 
+use std::collections::BTreeMap;
+
 use herdsman_ha_core::{Decision, Status, Verdict};
 use serde::Serialize;
 use serde_json::Value;
@@ -11,6 +13,9 @@ use crate::timestamp;
 pub(crate) struct Decisions {
     current: Option<Current>,
     decisions: Vec<Entry>,
+    /// Settings that PostgreSQL refuses, with its words: they are not in force.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    refused_parameters: BTreeMap<String, String>,
 }
 
 /// One decision.
@@ -35,8 +40,9 @@ struct Current {
 }
 
 impl Decisions {
-    pub(crate) fn of(status: &Status) -> Self {
+    pub(crate) fn of(status: &Status, refused: &BTreeMap<String, String>) -> Self {
         Self {
+            refused_parameters: refused.clone(),
             current: status.decision.as_ref().map(|decision| Current {
                 entry: Entry::of(decision),
                 repeats: status.repeats,

@@ -83,6 +83,8 @@ struct Ours<'a> {
     wal_end_reached: bool,
     may_lead: bool,
     failover_priority: i64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    refused_parameters: &'a BTreeMap<String, String>,
 }
 
 impl<'a> MemberStatus<'a> {
@@ -127,6 +129,7 @@ impl<'a> MemberStatus<'a> {
                 },
                 may_lead: node.may_lead(),
                 failover_priority: status.tags.failover_priority(),
+                refused_parameters: &node.snapshot.refused,
             },
         }
     }

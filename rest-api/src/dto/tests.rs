@@ -70,6 +70,8 @@ fn eloquent_replica() -> Snapshot {
         view.sync.value.leader = Some(MemberName::from("n1"));
         view.sync.value.standbys.insert(MemberName::from("n2"));
     });
+    let why = "unrecognized configuration parameter \"no_such\"";
+    snapshot.refused = BTreeMap::from([("no_such".to_owned(), why.to_owned())]);
     snapshot.is_watchdog_required = true;
     let server = snapshot.server.as_mut().expect("a server");
     server.replayed_timestamp = Some(Wall(1_724_873_966_352));
@@ -148,12 +150,18 @@ fn decisions_are_as_recorded() {
         status.decision = Some(waiting);
         status.repeats = 12;
     });
-    check_json("decisions.json", &Decisions::of(&snapshot.status));
+    check_json(
+        "decisions.json",
+        &Decisions::of(&snapshot.status, &snapshot.refused),
+    );
     let quiet = with(replica(), |status| {
         status.decision = None;
         status.decisions.clear();
     });
-    check_json("decisions-none.json", &Decisions::of(&quiet.status));
+    check_json(
+        "decisions-none.json",
+        &Decisions::of(&quiet.status, &quiet.refused),
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A server on a free port with the ends that its agent would hold, and a plain HTTP client.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +77,7 @@ pub(crate) fn snapshot(status: Status) -> Snapshot {
         status: Arc::new(status),
         server: None,
         scope: "demo".to_owned(),
+        refused: BTreeMap::new(),
         is_watchdog_required: false,
         store_seen: None,
         taken_at: NOW,

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use herdsman_tests::cluster::{Cluster, Member, wait_for};
 use herdsman_tests::keys::Keys;
 
+use super::{EVERY, assert_nothing_lost};
+
 fn configure(keys: &Keys, parameters: &Value) {
     keys.configure("postgresql", json!({"parameters": parameters}));
 }
@@ -52,4 +54,181 @@ fn parameters_of_the_store_are_in_force_at_once_or_wait_for_a_restart() {
         wait_for_setting(member, "work_mem", "4MB");
         wait_for_pending(&keys, member, &Value::Null);
     }
+}
+
+#[test]
+fn what_postgresql_refuses_is_kept_out_and_named_while_writes_go_on() {
+    let hba = [
+        "host replication all 127.0.0.1/32 scram-sha-256",
+        "host all all 127.0.0.1/32 scram-sha-256",
+    ];
+    let cluster = Cluster::builder()
+        .members(2)
+        .local(&json!({"postgresql": {"pg_hba": null}}))
+        .config(&json!({"postgresql": {"pg_hba": hba}}))
+        .start();
+    let leader = cluster.wait_until_settled();
+    let keys = Keys::of(&cluster);
+    let writer = cluster.writer(EVERY);
+    writer.wait_for_rows(10);
+    let postmasters: Vec<_> = cluster
+        .members()
+        .iter()
+        .map(Member::postmaster_pid)
+        .collect();
+    let good = json!({"max_connections": 30, "work_mem": "7MB", "jit": "off"});
+    keys.configure("postgresql", json!({"pg_hba": hba, "parameters": good}));
+    for member in cluster.members() {
+        wait_for_setting(member, "work_mem", "7MB");
+    }
+
+    let broken = [hba[0], "host all all 127.0.0.1/32 no-such-method"];
+    keys.configure(
+        "postgresql",
+        json!({
+            "pg_hba": broken,
+            "parameters": {
+                "max_connections": 30,
+                "work_mem": "a lot",
+                "no_such_setting": 1,
+                "jit": "perhaps",
+                "log_min_duration_statement": "500ms",
+            },
+        }),
+    );
+
+    for member in cluster.members() {
+        wait_for_setting(member, "log_min_duration_statement", "500ms");
+        wait_for(&format!("{} to name them", member.name()), || {
+            let status = member.status()?;
+            let refused = status["herdsman"]["refused_parameters"]
+                .as_object()?
+                .clone();
+            let names: Vec<&str> = refused.keys().map(String::as_str).collect();
+            (names == ["jit", "no_such_setting", "pg_hba", "work_mem"]).then_some(())
+        });
+        let told = member.get("/decisions").expect("an answer").json();
+        assert!(told["refused_parameters"]["work_mem"].is_string(), "{told}");
+        // What was in force before stays.
+        assert_eq!(member.ask("SHOW work_mem").as_deref(), Some("7MB"));
+        let named = member.log().matches("no_such_setting is kept out").count();
+        assert_eq!(named, 1, "{} names it once", member.name());
+    }
+    writer.wait_for_rows(50);
+    let after: Vec<_> = cluster
+        .members()
+        .iter()
+        .map(Member::postmaster_pid)
+        .collect();
+    assert_eq!(postmasters, after);
+
+    // The files do not keep a server from coming back.
+    let standby = cluster.others(leader.name())[0];
+    standby.kill_postmaster();
+    cluster.wait_until_settled();
+    assert_eq!(standby.ask("SHOW work_mem").as_deref(), Some("7MB"));
+    assert_nothing_lost(&writer.stop(), &cluster);
+}
+
+/// The lines that the callbacks of a member have written.
+fn told(member: &Member) -> Vec<String> {
+    let path = member.configuration().with_file_name("callbacks");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn callbacks_are_told_of_a_failover_in_order() {
+    let script = "sh -c 'echo \"$@\" >> callbacks' callback";
+    let callbacks = json!({
+        "on_start": script,
+        "on_stop": script,
+        "on_reload": script,
+        "on_role_change": script,
+    });
+    let cluster = Cluster::builder()
+        .members(2)
+        .local(&json!({"postgresql": {"callbacks": callbacks}}))
+        .start();
+    let old = cluster.wait_until_settled();
+    let new = cluster.others(old.name())[0];
+    let wait_for_lines = |member: &Member, lines: &[&str]| {
+        wait_for(&format!("{} to be told {lines:?}", member.name()), || {
+            let told = told(member);
+            let told = told.iter().filter(|line| !line.starts_with("on_reload"));
+            told.eq(lines).then_some(())
+        });
+    };
+    wait_for_lines(old, &["on_start primary e2e"]);
+    wait_for_lines(new, &["on_start replica e2e"]);
+
+    assert_eq!(cluster.switchover(old.name(), Some(new.name())).status, 200);
+    cluster.wait_for_leader(new.name());
+    cluster.wait_until_settled();
+
+    wait_for_lines(new, &["on_start replica e2e", "on_role_change primary e2e"]);
+    wait_for_lines(
+        old,
+        &[
+            "on_start primary e2e",
+            "on_stop primary e2e",
+            "on_role_change replica e2e",
+        ],
+    );
+    let keys = Keys::of(&cluster);
+    configure(&keys, &json!({"max_connections": 30, "work_mem": "6MB"}));
+    for member in cluster.members() {
+        wait_for("the reload to be told", || {
+            let role = if member.name() == new.name() {
+                "primary"
+            } else {
+                "replica"
+            };
+            let line = format!("on_reload {role} e2e");
+            told(member).contains(&line).then_some(())
+        });
+    }
+}
+
+#[test]
+fn members_are_made_by_commands_of_the_user() {
+    // The first way fails half way, the second copies as pg_basebackup would.
+    let fails = "sh -c 'touch data/PG_VERSION; exit 1' fails";
+    let copies = "sh -c 'echo \"$@\" > arguments; \
+                  for word; do case $word in --connstring=*) to=${word#--connstring=};; esac; done; \
+                  exec \"$PG\"/pg_basebackup -D data -X stream -c fast -d \"$to\"' copies";
+    let bin_dir = herdsman_tests::cluster::postgres_folder();
+    let copies = copies.replace("\"$PG\"", &bin_dir.display().to_string());
+    let after = "sh -c 'echo \"$1\" > after' after";
+    let cluster = Cluster::builder()
+        .members(2)
+        .local(&json!({
+            "bootstrap": {"post_bootstrap": after},
+            "postgresql": {
+                "create_replica_methods": ["fails", "copies", "basebackup"],
+                "fails": {"command": fails, "no_params": true},
+                "copies": {"command": copies, "threshold": 10},
+            },
+        }))
+        .start();
+    let leader = cluster.wait_until_settled();
+    let standby = cluster.others(leader.name())[0];
+
+    let file = |member: &Member, name: &str| {
+        let path = member.configuration().with_file_name(name);
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    let after = file(leader, "after");
+    assert!(
+        after.starts_with("dbname=postgres user=postgres host="),
+        "{after}"
+    );
+    assert!(!after.contains("password"), "{after}");
+    let arguments = file(standby, "arguments");
+    let begins = "--threshold=10 --scope=e2e --role=replica --datadir=";
+    assert!(arguments.starts_with(begins), "{arguments}");
+    assert!(arguments.contains(" --connstring=dbname="), "{arguments}");
+    // A colon and quotes in the password: it must have come by the password file.
+    assert!(!arguments.contains("ecret"), "{arguments}");
+    assert!(standby.log().contains("no copy by this method"));
 }

@@ -85,8 +85,17 @@ async fn ask_one(api_url: &str) -> Told {
         Err(error) => return Told::Silent(error.to_string()),
     };
     let body: Option<Map<String, Value>> = serde_json::from_str(&answer.body).ok();
-    match body.and_then(|mut body| body.remove("current")) {
-        Some(Value::Object(current)) => Told::Decision(current),
+    let Some(mut body) = body else {
+        return Told::Other(answer.status);
+    };
+    let refused = body.remove("refused_parameters");
+    match body.remove("current") {
+        Some(Value::Object(mut current)) => {
+            if let Some(refused) = refused {
+                current.insert("refused_parameters".to_owned(), refused);
+            }
+            Told::Decision(current)
+        }
         Some(Value::Null) => Told::Nothing,
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | None => {
             Told::Other(answer.status)
@@ -128,6 +137,16 @@ fn push_decision(text: &mut String, decision: &Map<String, Value>, now: Instant)
     let vetoes = decision.get("vetoes").or_else(|| data.get("vetoes"));
     for veto in vetoes.and_then(Value::as_array).into_iter().flatten() {
         text.push_str(&format!("  - {}\n", veto_line(veto)));
+    }
+    push_refused(text, decision);
+}
+
+/// What PostgreSQL refuses of the configuration.
+fn push_refused(text: &mut String, decision: &Map<String, Value>) {
+    let refused = decision.get("refused_parameters");
+    for (name, why) in refused.and_then(Value::as_object).into_iter().flatten() {
+        let why = why.as_str().unwrap_or_default();
+        text.push_str(&format!("  {name} is not in force: {why}\n"));
     }
 }
 

@@ -1,0 +1,100 @@
+//! Making this member's data a copy of the cluster's: by `pg_basebackup`, or by commands of the
+//! user's, in the order configured.
+//!
+//! Invariant: the data directory carries a mark from before the first byte until one of the ways
+//! has reported success and a cluster is there, so that an interrupted copy is never started.
+
+use std::time::Duration;
+
+use herdsman_ha_core as core;
+use herdsman_ha_core::Outcome;
+use herdsman_pgctl as pgctl;
+
+use super::server::upstream;
+use super::{Executor, done};
+use crate::settings::ReplicaMethod;
+
+/// The longest silence of a running copy.
+const COPY_SILENCE: Duration = Duration::from_secs(120);
+
+impl Executor {
+    pub(super) async fn clone_from(&self, from: &core::Upstream) -> Outcome {
+        done(self.copy(&upstream(from)).await)
+    }
+
+    /// Tries each way until one succeeds. The caller has seen that nothing but remains of our own
+    /// copies is in the data directory, or may be deleted.
+    pub(super) async fn copy(&self, from: &pgctl::Upstream) -> pgctl::Result<()> {
+        let methods = self.effective.get().replica_methods.clone();
+        let mut last = None;
+        for method in &methods {
+            let Some(method) = method else {
+                self.wipe_leftover().await?;
+                match self.copy_usually(from).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => last = Some(error),
+                }
+                continue;
+            };
+            match self.copy_by(method, from).await {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!(%error, method = method.name, "no copy by this method");
+                    if !method.keep_data {
+                        self.wipe_leftover().await?;
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+        last.map_or(Ok(()), Err)
+    }
+
+    async fn wipe_leftover(&self) -> pgctl::Result<()> {
+        if matches!(
+            self.instance.facts().await.data,
+            pgctl::DataDirectory::Leftover(_)
+        ) {
+            // Remains of our own unfinished copy: nobody else's data.
+            self.instance.wipe().await?;
+        }
+        Ok(())
+    }
+
+    async fn copy_usually(&self, from: &pgctl::Upstream) -> pgctl::Result<()> {
+        let progress = |progress: pgctl::CloneProgress| {
+            let (done, total) = (progress.done_bytes, progress.total_bytes);
+            tracing::info!(done_bytes = done, total_bytes = total, "copying");
+        };
+        self.instance.basebackup(from, COPY_SILENCE, progress).await
+    }
+
+    async fn copy_by(&self, method: &ReplicaMethod, from: &pgctl::Upstream) -> pgctl::Result<()> {
+        if !method.keep_data {
+            self.wipe_leftover().await?;
+        }
+        self.instance.mark(pgctl::Leftover::Clone).await?;
+        let mut script = pgctl::Script::new(&method.command)?;
+        let (connection, passfile) = self.instance.connection_for(from).await?;
+        if !method.no_params {
+            for (name, value) in &method.arguments {
+                script = script.arg(format!("--{name}={value}"));
+            }
+            let data_dir = self.instance.data_dir().display();
+            script = script
+                .arg(format!("--scope={}", self.settings.scope))
+                .arg("--role=replica")
+                .arg(format!("--datadir={data_dir}"))
+                .arg(format!("--connstring={connection}"));
+        }
+        if let Some(passfile) = passfile {
+            script = script.env("PGPASSFILE", passfile);
+        }
+        tracing::info!(method = method.name, "copying");
+        let name = method.name.as_str();
+        let said = |line: &str| tracing::info!(line, "{name}");
+        // How long a restore takes is for whoever wrote it.
+        script.run(None, said).await?;
+        self.instance.finish_copy().await
+    }
+}
