@@ -199,10 +199,10 @@ fn a_bad_dynamic_configuration_is_passed_over_with_warnings() {
         [
             format!("dynamic configuration: postgresql.authentication {local}"),
             format!("dynamic configuration: postgresql.data_dir {local}"),
-            "dynamic configuration: postgresql.pre_promote is accepted but has no effect yet"
-                .into(),
             "dynamic configuration: postgresql.pg_hbaa is not a known key and has no effect; did \
              you mean postgresql.pg_hba?"
+                .into(),
+            "dynamic configuration: postgresql.pre_promote is accepted but has no effect yet"
                 .into(),
             "dynamic configuration: postgresql.pg_hba: is passed over: must be a list of texts, \
              but is a text"

@@ -291,8 +291,8 @@ fn what_must_not_be_ignored_is_refused() {
             "bootstrap: {method: restore, restore: {command: /r, recovery_conf: [a], from: {}}}\n"
         ),
         [
-            "n1.yml:13:60: bootstrap.restore.recovery_conf: must be a map, but is a list",
-            "n1.yml:13:71: bootstrap.restore.from: must be a text, a number or a boolean, but is a \
+            "n1.yml:13:68: bootstrap.restore.recovery_conf: must be a map, but is a list",
+            "n1.yml:13:79: bootstrap.restore.from: must be a text, a number or a boolean, but is a \
           map",
         ]
     );

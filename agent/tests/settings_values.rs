@@ -347,12 +347,12 @@ scope: demo
     assert_eq!(settings.scope, "demo");
     let kept = " has no effect here: only the dynamic configuration of the cluster sets it";
     let expected = [
-        "13:26: postgresql.callbacks.on_stat is not a known key and has no effect; did you mean \
+        "13:29: postgresql.callbacks.on_stat is not a known key and has no effect; did you mean \
          postgresql.callbacks.on_start?"
             .to_owned(),
         "14:3: postgresql.use_pg_rewind is accepted but has no effect yet".to_owned(),
         "15:3: postgresql.pre_promote is accepted but has no effect yet".to_owned(),
-        "17:54: postgresql.pgbackrest.no_leader is accepted but has no effect yet".to_owned(),
+        "17:57: postgresql.pgbackrest.no_leader is accepted but has no effect yet".to_owned(),
         "18:3: postgresql.bin_dri is not a known key and has no effect; did you mean \
          postgresql.bin_dir?"
             .to_owned(),

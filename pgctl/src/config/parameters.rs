@@ -198,6 +198,9 @@ pub(crate) fn pending_restart(
 ) -> Vec<PendingRestart> {
     found
         .into_iter()
+        // A promoted server has no use for the settings of its recovery, and its next start in
+        // either role brings its own.
+        .filter(|found| !is_recovery_parameter(&found.name))
         .filter_map(|found| {
             let is_managed = MANAGED.contains(&found.name.as_str()) && found.name != "hot_standby";
             let wanted = parameters
@@ -303,6 +306,7 @@ mod tests {
                 found("port", "5432", "5432", integer, false),
                 buffers,
                 found("huge_pages", "on", "on", ("enum", ""), true),
+                found("recovery_target", "", "", ("string", ""), true),
             ],
         );
         let seen: Vec<_> = pending
