@@ -16,6 +16,7 @@ use crate::driver::{Driver, Event};
 use crate::error::Error;
 use crate::execute::Executor;
 use crate::grants::Grants;
+use crate::leadership::LeadershipChanges;
 use crate::publish;
 use crate::settings::{Settings, WatchdogMode};
 use crate::{member, store};
@@ -264,6 +265,12 @@ impl Handle {
     #[must_use]
     pub fn status(&self) -> Arc<herdsman_ha_core::Status> {
         Arc::clone(&self.snapshots.latest().status)
+    }
+
+    /// Who leads, now and with each change: for work that belongs beside the primary.
+    #[must_use]
+    pub fn leadership(&self) -> LeadershipChanges {
+        LeadershipChanges::new(self.snapshots.clone())
     }
 
     /// The member's settings.

@@ -3,7 +3,8 @@
 //!
 //! [`Agent::builder`] takes the member's [`settings`] and a store; [`Agent::run`] serves until the
 //! member is asked to leave. The library installs no signal handler, ends no process, keeps no
-//! global state and brings no runtime: whoever embeds it does.
+//! global state and brings no runtime: whoever embeds it does. It logs by `tracing`.
+//! [`Handle::leadership`] tells the service around it when this member begins and ceases to lead.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -31,6 +32,7 @@ mod driver;
 mod error;
 mod execute;
 mod grants;
+mod leadership;
 mod looking;
 mod member;
 mod observe;
@@ -47,3 +49,4 @@ mod builder;
 pub use builder::{Agent, AgentBuilder, Handle, cluster_prefix};
 pub use clock::Clock;
 pub use error::Error;
+pub use leadership::{Leadership, LeadershipChanges};

@@ -18,18 +18,13 @@ pub(crate) fn cluster(
     prefix: &dcs::Prefix,
     snapshot: &dcs::Snapshot,
 ) -> ClusterView {
-    let sessions: BTreeMap<&dcs::Key, String> = snapshot
-        .entries
-        .iter()
-        .filter_map(|(key, entry)| Some((key, entry.session.as_ref()?.to_string())))
-        .collect();
     let entries = snapshot.entries.iter().filter_map(|(key, entry)| {
         Some(RawEntry {
             key: key.below(prefix)?,
             value: &entry.value,
             created: revision(entry.created),
             modified: revision(entry.modified),
-            session: sessions.get(key).map(String::as_str),
+            session: entry.session.as_ref().map(dcs::SessionId::as_str),
         })
     });
     read_cluster(seen_at, revision(snapshot.revision), entries)

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herdsman_dcs::{Dcs, Error, Prefix, Snapshot, WatchEvent};
+use herdsman_dcs::{Dcs, Error, Mirror, Prefix};
 use herdsman_ha_core::Input;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -13,9 +13,6 @@ use tokio::time::{Instant, timeout};
 use crate::clock::Clock;
 use crate::driver::Event;
 use crate::observe;
-
-/// How long to wait before a watch that could not begin is begun again.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Sends every view of the keys below `prefix` until the receiver is gone.
 pub(crate) async fn follow(
@@ -25,48 +22,26 @@ pub(crate) async fn follow(
     events: mpsc::UnboundedSender<Event>,
 ) {
     let mut complaints = Complaints::default();
+    let mut mirror = Mirror::new(store, prefix.clone());
     loop {
-        match store.watch(&prefix).await {
-            Ok(mut watch) => {
-                let mut mirror = Snapshot::default();
-                loop {
-                    // The view is at least as new as this instant only for a change that is being
-                    // delivered: stamped when it arrives.
-                    let Ok(event) = timeout(REMIND, watch.next()).await else {
-                        complaints.remind();
-                        continue;
-                    };
-                    let input = match event {
-                        WatchEvent::Listed(snapshot) => {
-                            complaints.over();
-                            mirror = snapshot;
-                            view(&clock, &prefix, &mirror)
-                        }
-                        WatchEvent::Changed { revision, changes } => {
-                            mirror.apply(revision, changes);
-                            view(&clock, &prefix, &mirror)
-                        }
-                        WatchEvent::Interrupted(error) => {
-                            complaints.make(&error);
-                            Input::Cluster(Err(observe::fault(&error)))
-                        }
-                    };
-                    if events.send(Event::Input(input)).is_err() {
-                        return;
-                    }
-                }
+        let Ok(seen) = timeout(REMIND, mirror.next()).await else {
+            complaints.remind();
+            continue;
+        };
+        let view = match seen {
+            Ok(snapshot) => {
+                complaints.over();
+                // The view is at least as new as this instant only for a change that is being
+                // delivered: stamped when it arrives.
+                Ok(Box::new(observe::cluster(clock.mono(), &prefix, snapshot)))
             }
             Err(error) => {
-                tracing::warn!(
-                    error = observe::chain(&error),
-                    "the store cannot be watched"
-                );
-                let input = Input::Cluster(Err(observe::fault(&error)));
-                if events.send(Event::Input(input)).is_err() {
-                    return;
-                }
-                tokio::time::sleep(PAUSE).await;
+                complaints.make(&error);
+                Err(observe::fault(&error))
             }
+        };
+        if events.send(Event::Input(Input::Cluster(view))).is_err() {
+            return;
         }
     }
 }
@@ -101,8 +76,4 @@ impl Complaints {
             tracing::info!("the store is watched again");
         }
     }
-}
-
-fn view(clock: &Clock, prefix: &Prefix, mirror: &Snapshot) -> Input {
-    Input::Cluster(Ok(Box::new(observe::cluster(clock.mono(), prefix, mirror))))
 }

@@ -9,6 +9,11 @@ use std::str::FromStr;
 
 /// The path of one entry, such as `/service/batman/leader`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "String", into = "String")
+)]
 pub struct Key(String);
 
 /// A folder of keys, such as `/service/batman/`. It ends with a slash, so `/a/` never reaches the
@@ -145,6 +150,20 @@ impl FromStr for Key {
 
     fn from_str(path: &str) -> Result<Self, Self::Err> {
         Self::new(path)
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = KeyError;
+
+    fn try_from(path: String) -> Result<Self, Self::Error> {
+        Self::new(path)
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.0
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! This is what a distributed configuration store has to give a cluster manager, and no more:
 //! a [`Session`] that ends unless it is renewed, keys that vanish with it, guarded commits that
-//! apply wholly or not at all, and a watch that tells when something changed.
+//! apply wholly or not at all, and a watch that tells when something changed, or a [`Mirror`] that
+//! follows it.
 //! The crate knows nothing of PostgreSQL, leaders or failover.
 //!
 //! The one rule to remember: what a holder may conclude from an answer counts from the moment the
@@ -53,12 +54,15 @@ mod dcs;
 mod error;
 #[cfg(feature = "etcd")]
 pub mod etcd;
+mod kept;
 mod key;
 pub mod memory;
+mod mirror;
 mod revision;
 mod seen;
 mod session;
 mod snapshot;
+mod table;
 #[cfg(feature = "test-servers")]
 pub mod test_servers;
 mod watch;
@@ -67,8 +71,11 @@ pub use async_trait::async_trait;
 pub use commit::{Commit, CommitOutcome, Condition, Guard, Lifetime, Write};
 pub use dcs::{Capabilities, Dcs, Limits};
 pub use error::{Cause, Error};
+pub use kept::{Call, Keeper, KeptDcs};
 pub use key::{Key, KeyError, Prefix};
+pub use mirror::Mirror;
 pub use revision::Revision;
 pub use session::{Renewal, Session, SessionId, SessionIdError};
 pub use snapshot::{Change, Entry, Snapshot};
+pub use table::Table;
 pub use watch::{Watch, WatchEvent, WatchSource};

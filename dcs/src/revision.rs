@@ -9,6 +9,7 @@ use std::fmt;
 ///
 /// Zero is before everything; no key has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Revision(u64);
 
 impl Revision {

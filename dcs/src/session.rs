@@ -15,6 +15,11 @@ use crate::Key;
 /// it down and come back to its session after a restart. It is not a secret, but whoever has it can
 /// renew or end the session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "String", into = "String")
+)]
 pub struct SessionId(String);
 
 impl SessionId {
@@ -39,6 +44,20 @@ impl FromStr for SessionId {
             return Err(SessionIdError);
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = SessionIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
+        id.0
     }
 }
 

@@ -17,8 +17,10 @@ pub struct Snapshot {
 
 /// One key's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
     /// The bytes that were put.
+    #[cfg_attr(feature = "serde", serde(with = "crate::table::bytes"))]
     pub value: Vec<u8>,
     /// When the key came to be. It stays when the value is put again, so it names one life of the
     /// key: after a delete and a new put it is another.
@@ -31,6 +33,7 @@ pub struct Entry {
 
 /// What happened to one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Change {
     /// The key.
     pub key: Key,

@@ -5,6 +5,8 @@
 //! gap is never silent.
 
 use std::fmt;
+use std::future::Future;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -53,12 +55,78 @@ impl Watch {
         }
     }
 
+    /// A watch over a store that tells nothing by itself: it is looked at every so often.
+    ///
+    /// `look` gets the revision up to which the reader has seen everything, or nothing after a gap
+    /// and at the beginning, and answers with the next event, if there is one: see
+    /// [`Table::next_event`](crate::Table::next_event).
+    #[must_use]
+    pub fn polled<Look, Looked>(every: Duration, look: Look) -> Self
+    where
+        Look: Fn(Option<Revision>) -> Looked + Send + Sync + 'static,
+        Looked: Future<Output = Result<Option<WatchEvent>, Error>> + Send,
+    {
+        Self::new(Polled {
+            every,
+            look,
+            seen: None,
+            is_interrupted: false,
+        })
+    }
+
     /// Waits for the next event.
     ///
     /// Cancel safe: it may be one branch of a `select!`, and no event is lost when another branch
     /// wins. A watch whose reader is slow does not grow without limit: it skips to a new `Listed`.
     pub async fn next(&mut self) -> WatchEvent {
         self.source.next().await
+    }
+}
+
+struct Polled<Look> {
+    every: Duration,
+    look: Look,
+    seen: Option<Revision>,
+    /// The reader knows that the store is out of reach.
+    is_interrupted: bool,
+}
+
+#[async_trait]
+impl<Look, Looked> WatchSource for Polled<Look>
+where
+    Look: Fn(Option<Revision>) -> Looked + Send + Sync,
+    Looked: Future<Output = Result<Option<WatchEvent>, Error>> + Send,
+{
+    async fn next(&mut self) -> WatchEvent {
+        loop {
+            // What was seen changes only with the event that is returned: a dropped wait loses none.
+            match (self.look)(self.seen).await {
+                Ok(Some(event)) => {
+                    self.is_interrupted = false;
+                    self.seen = event.revision();
+                    return event;
+                }
+                Err(error) if !self.is_interrupted => {
+                    self.is_interrupted = true;
+                    self.seen = None;
+                    return WatchEvent::Interrupted(error);
+                }
+                Ok(None) | Err(_) => tokio::time::sleep(self.every).await,
+            }
+        }
+    }
+}
+
+impl WatchEvent {
+    /// The revision up to which everything is told with this event; none when that is not known
+    /// any more.
+    #[must_use]
+    pub const fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Listed(snapshot) => Some(snapshot.revision),
+            Self::Changed { revision, .. } => Some(*revision),
+            Self::Interrupted(_) => None,
+        }
     }
 }
 

@@ -219,6 +219,15 @@ pub struct LeadershipRecord {
 }
 
 impl ClusterView {
+    /// Where writes go: the leader, once its own key says that its server runs as a primary. A
+    /// leader that is still being promoted is none yet.
+    #[must_use]
+    pub fn primary(&self) -> Option<(&MemberName, &MemberView)> {
+        let leader = self.leader.as_ref()?;
+        let (name, member) = self.members.get_key_value(&leader.name)?;
+        (member.is_primary() && member.state == "running").then_some((name, member))
+    }
+
     /// The timeline the cluster is on according to its history; none when nothing tells.
     #[must_use]
     pub fn timeline(&self) -> Option<Timeline> {

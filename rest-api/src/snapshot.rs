@@ -182,6 +182,13 @@ impl SnapshotReader {
         Arc::clone(&self.snapshots.borrow())
     }
 
+    /// Waits for a snapshot that this reader has not shown yet; nothing when the agent has ended.
+    /// Snapshots in between may be passed over. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Arc<Snapshot>> {
+        self.snapshots.changed().await.ok()?;
+        Some(Arc::clone(&self.snapshots.borrow_and_update()))
+    }
+
     /// A snapshot whose look at the server began at or after `instant`; the latest when none comes
     /// within `limit` or none can be had on demand.
     pub(crate) async fn looked_since(&self, instant: Mono, limit: Duration) -> Arc<Snapshot> {

@@ -9,6 +9,7 @@ use herdsman_tests::cluster::{Cluster, Member, Written, wait_for};
 mod bootstrap;
 mod crash;
 mod daemon;
+mod embedding;
 mod etcd;
 mod etcd_lost;
 mod guide;

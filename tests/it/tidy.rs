@@ -11,15 +11,18 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 mod direction;
+mod embedding;
 mod layout;
 mod licences;
 mod metadata;
 mod purity;
 mod size;
+mod snippets;
 mod supply;
 mod words;
 
 /// A text file of the tree.
+#[derive(Clone)]
 struct SourceFile {
     /// Relative to the root, with `/`.
     path: String,

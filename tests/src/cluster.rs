@@ -30,9 +30,10 @@ use tempfile::TempDir;
 
 pub use builder::Builder;
 pub use control::{Control, Ended};
-pub use http::Response;
+pub use http::{Response, get};
 pub use member::Member;
-pub use programs::postgres_folder;
+pub use ports::free as free_port;
+pub use programs::{built as built_program, postgres_folder};
 pub use session::{Endpoint, Notice, Session, SqlError, Wanted};
 pub use writer::{Ack, Refusal, Writer, Written};
 
@@ -120,6 +121,12 @@ impl Cluster {
         self.etcd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The cluster's name.
+    #[must_use]
+    pub const fn scope(&self) -> &'static str {
+        configuration::SCOPE
+    }
+
     /// What all keys of this cluster in the store begin with.
     #[must_use]
     pub fn store_prefix(&self) -> String {
@@ -137,6 +144,18 @@ impl Cluster {
     pub fn writer(&self, every: Duration) -> Writer {
         let servers = self.members.iter().map(Member::endpoint).collect();
         Writer::start(self, servers, every)
+    }
+
+    /// A client that writes a row every so often through a port of this machine, behind which
+    /// something finds the primary; acknowledgements count as of `name`.
+    #[must_use]
+    pub fn writer_through(&self, name: &str, port: u16, every: Duration) -> Writer {
+        let way = Endpoint {
+            member: name.to_owned(),
+            port,
+            ..self.members[0].endpoint()
+        };
+        Writer::start(self, vec![way], every)
     }
 
     /// A client that writes a row every so often to one member, while its server takes writes.

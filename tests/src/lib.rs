@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cluster;
 pub mod etcd_metrics;
 pub mod keys;
+pub mod program;
 pub mod reality;
 pub mod script;
 pub mod soak;

@@ -134,13 +134,7 @@ impl Dcs for MemoryDcs {
 
     async fn renew(&self, session: &Session, proof: &[Guard]) -> Result<Renewal, Error> {
         self.call(Kind::Change, |inner, now| {
-            inner.state.touch(&session.id, now)?;
-            let failed = inner.state.failed(proof, Some(session));
-            Ok(if failed.is_empty() {
-                Renewal::Held
-            } else {
-                Renewal::Refused { failed }
-            })
+            inner.state.renew(session, proof, now)
         })
         .await
     }

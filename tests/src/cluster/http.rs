@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// What a member answered.
+/// What was answered.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The HTTP status.
@@ -21,6 +21,14 @@ impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
+}
+
+/// What `GET` of a path answers on a port of this machine.
+///
+/// # Errors
+/// When there is no answer within 5 s.
+pub fn get(port: u16, path: &str) -> io::Result<Response> {
+    ask(port, "GET", path, None, Duration::from_secs(5))
 }
 
 /// Asks by one method. A body makes it a request with content.

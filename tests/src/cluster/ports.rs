@@ -18,7 +18,11 @@ const ATTEMPTS: u32 = 2000;
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// A port that nobody listens on. Nothing reserves it: it is free now.
-pub(crate) fn free() -> u16 {
+///
+/// # Panics
+/// When none is found.
+#[must_use]
+pub fn free() -> u16 {
     let end = outgoing_range_begin()
         .filter(|begin| *begin > LOWEST + 1000)
         .unwrap_or(USUAL_RANGE);

@@ -17,7 +17,7 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// When it was not built.
 pub(crate) fn daemon() -> PathBuf {
     let named = std::env::var_os(DAEMON_VARIABLE).map(PathBuf::from);
-    named.unwrap_or_else(|| built("herdsman", DAEMON_VARIABLE))
+    named.unwrap_or_else(|| built("herdsman"))
 }
 
 /// The command line: `HERDSMANCTL_BIN`, or the one of the same build as this program.
@@ -26,18 +26,23 @@ pub(crate) fn daemon() -> PathBuf {
 /// When it was not built.
 pub(crate) fn control() -> PathBuf {
     let named = std::env::var_os(CONTROL_VARIABLE).map(PathBuf::from);
-    named.unwrap_or_else(|| built("herdsmanctl", CONTROL_VARIABLE))
+    named.unwrap_or_else(|| built("herdsmanctl"))
 }
 
-fn built(name: &str, variable: &str) -> PathBuf {
+/// A program of the same build as this one.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn built(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");
     // A test binary is in `deps` below the folder of the programs, another program is beside them.
     let beside = own.ancestors().skip(1).take(2);
     let mut found = beside.map(|folder| folder.join(name));
     found.find(|program| program.is_file()).unwrap_or_else(|| {
         panic!(
-            "there is no {name} near {}: build it by `cargo build -p {name}`, or name it by \
-             {variable}",
+            "there is no {name} near {}: build it by `cargo build -p {name}`; {DAEMON_VARIABLE} \
+             and {CONTROL_VARIABLE} may name other programs",
             own.display()
         )
     })

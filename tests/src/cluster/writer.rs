@@ -66,6 +66,26 @@ impl Written {
         gaps.map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
+    /// The begin and the end of the longest time without an acknowledgement that ended after
+    /// `since`; nothing when none has ended.
+    #[must_use]
+    pub fn outage_after(&self, since: Instant) -> Option<(Instant, Instant)> {
+        let pairs = self.acks.windows(2).map(|pair| (pair[0].at, pair[1].at));
+        let pairs = pairs.filter(|(_, end)| *end > since);
+        pairs.max_by_key(|(begin, end)| *end - *begin)
+    }
+
+    /// What about lost rows is not explained by the outage after `since`: all that asynchronous
+    /// replication may lose are the last rows before it.
+    #[must_use]
+    pub fn unexplained(&self, lost: &[i64], since: Instant) -> Option<String> {
+        let begin = self.outage_after(since).map(|(begin, _)| begin);
+        let before = self.acks.iter().filter(|ack| Some(ack.at) <= begin);
+        let newest: Vec<i64> = before.map(|ack| ack.id).collect();
+        let newest = &newest[newest.len().saturating_sub(lost.len())..];
+        (newest != lost).then(|| format!("lost {lost:?}, but the newest rows were {newest:?}"))
+    }
+
     /// The acknowledged rows that the cluster's primary does not have.
     #[must_use]
     pub fn lost(&self, cluster: &Cluster) -> Vec<i64> {
@@ -168,6 +188,14 @@ impl Writer {
         let begin = self.shared.written().acks.len();
         wait_for(&format!("{count} more rows"), || {
             (self.shared.written().acks.len() >= begin + count).then_some(())
+        });
+    }
+
+    /// Waits until a row is acknowledged that was sent after `since`.
+    pub fn wait_for_row_after(&self, since: Instant) {
+        wait_for("a row to be written", || {
+            let written = self.shared.written();
+            (written.acks.last()?.sent > since).then_some(())
         });
     }
 
@@ -312,6 +340,17 @@ mod tests {
             .unwrap();
         let gap = written(begin, &[(0, "a"), (10, "a")]).gap_after(begin);
         assert!(gap >= Duration::from_millis(990), "{gap:?}");
+    }
+
+    #[test]
+    fn only_the_newest_rows_before_the_outage_are_explained() {
+        let begin = Instant::now();
+        let written = written(begin, &[(0, "a"), (10, "a"), (20, "a"), (900, "b")]);
+        assert_eq!(written.unexplained(&[], begin), None);
+        assert_eq!(written.unexplained(&[1, 2], begin), None);
+        for lost in [&[0][..], &[1], &[3], &[2, 3]] {
+            assert!(written.unexplained(lost, begin).is_some(), "{lost:?}");
+        }
     }
 
     #[test]
