@@ -42,7 +42,8 @@ pub trait Dcs: Send + Sync + Debug {
 
     /// Opens a session that ends by itself after `ttl` unless it is renewed.
     ///
-    /// The granted time to live may be longer; read it from the session.
+    /// The granted time to live may be longer, or shorter where
+    /// [`Capabilities::shorter_sessions`] says so; read it from the session.
     ///
     /// # Errors
     /// Never [`Error::Unknown`]: a session that nobody knows of binds no key and ends by itself.
@@ -153,6 +154,11 @@ pub struct Capabilities {
     pub atomic_commit: bool,
     /// Whether a session can be taken up by another process that knows its id.
     pub resumable_sessions: bool,
+    /// Whether a session's time to live, which its holder may rely on, can be shorter than what was
+    /// asked for.
+    pub shorter_sessions: bool,
+    /// Whether a watch may tell commits that follow each other quickly as one step.
+    pub merged_steps: bool,
 }
 
 impl Capabilities {
@@ -163,6 +169,8 @@ impl Capabilities {
             shortest_ttl,
             atomic_commit: true,
             resumable_sessions: true,
+            shorter_sessions: false,
+            merged_steps: false,
         }
     }
 
@@ -177,6 +185,20 @@ impl Capabilities {
     #[must_use]
     pub const fn without_resumable_sessions(mut self) -> Self {
         self.resumable_sessions = false;
+        self
+    }
+
+    /// The same with sessions that may be shorter than asked for.
+    #[must_use]
+    pub const fn with_shorter_sessions(mut self) -> Self {
+        self.shorter_sessions = true;
+        self
+    }
+
+    /// The same with watches that may tell several commits as one step.
+    #[must_use]
+    pub const fn with_merged_steps(mut self) -> Self {
+        self.merged_steps = true;
         self
     }
 }

@@ -13,6 +13,7 @@
 //! |---|---|---|
 //! | [`memory`] | always there | one process: examples, tests, embedding |
 //! | `etcd` | `etcd` | etcd 3.4 and newer |
+//! | `zookeeper` | `zookeeper` | ZooKeeper 3.6 and newer |
 //!
 //! ```
 //! use std::time::Duration;
@@ -66,6 +67,8 @@ mod table;
 #[cfg(feature = "test-servers")]
 pub mod test_servers;
 mod watch;
+#[cfg(feature = "zookeeper")]
+pub mod zookeeper;
 
 pub use async_trait::async_trait;
 pub use commit::{Commit, CommitOutcome, Condition, Guard, Lifetime, Write};

@@ -1,10 +1,13 @@
-//! Real etcd servers on this machine, for tests of this crate and of those who use it.
+//! Real etcd and ZooKeeper servers on this machine, for tests of this crate and of those who use
+//! it.
 //!
 //! Nothing here is for production. The functions block, and they panic with the server's log when
 //! a server does not come up, because a test cannot go on without it.
 //!
-//! Invariant: a server lives no longer than its [`EtcdServers`]: whatever state it is in, dropping
-//! the value kills it, waits for it and removes its data.
+//! Invariant: a server lives no longer than its [`EtcdServers`] or [`ZooKeeperServers`]: whatever
+//! state it is in, dropping the value kills it, waits for it and removes its data.
+
+mod zookeeper;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -15,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+pub use zookeeper::ZooKeeperServers;
 
 /// Names the etcd binary when it is not the `etcd` of the search path.
 const BINARY_VARIABLE: &str = "HERDSMAN_TEST_ETCD";
@@ -36,9 +41,12 @@ struct Member {
     name: String,
     client: SocketAddr,
     peer: SocketAddr,
-    /// Nothing while the member is killed.
-    process: Option<Child>,
+    process: Process,
 }
+
+/// A server's process, if it is not killed.
+#[derive(Debug, Default)]
+struct Process(Option<Child>);
 
 /// Why a server did not come up.
 enum StartFailure {
@@ -92,7 +100,7 @@ impl EtcdServers {
             name: format!("etcd-{number}"),
             client: pair[0],
             peer: pair[1],
-            process: None,
+            process: Process::default(),
         };
         let members: Vec<Member> = ports.chunks(2).enumerate().map(member).collect();
         let peers = members
@@ -130,7 +138,7 @@ impl EtcdServers {
 
     /// Kills a member; its data stays. Killing it twice is no error.
     pub fn kill(&mut self, number: usize) {
-        self.members[number].kill();
+        self.members[number].process.kill();
     }
 
     /// Kills a member and removes its data: started again it is an empty store.
@@ -146,7 +154,7 @@ impl EtcdServers {
     /// # Panics
     /// When the member is killed.
     pub fn stop(&self, number: usize) {
-        self.members[number].signal(Signal::STOP);
+        self.members[number].process.signal(Signal::STOP);
     }
 
     /// Lets a stopped member go on.
@@ -154,7 +162,7 @@ impl EtcdServers {
     /// # Panics
     /// When the member is killed.
     pub fn cont(&self, number: usize) {
-        self.members[number].signal(Signal::CONT);
+        self.members[number].process.signal(Signal::CONT);
     }
 
     /// Starts a killed member again on its data and its ports. Does not wait until it answers:
@@ -186,11 +194,7 @@ impl EtcdServers {
         let log = OpenOptions::new().create(true).append(true).open(log);
         let log = log.expect("the folder of temporary files is writable");
         let mut command = self.command(&self.members[number], &log);
-        let process = command.spawn().map_err(|error| {
-            let program = command.get_program().to_string_lossy();
-            StartFailure::Other(format!("{program} cannot be started: {error}"))
-        })?;
-        self.members[number].process = Some(process);
+        self.members[number].process = Process::spawn(&mut command)?;
         Ok(())
     }
 
@@ -231,7 +235,7 @@ impl EtcdServers {
         let member = &mut self.members[number];
         let deadline = Instant::now() + LONGEST_START;
         while !is_healthy(member.client) {
-            if member.has_exited() {
+            if member.process.has_exited() {
                 let log = read(&log);
                 return Err(if log.contains("address already in use") {
                     StartFailure::PortTaken
@@ -255,18 +259,18 @@ impl EtcdServers {
     }
 }
 
-impl Drop for EtcdServers {
-    fn drop(&mut self) {
-        for member in &mut self.members {
-            member.kill();
-        }
+impl Process {
+    fn spawn(command: &mut Command) -> Result<Self, StartFailure> {
+        let child = command.spawn().map_err(|error| {
+            let program = command.get_program().to_string_lossy();
+            StartFailure::Other(format!("{program} cannot be started: {error}"))
+        })?;
+        Ok(Self(Some(child)))
     }
-}
 
-impl Member {
     /// Kills and reaps the process. A stopped one can be killed as well.
     fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
+        if let Some(mut process) = self.0.take() {
             // It may have ended by itself, then there is nothing to kill and only to reap.
             let _ = process.kill();
             let _ = process.wait();
@@ -274,16 +278,22 @@ impl Member {
     }
 
     fn signal(&self, signal: Signal) {
-        let process = self.process.as_ref().expect("the member is not killed");
+        let process = self.0.as_ref().expect("the member is not killed");
         // The process is our child and not reaped, so its id cannot belong to another one.
         kill_process(Pid::from_child(process), signal).expect("a child can be signalled");
     }
 
     fn has_exited(&mut self) -> bool {
-        match &mut self.process {
+        match &mut self.0 {
             Some(process) => matches!(process.try_wait(), Ok(Some(_))),
             None => true,
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Backend, LONGEST_WAIT, applied, changed, key, listed, next, ok, read, short_session};
-use crate::{Change, Commit, Lifetime, Prefix, Snapshot, WatchEvent};
+use crate::{Change, Commit, Key, Lifetime, Prefix, Revision, Snapshot, Watch, WatchEvent};
 
 const PERMANENT: Lifetime = Lifetime::Permanent;
 
@@ -38,6 +38,9 @@ pub async fn watch_tells_changes_in_order(backend: &dyn Backend) {
             expected.push((applied(a.commit(None, delete).await), None));
         }
     }
+    if b.capabilities().merged_steps {
+        return merged(&mut watch, &key, &expected).await;
+    }
     for (at, value) in expected {
         let (revision, changes) = changed(&mut watch).await;
         let [Change { key: told, entry }] = &changes[..] else {
@@ -46,6 +49,24 @@ pub async fn watch_tells_changes_in_order(backend: &dyn Backend) {
         assert_eq!((revision, told), (at, &key));
         assert_eq!(entry.as_ref().map(|e| &e.value), value.as_ref());
         assert!(entry.as_ref().is_none_or(|e| e.modified == at));
+    }
+}
+
+/// Of a backend that merges steps: what it tells are some of the states, in their order, and the
+/// last one is among them.
+async fn merged(watch: &mut Watch, key: &Key, expected: &[(Revision, Option<Vec<u8>>)]) {
+    let mut expected = expected.iter();
+    while expected.len() > 0 {
+        let (revision, changes) = changed(watch).await;
+        let [change] = &changes[..] else {
+            panic!("one change per key, got {changes:?}");
+        };
+        assert_eq!(change.key, *key);
+        let value = change.entry.as_ref().map(|entry| &entry.value);
+        let at = change.entry.as_ref().map_or(revision, |e| e.modified);
+        let told = expected.by_ref().find(|(of, _)| *of == at);
+        let (_, told) = told.expect("a state that is told was there, and later than the last");
+        assert_eq!(value, told.as_ref());
     }
 }
 
@@ -152,6 +173,7 @@ pub async fn abandoned_wait_loses_no_event(backend: &dyn Backend) {
     let dcs = backend.handle("a").await;
     let mut watch = ok(dcs.watch(&backend.prefix()).await);
     listed(&mut watch).await;
+    let reader = backend.handle("b").await;
     let key = key(backend, "x");
     let writer = tokio::spawn(async move {
         for _ in 0..WRITES {
@@ -159,15 +181,29 @@ pub async fn abandoned_wait_loses_no_event(backend: &dyn Backend) {
             applied(put.await);
         }
     });
+    let merges = reader.capabilities().merged_steps;
     let told = async {
         let mut told = Vec::new();
-        while told.len() < WRITES {
+        loop {
+            let is_last = writer.is_finished();
             let impatient = timeout(Duration::from_micros(200), watch.next()).await;
-            if let Ok(WatchEvent::Changed { revision, .. }) = impatient {
-                told.push(revision);
+            match impatient {
+                Ok(WatchEvent::Changed { revision, .. }) => told.push(revision),
+                Ok(other @ (WatchEvent::Listed(_) | WatchEvent::Interrupted(_))) => {
+                    panic!("nothing was cut, yet: {other:?}")
+                }
+                Err(_) => {}
+            }
+            if told.len() == WRITES {
+                return told;
+            }
+            if merges && is_last {
+                let newest = read(&*reader, backend).await.revision;
+                if told.last() == Some(&newest) {
+                    return told;
+                }
             }
         }
-        told
     };
     let told = timeout(LONGEST_WAIT, told)
         .await

@@ -1,0 +1,255 @@
+//! ZooKeeper servers, from Debian's package and a Java runtime.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{LONGEST_START, PORT_ATTEMPTS, Process, StartFailure, free_addresses, read};
+
+/// Names the class path of ZooKeeper when it is not where Debian puts it.
+const CLASS_PATH_VARIABLE: &str = "HERDSMAN_TEST_ZOOKEEPER";
+const DEBIAN: &str = "/etc/zookeeper/conf_example:/usr/share/java/zookeeper.jar";
+
+/// One ZooKeeper ensemble of one or more members, numbered from zero.
+#[derive(Debug)]
+pub struct ZooKeeperServers {
+    members: Vec<Member>,
+    tick: Duration,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Member {
+    client: SocketAddr,
+    /// For followers, and for elections.
+    peers: [SocketAddr; 2],
+    process: Process,
+}
+
+impl ZooKeeperServers {
+    /// Starts a single server and waits until it serves.
+    ///
+    /// # Panics
+    /// When it does not come up, also when there is no ZooKeeper or no Java on this machine.
+    #[must_use]
+    pub fn single() -> Self {
+        Self::start(1, Duration::from_millis(500))
+    }
+
+    /// Starts an ensemble of three members with ticks of half a second and waits until all serve.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn ensemble_of_three() -> Self {
+        Self::start(3, Duration::from_millis(500))
+    }
+
+    /// Starts an ensemble with ticks of this length: sessions are granted at least two of them.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start(count: usize, tick: Duration) -> Self {
+        for _ in 0..PORT_ATTEMPTS {
+            let mut servers = Self::plan(count, tick);
+            match servers.start_all() {
+                Ok(()) => return servers,
+                Err(StartFailure::PortTaken) => {}
+                Err(StartFailure::Other(problem)) => panic!("{problem}"),
+            }
+        }
+        panic!("no free ports found for ZooKeeper in {PORT_ATTEMPTS} attempts");
+    }
+
+    fn plan(count: usize, tick: Duration) -> Self {
+        let ports = free_addresses(count * 3);
+        let member = |ports: &[SocketAddr]| Member {
+            client: ports[0],
+            peers: [ports[1], ports[2]],
+            process: Process::default(),
+        };
+        Self {
+            members: ports.chunks(3).map(member).collect(),
+            tick,
+            folder: TempDir::new().expect("a folder for temporary files can be made"),
+        }
+    }
+
+    fn start_all(&mut self) -> Result<(), StartFailure> {
+        for number in 0..self.members.len() {
+            self.spawn(number)?;
+        }
+        for number in 0..self.members.len() {
+            self.wait_until_serving(number)?;
+        }
+        Ok(())
+    }
+
+    /// The client addresses of all members, as `host:port`.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let hosts = self.members.iter().map(|member| member.client.to_string());
+        hosts.collect()
+    }
+
+    /// The member that leads the ensemble, if one does.
+    #[must_use]
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |mode: Option<String>| matches!(mode.as_deref(), Some("leader" | "standalone"));
+        (0..self.members.len()).find(|number| leads(mode(self.members[*number].client)))
+    }
+
+    /// Kills a member; its data stays. Killing it twice is no error.
+    pub fn kill(&mut self, number: usize) {
+        self.members[number].process.kill();
+    }
+
+    /// Kills a member and removes its data: started again it is an empty store.
+    pub fn wipe(&mut self, number: usize) {
+        self.kill(number);
+        // It is missing if the member was wiped before.
+        let _ = fs::remove_dir_all(self.home(number));
+    }
+
+    /// Stops a member with `SIGSTOP`: it keeps its connections and answers nothing.
+    ///
+    /// # Panics
+    /// When the member is killed.
+    pub fn stop(&self, number: usize) {
+        self.members[number].process.signal(Signal::STOP);
+    }
+
+    /// Lets a stopped member go on.
+    ///
+    /// # Panics
+    /// When the member is killed.
+    pub fn cont(&self, number: usize) {
+        self.members[number].process.signal(Signal::CONT);
+    }
+
+    /// Starts a killed member again on its data and its ports. Does not wait until it serves.
+    ///
+    /// # Panics
+    /// When the process cannot be started.
+    pub fn restart(&mut self, number: usize) {
+        self.kill(number);
+        if let Err(StartFailure::Other(problem)) = self.spawn(number) {
+            panic!("{problem}");
+        }
+    }
+
+    /// Waits until every member serves.
+    ///
+    /// # Panics
+    /// When one does not within a minute.
+    pub fn wait_until_all_serve(&mut self) {
+        for number in 0..self.members.len() {
+            if let Err(StartFailure::Other(problem)) = self.wait_until_serving(number) {
+                panic!("{problem}");
+            }
+        }
+    }
+
+    fn home(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("zookeeper-{number}"))
+    }
+
+    fn spawn(&mut self, number: usize) -> Result<(), StartFailure> {
+        let home = self.home(number);
+        let writable = "the folder of temporary files is writable";
+        fs::create_dir_all(&home).expect(writable);
+        fs::write(home.join("myid"), format!("{}\n", number + 1)).expect(writable);
+        let settings = home.join("zoo.cfg");
+        fs::write(&settings, self.settings(number)).expect(writable);
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path(number))
+            .expect(writable);
+        let class_path = std::env::var(CLASS_PATH_VARIABLE);
+        let mut command = Command::new("java");
+        command
+            .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .args(["-Dzookeeper.admin.enableServer=false", "-cp"])
+            .arg(class_path.unwrap_or_else(|_| DEBIAN.to_owned()))
+            .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
+            .arg(&settings)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file can be opened twice"))
+            .stderr(log);
+        self.members[number].process = Process::spawn(&mut command)?;
+        Ok(())
+    }
+
+    fn settings(&self, number: usize) -> String {
+        let member = &self.members[number];
+        let mut lines = vec![
+            format!("tickTime={}", self.tick.as_millis()),
+            "initLimit=20".to_owned(),
+            "syncLimit=10".to_owned(),
+            "maxSessionTimeout=600000".to_owned(),
+            "maxClientCnxns=0".to_owned(),
+            "4lw.commands.whitelist=srvr,ruok".to_owned(),
+            format!("dataDir={}", self.home(number).display()),
+            format!("clientPortAddress={}", member.client.ip()),
+            format!("clientPort={}", member.client.port()),
+        ];
+        if self.members.len() > 1 {
+            for (other, member) in self.members.iter().enumerate() {
+                let [followers, elections] = member.peers;
+                let (ip, id) = (followers.ip(), other + 1);
+                let ports = format!("{}:{}", followers.port(), elections.port());
+                lines.push(format!("server.{id}={ip}:{ports}"));
+            }
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn wait_until_serving(&mut self, number: usize) -> Result<(), StartFailure> {
+        let log = self.log_path(number);
+        let member = &mut self.members[number];
+        let deadline = Instant::now() + LONGEST_START;
+        while mode(member.client).is_none() {
+            if member.process.has_exited() {
+                let log = read(&log);
+                return Err(if log.contains("Address already in use") {
+                    StartFailure::PortTaken
+                } else {
+                    StartFailure::Other(format!("ZooKeeper {number} has ended:\n{log}"))
+                });
+            }
+            if Instant::now() > deadline {
+                let problem = format!("ZooKeeper {number} does not serve:\n{}", read(&log));
+                return Err(StartFailure::Other(problem));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn log_path(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("zookeeper-{number}.log"))
+    }
+}
+
+/// What a server says that it is: `leader`, `follower` or `standalone`. One that serves nobody
+/// says nothing.
+fn mode(address: SocketAddr) -> Option<String> {
+    let limit = Duration::from_secs(1);
+    let mut stream = TcpStream::connect_timeout(&address, limit).ok()?;
+    stream.set_read_timeout(Some(limit)).ok()?;
+    stream.write_all(b"srvr").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let line = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("Mode: "))?;
+    Some(line.to_owned())
+}

@@ -1,0 +1,97 @@
+//! Which server is tried next.
+//!
+//! Names are resolved anew for each round, and a round goes through all addresses in an order of
+//! its own, so that the members of a cluster do not all sit on one server. Invariant: one name
+//! that cannot be resolved does not keep the others from being tried.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{sleep, timeout};
+
+use crate::Cause;
+
+/// How long to wait for a connection; a host that drops packets would else hold us for minutes.
+const CONNECT_LIMIT: Duration = Duration::from_millis(500);
+/// How long to wait after a round in which no server was of use.
+const PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+pub(super) struct Hosts {
+    names: Vec<String>,
+    round: Vec<SocketAddr>,
+    is_first_round: bool,
+}
+
+impl Hosts {
+    pub(super) const fn new(names: Vec<String>) -> Self {
+        Self {
+            names,
+            round: Vec::new(),
+            is_first_round: true,
+        }
+    }
+
+    /// Connects to the next server.
+    pub(super) async fn connect(&mut self) -> Result<TcpStream, Cause> {
+        if self.round.is_empty() {
+            if !self.is_first_round {
+                sleep(PAUSE).await;
+            }
+            self.round = self.resolve().await?;
+        }
+        let Some(address) = self.round.pop() else {
+            return Err(Cause::new("the ZooKeeper hosts have no addresses"));
+        };
+        let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                let reason = format!("cannot connect to ZooKeeper at {address}: {error}");
+                return Err(Cause::new(reason));
+            }
+            Err(_) => {
+                let reason = format!("ZooKeeper at {address} does not accept a connection");
+                return Err(Cause::new(reason));
+            }
+        };
+        // Requests are small and each is waited for.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "small messages to ZooKeeper may be held back");
+        }
+        Ok(stream)
+    }
+
+    /// A server was of use: after it is lost all are tried at once.
+    pub(super) fn succeeded(&mut self) {
+        self.round.clear();
+        self.is_first_round = true;
+    }
+
+    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Cause> {
+        self.is_first_round = false;
+        let mut found = Vec::new();
+        let mut problem = None;
+        for name in &self.names {
+            match timeout(CONNECT_LIMIT, lookup_host(name)).await {
+                Ok(Ok(addresses)) => found.extend(addresses),
+                Ok(Err(error)) => problem = Some(format!("cannot resolve {name}: {error}")),
+                Err(_) => problem = Some(format!("cannot resolve {name} in time")),
+            }
+        }
+        if let Some(problem) = problem {
+            if found.is_empty() {
+                return Err(Cause::new(problem));
+            }
+            tracing::warn!(problem, "a ZooKeeper host is left out");
+        }
+        let order = RandomState::new();
+        found.sort_by_cached_key(|address| {
+            let mut hasher = order.build_hasher();
+            hasher.write(address.to_string().as_bytes());
+            hasher.finish()
+        });
+        Ok(found)
+    }
+}

@@ -1,0 +1,84 @@
+//! Whether the other end of a loopback connection is this very process.
+//!
+//! The relay speaks for our session and with our credentials, so nobody else may use it, not even
+//! another process of the same user. Linux tells which socket owns an address, and which sockets
+//! are ours. Invariant: whatever cannot be proven is a stranger.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Whether `peer`, connected to `local`, is a socket of this process.
+pub(super) fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
+    let Ok(table) = fs::read_to_string("/proc/self/net/tcp") else {
+        return false;
+    };
+    inode_of(&table, peer, local).is_some_and(owns_socket)
+}
+
+/// The socket whose own address is `from` and which is connected to `to`.
+fn inode_of(table: &str, from: SocketAddr, to: SocketAddr) -> Option<u64> {
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (local, remote) = (address(fields.get(1)?)?, address(fields.get(2)?)?);
+        let inode: u64 = fields.get(9)?.parse().ok()?;
+        (local == from && remote == to).then_some(inode)
+    })
+}
+
+/// An address as the kernel prints it: the bytes of the address as one number of this machine,
+/// and the port.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let ip = u32::from_str_radix(ip, 16).ok()?;
+    let ip = Ipv4Addr::from(ip.to_ne_bytes());
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(SocketAddr::V4(SocketAddrV4::new(ip, port)))
+}
+
+fn owns_socket(inode: u64) -> bool {
+    let wanted = format!("socket:[{inode}]");
+    let Ok(files) = fs::read_dir("/proc/self/fd") else {
+        return false;
+    };
+    files
+        .flatten()
+        .filter_map(|file| fs::read_link(file.path()).ok())
+        .any(|target| target.as_os_str() == wanted.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn connection_of_this_process_is_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let local = listener.local_addr().unwrap();
+        let _client = TcpStream::connect(local).unwrap();
+        let (_, peer) = listener.accept().unwrap();
+        assert!(is_own(peer, local));
+    }
+
+    #[test]
+    fn connection_of_another_process_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let local = listener.local_addr().unwrap();
+        let script = format!(
+            "exec 3<>/dev/tcp/127.0.0.1/{}; read -r line <&3",
+            local.port()
+        );
+        let mut other = Command::new("bash")
+            .args(["-c", &script])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (stream, peer) = listener.accept().unwrap();
+        let found = is_own(peer, local);
+        drop(stream);
+        other.wait().unwrap();
+        assert!(!found);
+    }
+}
