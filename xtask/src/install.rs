@@ -19,6 +19,7 @@ const SCRIPT: &str = include_str!("install.sh");
 pub(crate) enum Tool {
     PostgreSql,
     Etcd,
+    ZooKeeper,
     Protoc,
     ProtobufFiles,
 }
@@ -27,6 +28,7 @@ pub(crate) enum Tool {
 pub(crate) const ALL: &[Tool] = &[
     Tool::PostgreSql,
     Tool::Etcd,
+    Tool::ZooKeeper,
     Tool::Protoc,
     Tool::ProtobufFiles,
 ];
@@ -37,6 +39,8 @@ impl Tool {
         match self {
             Self::PostgreSql => "postgresql",
             Self::Etcd => "etcd-server",
+            // It brings a Java runtime.
+            Self::ZooKeeper => "zookeeper",
             Self::Protoc => "protobuf-compiler",
             Self::ProtobufFiles => "libprotobuf-dev",
         }
@@ -49,6 +53,9 @@ impl Tool {
                 "the server programs of PostgreSQL (HERDSMAN_TEST_PG_BIN may name their directory)"
             }
             Self::Etcd => "etcd",
+            Self::ZooKeeper => {
+                "ZooKeeper and a Java runtime (HERDSMAN_TEST_ZOOKEEPER may be ZooKeeper's class path)"
+            }
             Self::Protoc => "protoc (PROTOC may name it)",
             Self::ProtobufFiles => {
                 "google/protobuf/descriptor.proto (PROTOC_INCLUDE may name its top directory)"
@@ -60,6 +67,7 @@ impl Tool {
         match self {
             Self::PostgreSql => machine.postgres().is_some(),
             Self::Etcd => machine.on_path("etcd"),
+            Self::ZooKeeper => machine.zookeeper() && machine.on_path("java"),
             Self::Protoc => machine.protoc.is_some() || machine.on_path("protoc"),
             Self::ProtobufFiles => machine
                 .proto_dirs()
@@ -137,6 +145,9 @@ struct Machine {
     postgres_top: PathBuf,
     postgres_bin: Option<PathBuf>,
     path: Vec<PathBuf>,
+    /// ZooKeeper's classes where Debian puts them, or a class path of somebody's own.
+    zookeeper: PathBuf,
+    zookeeper_named: bool,
     protoc: Option<PathBuf>,
     proto_include: Option<PathBuf>,
     system_include: PathBuf,
@@ -150,6 +161,8 @@ impl Machine {
             postgres_bin: named("HERDSMAN_TEST_PG_BIN"),
             path: env::var_os("PATH")
                 .map_or_else(Vec::new, |path| env::split_paths(&path).collect()),
+            zookeeper: PathBuf::from("/usr/share/java/zookeeper.jar"),
+            zookeeper_named: named("HERDSMAN_TEST_ZOOKEEPER").is_some(),
             protoc: named("PROTOC"),
             proto_include: named("PROTOC_INCLUDE"),
             system_include: PathBuf::from("/usr/include"),
@@ -169,6 +182,10 @@ impl Machine {
         versions
             .flatten()
             .find_map(|version| server(&version.path().join("bin")))
+    }
+
+    fn zookeeper(&self) -> bool {
+        self.zookeeper_named || self.zookeeper.is_file()
     }
 
     fn proto_dirs(&self) -> impl Iterator<Item = PathBuf> + use<> {
@@ -209,6 +226,8 @@ mod tests {
                 postgres_top: self.0.join("postgresql"),
                 postgres_bin: None,
                 path: vec![self.0.join("bin")],
+                zookeeper: self.0.join("java/zookeeper.jar"),
+                zookeeper_named: false,
                 protoc: None,
                 proto_include: None,
                 system_include: self.0.join("include"),
@@ -234,6 +253,8 @@ mod tests {
         for file in [
             "postgresql/17/bin/postgres",
             "bin/etcd",
+            "bin/java",
+            "java/zookeeper.jar",
             "bin/protoc",
             "include/google/protobuf/descriptor.proto",
         ] {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod faults;
+
 use std::sync::Arc;
 
 use herdsman_dcs::contract::Backend;
