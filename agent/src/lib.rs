@@ -28,6 +28,7 @@
 mod applying;
 mod callbacks;
 mod clock;
+mod connect;
 mod driver;
 mod error;
 mod execute;
@@ -48,5 +49,6 @@ mod builder;
 
 pub use builder::{Agent, AgentBuilder, Handle, cluster_prefix};
 pub use clock::Clock;
+pub use connect::connect;
 pub use error::Error;
 pub use leadership::{Leadership, LeadershipChanges};

@@ -52,7 +52,7 @@ pub use postgres::Postgres;
 pub use rest_api::RestApi;
 pub use secret::Secret;
 pub use shared::SharedPostgres;
-pub use store::{Etcd, EtcdDiscovery, EtcdSection};
+pub use store::{AccessEntry, Etcd, EtcdDiscovery, EtcdSection, Store, ZooKeeper};
 pub use tags::Tags;
 pub use warning::{Warning, WarningKind};
 pub use watchdog::{Watchdog, WatchdogMode};
@@ -127,7 +127,7 @@ pub struct Settings {
     /// The HTTP interface of this member.
     pub rest_api: RestApi,
     /// Where the store is.
-    pub etcd: Etcd,
+    pub store: Store,
     /// How a new cluster is made; a member without it never makes one.
     pub bootstrap: Option<Bootstrap>,
     /// The PostgreSQL instance.
@@ -213,7 +213,7 @@ impl Settings {
         }
         let namespace = findings.optional_text(root, "namespace");
         let rest_api = RestApi::read(findings, root);
-        let etcd = Etcd::read(findings, root);
+        let store = Store::read(findings, root);
         let bootstrap = Bootstrap::read(findings, root);
         let postgresql = Postgres::read(findings, root);
         let watchdog = Watchdog::read(findings, root);
@@ -227,7 +227,7 @@ impl Settings {
             name: name?,
             scope: scope?,
             namespace: normal_namespace(namespace.as_deref().unwrap_or("service")),
-            etcd: etcd?,
+            store: store?,
             bootstrap,
             postgresql: postgresql?,
             watchdog,

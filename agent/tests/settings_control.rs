@@ -27,7 +27,9 @@ fn with_url(url: &str) -> Result<ControlSettings, String> {
 
 fn hosts(settings: &ControlSettings) -> Vec<String> {
     settings
-        .etcd
+        .store
+        .etcd()
+        .unwrap()
         .hosts
         .iter()
         .map(ToString::to_string)
@@ -66,8 +68,8 @@ fn sections_of_the_member_are_not_judged() {
 fn a_file_whose_keys_lie_elsewhere_is_refused() {
     let told = refusal("scope: demo\netcd3: {host: a}\ncitus: {group: 0, database: d}\n");
     assert!(told.contains("Citus is not served yet"), "{told}");
-    let told = refusal("scope: demo\nzookeeper: {hosts: 'a:2181'}\n");
-    assert!(told.contains("ZooKeeper is not served yet"), "{told}");
+    let told = refusal("scope: demo\nconsul: {host: 'a:8500'}\n");
+    assert!(told.contains("Consul is not served"), "{told}");
 }
 
 #[test]
@@ -118,7 +120,10 @@ fn a_url_names_store_and_namespace() {
     let settings = with_url("etcd3://a:1/db/").expect("the URL is good");
     assert_eq!(hosts(&settings), ["a:1"]);
     assert_eq!(settings.namespace, "db");
-    assert_eq!(settings.etcd.discovery, EtcdDiscovery::Members);
+    assert_eq!(
+        settings.store.etcd().unwrap().discovery,
+        EtcdDiscovery::Members
+    );
     let settings = with_url("[::1]:5,b").expect("the URL is good");
     assert_eq!(hosts(&settings), ["[::1]:5", "b:2379"]);
     assert_eq!(settings.namespace, "service");
@@ -140,7 +145,7 @@ fn a_url_takes_the_place_of_the_files_store() {
 #[test]
 fn a_url_that_cannot_be_used_is_refused_without_showing_a_password() {
     for (url, about) in [
-        ("zookeeper://a", "ZooKeeper is not served yet"),
+        ("consul://a", "Consul is not served"),
         ("http://a:1", "unknown scheme `http`"),
         ("etcd3://", "hosts"),
         ("etcd3://user:hunter2@a:1", "write host:port"),
@@ -150,6 +155,15 @@ fn a_url_that_cannot_be_used_is_refused_without_showing_a_password() {
         assert!(told.contains(about), "{url}: {told}");
         assert!(!told.contains("hunter2"), "{told}");
     }
+}
+
+#[test]
+fn a_url_names_zookeeper_as_well() {
+    let settings = with_url("zookeeper://a:2182,b/herd").expect("it is served");
+    let hosts = &settings.store.zookeeper().unwrap().hosts;
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["a:2182", "b:2181"]);
+    assert_eq!(settings.namespace, "herd");
 }
 
 #[test]

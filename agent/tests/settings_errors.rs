@@ -75,7 +75,7 @@ fn every_missing_key_is_told_at_once() {
             "n1.yml:1:1: restapi.listen: is missing: write where the REST API listens, for example 0.0.0.0:8008",
             "n1.yml:1:1: restapi.connect_address: is missing: write the host:port at which other members reach \
              this REST API",
-            "n1.yml:1:1: etcd3: is missing: there is no section for a store; write the etcd servers, for \
+            "n1.yml:1:1: etcd3: is missing: there is no section for a store; write the servers of etcd or ZooKeeper, for \
              example etcd3: {hosts: \"10.0.0.1:2379,10.0.0.2:2379\"}",
             "n1.yml:1:1: postgresql.listen: is missing: write where PostgreSQL listens, for example 0.0.0.0:5432",
             "n1.yml:1:1: postgresql.connect_address: is missing: write the host:port at which other members \
@@ -301,7 +301,6 @@ fn what_must_not_be_ignored_is_refused() {
 #[test]
 fn a_store_that_is_not_served_is_refused() {
     let table = [
-        ("zookeeper", "ZooKeeper"),
         ("consul", "Consul"),
         ("kubernetes", "Kubernetes"),
         ("exhibitor", "Exhibitor"),
@@ -311,11 +310,41 @@ fn a_store_that_is_not_served_is_refused() {
         assert_eq!(
             after("etcd3: {", &format!("{section}: {{")),
             [format!(
-                "n1.yml:5:{}: {section}: {shown} is not served yet; the store must be etcd \
-                 (section etcd3)",
+                "n1.yml:5:{}: {section}: {shown} is not served; the store must be etcd \
+                 (section etcd3) or ZooKeeper (section zookeeper)",
                 section.len() + 3
             )]
         );
+    }
+}
+
+#[test]
+fn a_zookeeper_section_is_checked() {
+    let told = |section: &str| {
+        let text = format!("scope: demo\nzookeeper: {section}\n");
+        let read = herdsman_agent::settings::ControlSettings::from_text(&text, "n1.yml");
+        read.expect_err(section).to_string()
+    };
+    for (section, about) in [
+        ("{hosts: []}", "zookeeper.hosts: the list is empty"),
+        ("{use_ssl: false}", "zookeeper.hosts: is missing"),
+        ("{hosts: 'a:x'}", "zookeeper.hosts"),
+        (
+            "{hosts: a, use_ssl: true}",
+            "zookeeper.use_ssl: TLS to ZooKeeper is not served yet",
+        ),
+        (
+            "{hosts: a, set_acls: {'digest:u:hunter2': [FLY]}}",
+            "zookeeper.set_acls: a permission",
+        ),
+        (
+            "{hosts: a, auth_data: [hunter2]}",
+            "zookeeper.auth_data: must be a map",
+        ),
+    ] {
+        let told = told(section);
+        assert!(told.contains(about), "{section}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
     }
 }
 

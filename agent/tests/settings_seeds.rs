@@ -222,13 +222,10 @@ fn the_second_member_differs_in_its_addresses() {
 }
 
 #[test]
-fn a_zookeeper_member_is_refused_until_it_has_etcd() {
-    let error = Settings::from_text(&seed("01-postgres0"), "postgres0.yml").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "postgres0.yml:8:2: zookeeper: ZooKeeper is not served yet; the store must be etcd \
-         (section etcd3)"
-    );
+fn a_zookeeper_member_starts_from_its_own_file() {
+    let settings = Settings::from_text(&seed("01-postgres0"), "postgres0.yml").unwrap();
+    let hosts = &settings.store.zookeeper().unwrap().hosts;
+    assert_eq!(hosts[0].to_string(), "zoo:2181");
 }
 
 #[test]
@@ -315,7 +312,10 @@ fn an_example_with_its_placeholders_filled_is_read() {
         ("postgres-cluster", "node1")
     );
     assert_eq!(settings.namespace, "service");
-    assert_eq!(settings.etcd.hosts[0].to_string(), "10.0.0.11:2379");
+    assert_eq!(
+        settings.store.etcd().unwrap().hosts[0].to_string(),
+        "10.0.0.11:2379"
+    );
     assert_eq!(
         settings.rest_api.connect_address.to_string(),
         "10.0.0.1:8008"

@@ -50,7 +50,10 @@ fn files_of_a_folder_are_merged_in_name_order() {
         settings.rest_api.connect_address.to_string(),
         "10.0.0.2:8008"
     );
-    assert_eq!(settings.etcd.hosts[0].to_string(), "e:2379");
+    assert_eq!(
+        settings.store.etcd().unwrap().hosts[0].to_string(),
+        "e:2379"
+    );
 }
 
 #[test]
@@ -126,13 +129,18 @@ fn variables_win_over_the_file() {
     let authentication = settings.rest_api.authentication.as_ref().unwrap();
     assert_eq!(authentication.password.expose(), "0755");
     let hosts: Vec<String> = settings
-        .etcd
+        .store
+        .etcd()
+        .unwrap()
         .hosts
         .iter()
         .map(ToString::to_string)
         .collect();
     assert_eq!(hosts, ["a:1", "b:2"]);
-    assert_eq!(settings.etcd.username.as_deref(), Some("u"));
+    assert_eq!(
+        settings.store.etcd().unwrap().username.as_deref(),
+        Some("u")
+    );
     let superuser = &settings.postgresql.authentication.superuser;
     assert_eq!(superuser.username.as_deref(), Some("postgres"));
     assert_eq!(superuser.password.as_ref().unwrap().expose(), "z");

@@ -32,7 +32,9 @@ fn warnings(settings: &Settings) -> Vec<String> {
 
 fn addresses(settings: &Settings) -> Vec<String> {
     settings
-        .etcd
+        .store
+        .etcd()
+        .unwrap()
         .hosts
         .iter()
         .map(ToString::to_string)
@@ -52,8 +54,11 @@ fn defaults_are_those_of_patroni() {
     assert_eq!(settings.log.dir, None);
     assert_eq!(settings.postgresql.config_dir, settings.postgresql.data_dir);
     assert_eq!(settings.tags.failover_priority(), 1);
-    assert_eq!(settings.etcd.section, EtcdSection::Etcd3);
-    assert_eq!(settings.etcd.discovery, EtcdDiscovery::Members);
+    assert_eq!(settings.store.etcd().unwrap().section, EtcdSection::Etcd3);
+    assert_eq!(
+        settings.store.etcd().unwrap().discovery,
+        EtcdDiscovery::Members
+    );
     assert_eq!(warnings(&settings), [""; 0]);
 }
 
@@ -90,21 +95,29 @@ fn etcd_user_comes_from_the_url_or_the_keys() {
         "{host: 'a:1', username: u, password: p}",
         "{url: 'http://u:p@a:1', username: other, password: other}",
     ] {
-        let etcd = after(hosts, written).etcd;
+        let etcd = after(hosts, written).store.etcd().unwrap().clone();
         assert_eq!(etcd.username.as_deref(), Some("u"), "{written}");
         let password = etcd.password.as_ref().map(|secret| secret.expose());
         assert_eq!(password, Some("p"), "{written}");
     }
-    let proxied = after(hosts, "{proxy: 'http://a:1'}").etcd;
+    let proxied = after(hosts, "{proxy: 'http://a:1'}")
+        .store
+        .etcd()
+        .unwrap()
+        .clone();
     assert_eq!(proxied.discovery, EtcdDiscovery::ListedOnly);
-    let listed = after("etcd3: {", "etcd3: {use_proxies: on, ").etcd;
+    let listed = after("etcd3: {", "etcd3: {use_proxies: on, ")
+        .store
+        .etcd()
+        .unwrap()
+        .clone();
     assert_eq!(listed.discovery, EtcdDiscovery::ListedOnly);
 }
 
 #[test]
 fn the_old_etcd_section_is_read_with_a_warning() {
     let settings = after("etcd3: {", "etcd: {");
-    assert_eq!(settings.etcd.section, EtcdSection::Etcd);
+    assert_eq!(settings.store.etcd().unwrap().section, EtcdSection::Etcd);
     assert_eq!(
         warnings(&settings),
         [

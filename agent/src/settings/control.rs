@@ -13,7 +13,7 @@ use crate::yaml::{Entry, Node, Place, Value};
 use super::reader::{Findings, Section};
 use super::source::{self, Source};
 use super::{
-    BasicAuth, Error, Etcd, Problem, ProblemKind, Warning, environment, keys, normal_namespace,
+    BasicAuth, Error, Problem, ProblemKind, Store, Warning, environment, keys, normal_namespace,
     store,
 };
 
@@ -25,7 +25,7 @@ use super::{
 /// let text = "{scope: demo, etcd3: {host: '10.0.0.11:2379'}}";
 /// let settings = ControlSettings::from_text(text, "ctl.yml")?;
 /// assert_eq!(settings.scope.as_deref(), Some("demo"));
-/// assert_eq!(settings.etcd.hosts[0].to_string(), "10.0.0.11:2379");
+/// assert_eq!(settings.store.etcd().unwrap().hosts[0].to_string(), "10.0.0.11:2379");
 /// # Ok::<(), herdsman_agent::settings::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ pub struct ControlSettings {
     /// (`service` when nothing is configured).
     pub namespace: String,
     /// Where the store is.
-    pub etcd: Etcd,
+    pub store: Store,
     /// The user and password for calls to members: those of `ctl`, or else of
     /// `restapi`.
     pub authentication: Option<BasicAuth>,
@@ -55,7 +55,8 @@ impl ControlSettings {
     }
 
     /// Reads a file or folder with the `PATRONI_*` variables over it, or else
-    /// the environment alone. `store_url` is `[etcd3://]host[:port][/namespace]`
+    /// the environment alone. `store_url` is `[etcd3://]host[:port][/namespace]`, with
+    /// `zookeeper://` for the other store,
     /// and takes the place of every section of a store, their users included.
     ///
     /// # Errors
@@ -86,7 +87,11 @@ impl ControlSettings {
         let mut findings = Findings::default();
         let settings = Self::read(&mut findings, &Section::root(&source.root), store_url);
         let Findings { problems, warnings } = findings;
-        let is_about_store = |warning: &Warning| warning.path.starts_with("etcd");
+        let is_about_store = |warning: &Warning| {
+            ["etcd", "zookeeper"]
+                .iter()
+                .any(|name| warning.path.starts_with(name))
+        };
         match settings {
             Some(settings) if problems.is_empty() => Ok(Self {
                 warnings: warnings.into_iter().filter(is_about_store).collect(),
@@ -104,15 +109,15 @@ impl ControlSettings {
         let rest_api = findings.section(root, "restapi");
         let authentication =
             BasicAuth::read(findings, &ctl).or_else(|| BasicAuth::read(findings, &rest_api));
-        let (etcd, url_namespace) = match store_url {
-            None => (Etcd::read(findings, root), None),
+        let (store, url_namespace) = match store_url {
+            None => (Store::read(findings, root), None),
             Some(url) => from_url(findings, url),
         };
         let namespace = url_namespace.or(namespace);
         Some(Self {
             scope,
             namespace: normal_namespace(namespace.as_deref().unwrap_or("service")),
-            etcd: etcd?,
+            store: store?,
             authentication,
             warnings: Vec::new(),
         })
@@ -128,7 +133,7 @@ fn nothing() -> Source {
 }
 
 /// The store that a URL names, and the namespace in it.
-fn from_url(findings: &mut Findings, url: &str) -> (Option<Etcd>, Option<String>) {
+fn from_url(findings: &mut Findings, url: &str) -> (Option<Store>, Option<String>) {
     let place = Place::Whole(Arc::from("the URL of the store"));
     let (scheme, rest) = url.split_once("://").unwrap_or(("etcd3", url));
     let (hosts, namespace) = match rest.split_once('/') {
@@ -136,14 +141,21 @@ fn from_url(findings: &mut Findings, url: &str) -> (Option<Etcd>, Option<String>
         None => (rest, None),
     };
     let scheme = scheme.to_ascii_lowercase();
+    let section = if scheme == "zookeeper" {
+        "zookeeper"
+    } else {
+        "etcd3"
+    };
     let refused = match scheme.as_str() {
-        "etcd" | "etcd3" => None,
-        "zookeeper" | "exhibitor" | "consul" | "kubernetes" | "raft" => {
+        "etcd" | "etcd3" | "zookeeper" => None,
+        "exhibitor" | "consul" | "kubernetes" | "raft" => {
             Some(ProblemKind::NotServed(store::not_served(&scheme)))
         }
         // The text may hold a password, so only the scheme is shown.
         _ => {
-            let sentence = format!("unknown scheme `{scheme}`, write etcd3://host:port");
+            let sentence = format!(
+                "unknown scheme `{scheme}`, write etcd3://host:port or zookeeper://host:port"
+            );
             Some(ProblemKind::Invalid(sentence))
         }
     };
@@ -158,8 +170,8 @@ fn from_url(findings: &mut Findings, url: &str) -> (Option<Etcd>, Option<String>
         let key = text(key);
         Node::new(Value::Map(vec![Entry { key, value }]), place.clone())
     };
-    let root = map("etcd3", map("hosts", text(hosts)));
-    let etcd = Etcd::read(findings, &Section::root(&root));
+    let root = map(section, map("hosts", text(hosts)));
+    let store = Store::read(findings, &Section::root(&root));
     let namespace = namespace.filter(|namespace| !namespace.is_empty());
-    (etcd, namespace.map(str::to_owned))
+    (store, namespace.map(str::to_owned))
 }

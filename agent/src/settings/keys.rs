@@ -110,6 +110,20 @@ pub(super) const CTL: &Keys = &[
     ("keyfile_password", NotServed),
 ];
 
+pub(super) const ZOOKEEPER: &Keys = &[
+    ("hosts", Served),
+    ("port", Served),
+    ("use_ssl", Served),
+    ("set_acls", Served),
+    ("auth_data", Served),
+    // Without use_ssl they mean nothing, and with it the start is refused.
+    ("cacert", Served),
+    ("cert", Served),
+    ("key", Served),
+    ("key_password", Served),
+    ("verify", Served),
+];
+
 pub(super) const ETCD: &Keys = &[
     ("host", Served),
     ("hosts", Served),

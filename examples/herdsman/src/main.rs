@@ -91,7 +91,7 @@ fn run(path: Option<PathBuf>) -> Result<(), AnyError> {
         .build()?;
     runtime.block_on(async {
         store::refuse_old_interface(&settings).await?;
-        let store = store::connect(&settings)?;
+        let store = herdsman_agent::connect(&settings.store)?;
         let agent = Agent::builder(settings).store(store).build().await?;
         tokio::spawn(obey_signals(agent.handle(), read));
         agent.run().await?;

@@ -1,8 +1,10 @@
 //! One cluster's keys in the store. Every look is a fresh, linearizable read.
 
-use herdsman_agent::settings::{BasicAuth, ControlSettings, EtcdDiscovery};
-use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
-use herdsman_dcs::{Commit, CommitOutcome, Condition, Dcs as _, Guard, Lifetime, Prefix};
+use std::sync::Arc;
+
+use herdsman_agent::connect;
+use herdsman_agent::settings::{BasicAuth, ControlSettings, Store};
+use herdsman_dcs::{Commit, CommitOutcome, Condition, Dcs, Guard, Lifetime, Prefix};
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{ClusterView, Mono, Revision};
 use serde_json::Value;
@@ -18,7 +20,7 @@ pub(crate) struct Cluster {
     /// Who we are for the members.
     pub(crate) authentication: Option<BasicAuth>,
     prefix: Prefix,
-    store: EtcdDcs,
+    store: Arc<dyn Dcs>,
     hosts: String,
 }
 
@@ -38,12 +40,11 @@ impl Cluster {
                           configuration";
             return Err(Error::Refused(advice.to_owned()));
         };
-        let shown: Vec<String> = settings
-            .etcd
-            .hosts
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let hosts = match &settings.store {
+            Store::Etcd(etcd) => &etcd.hosts,
+            Store::ZooKeeper(zookeeper) => &zookeeper.hosts,
+        };
+        let shown: Vec<String> = hosts.iter().map(ToString::to_string).collect();
         let hosts = shown.join(", ");
         let failed = |source| Error::Store {
             hosts: hosts.clone(),
@@ -54,19 +55,11 @@ impl Cluster {
             namespace => format!("/{namespace}/{name}/"),
         };
         let prefix = Prefix::new(folder).map_err(|error| Error::Refused(error.to_string()))?;
-        let mut options = EtcdOptions::new(&shown).map_err(failed)?;
-        if settings.etcd.discovery == EtcdDiscovery::ListedOnly {
-            options = options.only_given_endpoints();
-        }
-        if let Some(user) = &settings.etcd.username {
-            let password = settings.etcd.password.as_ref();
-            options = options.user(user, password.map_or("", |password| password.expose()));
-        }
         Ok(Self {
             name: name.to_owned(),
             authentication: settings.authentication.clone(),
             prefix,
-            store: EtcdDcs::new(options),
+            store: connect(&settings.store).map_err(failed)?,
             hosts,
         })
     }

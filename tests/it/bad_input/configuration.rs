@@ -57,17 +57,15 @@ fn missing_store_is_told_with_an_example() {
     told(
         "etcd3:\n  hosts: ",
         "log:\n  format: ",
-        &["etcd3: is missing: there is no section for a store; write the etcd servers"],
+        &[
+            "etcd3: is missing: there is no section for a store; write the servers of etcd or ZooKeeper",
+        ],
     );
 }
 
 #[test]
 fn store_that_is_not_served_is_refused() {
-    for (section, name) in [
-        ("zookeeper", "ZooKeeper"),
-        ("consul", "Consul"),
-        ("raft", "Raft"),
-    ] {
+    for (section, name) in [("consul", "Consul"), ("raft", "Raft")] {
         told(
             "etcd3:",
             &format!("{section}:"),

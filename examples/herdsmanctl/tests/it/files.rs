@@ -53,12 +53,12 @@ fn files_are_found_by_option_variable_and_home() {
 fn the_url_of_the_store_wins_over_the_file() {
     let store = Store::with_cluster(nobody());
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let text = "scope: batman\nzookeeper: {hosts: 'x:2181'}\n";
+    let text = "scope: batman\nconsul: {host: 'x:8500'}\n";
     let file = write(folder.path(), "ctl.yml", text);
     let refused = ended(&["-c", &file, "list"]);
     assert_eq!(refused.code, Some(1));
     assert!(
-        refused.err.contains("ZooKeeper is not served yet"),
+        refused.err.contains("Consul is not served"),
         "{}",
         refused.err
     );
