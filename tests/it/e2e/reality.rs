@@ -15,3 +15,4 @@ mod store;
 mod timelines;
 mod twins;
 mod waiting;
+mod zookeeper;

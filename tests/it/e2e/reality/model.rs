@@ -265,10 +265,14 @@ pub(super) fn twins() -> ([Timeline; 2], [bool; 2]) {
     (timelines, [streams, d.files().unwrap().is_corrupt])
 }
 
-/// The earliest and the latest instant after its last renewal at which a session is removed.
+/// The earliest and the latest instant after its last renewal at which etcd removes a session.
 pub(super) fn session_ends(ttl: Duration, tick: Duration) -> [Duration; 2] {
+    ends(Flavour::Etcd, ttl, tick)
+}
+
+pub(super) fn ends(flavour: Flavour, ttl: Duration, tick: Duration) -> [Duration; 2] {
     let removal = |renewed: u64| {
-        let mut store = Store::new(Flavour::Etcd, tick);
+        let mut store = Store::new(flavour, tick);
         let (_, granted) = store.open(Node(0), ttl, At(renewed));
         assert_eq!(granted, ttl);
         store.next_expiry().unwrap().since(At(renewed))
