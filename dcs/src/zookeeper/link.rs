@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{self, Runtime};
 use zookeeper_async::ZooKeeper;
 
 use super::line::{End, Line};
@@ -31,7 +31,7 @@ impl Link {
         let unavailable = |what: &str, error: &std::io::Error| {
             Error::unavailable(format!("{what} for ZooKeeper cannot be made: {error}"))
         };
-        let runtime = Builder::new_multi_thread()
+        let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("zookeeper")
             .enable_all()

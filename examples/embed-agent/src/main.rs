@@ -6,14 +6,12 @@
 //! Runtime, signals, log and routes are the service's; the library brings none of them.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Router, routing::get};
 use herdsman_agent::settings::Settings;
-use herdsman_agent::{Agent, Handle, Leadership};
-use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
+use herdsman_agent::{Agent, Handle, Leadership, connect};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,14 +30,8 @@ async fn main() -> Result<(), AnyError> {
     let mut terminate = signal(SignalKind::terminate())?;
 
     let settings = Settings::from_file(Path::new(configuration))?;
-    let hosts = settings.etcd.hosts.iter();
-    let store = EtcdDcs::new(EtcdOptions::new(
-        hosts.map(|host| format!("http://{host}")),
-    )?);
-    let agent = Agent::builder(settings)
-        .store(Arc::new(store))
-        .build()
-        .await?;
+    let store = connect(&settings.store)?;
+    let agent = Agent::builder(settings).store(store).build().await?;
     let handle = agent.handle();
     let mut member = tokio::spawn(agent.run());
 

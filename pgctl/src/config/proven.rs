@@ -139,7 +139,7 @@ impl Instance {
     /// `false` when nothing has.
     pub(crate) fn fall_back(&self, log: &[String]) -> Result<bool> {
         let said = log.iter().rev().find(|line| line.contains("FATAL"));
-        let said = said.or(log.last()).cloned().unwrap_or_default();
+        let said = said.or_else(|| log.last()).cloned().unwrap_or_default();
         if log.iter().any(|line| line.contains("pg_hba.conf")) && self.fall_back_to_hba(&said)? {
             return Ok(true);
         }
