@@ -31,10 +31,10 @@ fn watch_fires_once_without_content_and_the_read_after_it_shows_the_latest() {
         kind: 3,
         path: "/leader".to_owned(),
     };
-    assert_eq!(watching.fired, [fired.clone()]);
+    assert_eq!(watching.fired, std::slice::from_ref(&fired));
     writing.write("/leader", "d", ANY).unwrap();
     assert_eq!(watching.read("/leader", true), Ok("d".to_owned()));
-    assert_eq!(watching.fired, [fired.clone()], "it was not set again");
+    assert_eq!(watching.fired, [fired], "it was not set again");
     writing.delete("/leader", ANY).unwrap();
     assert_eq!(watching.read("/leader", false), Err(Refusal::NoNode));
     assert_eq!(watching.fired.len(), 2);
