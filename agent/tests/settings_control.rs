@@ -29,7 +29,7 @@ fn hosts(settings: &ControlSettings) -> Vec<String> {
     settings
         .store
         .etcd()
-        .unwrap()
+        .expect("this is the store")
         .hosts
         .iter()
         .map(ToString::to_string)
@@ -121,7 +121,7 @@ fn a_url_names_store_and_namespace() {
     assert_eq!(hosts(&settings), ["a:1"]);
     assert_eq!(settings.namespace, "db");
     assert_eq!(
-        settings.store.etcd().unwrap().discovery,
+        settings.store.etcd().expect("this is the store").discovery,
         EtcdDiscovery::Members
     );
     let settings = with_url("[::1]:5,b").expect("the URL is good");
@@ -160,7 +160,7 @@ fn a_url_that_cannot_be_used_is_refused_without_showing_a_password() {
 #[test]
 fn a_url_names_zookeeper_as_well() {
     let settings = with_url("zookeeper://a:2182,b/herd").expect("it is served");
-    let hosts = &settings.store.zookeeper().unwrap().hosts;
+    let hosts = &settings.store.zookeeper().expect("this is the store").hosts;
     let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     assert_eq!(hosts, ["a:2182", "b:2181"]);
     assert_eq!(settings.namespace, "herd");

@@ -224,7 +224,7 @@ fn the_second_member_differs_in_its_addresses() {
 #[test]
 fn a_zookeeper_member_starts_from_its_own_file() {
     let settings = Settings::from_text(&seed("01-postgres0"), "postgres0.yml").unwrap();
-    let hosts = &settings.store.zookeeper().unwrap().hosts;
+    let hosts = &settings.store.zookeeper().expect("this is the store").hosts;
     assert_eq!(hosts[0].to_string(), "zoo:2181");
 }
 
@@ -313,7 +313,7 @@ fn an_example_with_its_placeholders_filled_is_read() {
     );
     assert_eq!(settings.namespace, "service");
     assert_eq!(
-        settings.store.etcd().unwrap().hosts[0].to_string(),
+        settings.store.etcd().expect("this is the store").hosts[0].to_string(),
         "10.0.0.11:2379"
     );
     assert_eq!(

@@ -51,7 +51,7 @@ fn files_of_a_folder_are_merged_in_name_order() {
         "10.0.0.2:8008"
     );
     assert_eq!(
-        settings.store.etcd().unwrap().hosts[0].to_string(),
+        settings.store.etcd().expect("this is the store").hosts[0].to_string(),
         "e:2379"
     );
 }
@@ -131,14 +131,19 @@ fn variables_win_over_the_file() {
     let hosts: Vec<String> = settings
         .store
         .etcd()
-        .unwrap()
+        .expect("this is the store")
         .hosts
         .iter()
         .map(ToString::to_string)
         .collect();
     assert_eq!(hosts, ["a:1", "b:2"]);
     assert_eq!(
-        settings.store.etcd().unwrap().username.as_deref(),
+        settings
+            .store
+            .etcd()
+            .expect("this is the store")
+            .username
+            .as_deref(),
         Some("u")
     );
     let superuser = &settings.postgresql.authentication.superuser;

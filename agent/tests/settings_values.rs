@@ -34,7 +34,7 @@ fn addresses(settings: &Settings) -> Vec<String> {
     settings
         .store
         .etcd()
-        .unwrap()
+        .expect("this is the store")
         .hosts
         .iter()
         .map(ToString::to_string)
@@ -54,9 +54,12 @@ fn defaults_are_those_of_patroni() {
     assert_eq!(settings.log.dir, None);
     assert_eq!(settings.postgresql.config_dir, settings.postgresql.data_dir);
     assert_eq!(settings.tags.failover_priority(), 1);
-    assert_eq!(settings.store.etcd().unwrap().section, EtcdSection::Etcd3);
     assert_eq!(
-        settings.store.etcd().unwrap().discovery,
+        settings.store.etcd().expect("this is the store").section,
+        EtcdSection::Etcd3
+    );
+    assert_eq!(
+        settings.store.etcd().expect("this is the store").discovery,
         EtcdDiscovery::Members
     );
     assert_eq!(warnings(&settings), [""; 0]);
@@ -95,7 +98,11 @@ fn etcd_user_comes_from_the_url_or_the_keys() {
         "{host: 'a:1', username: u, password: p}",
         "{url: 'http://u:p@a:1', username: other, password: other}",
     ] {
-        let etcd = after(hosts, written).store.etcd().unwrap().clone();
+        let etcd = after(hosts, written)
+            .store
+            .etcd()
+            .expect("this is the store")
+            .clone();
         assert_eq!(etcd.username.as_deref(), Some("u"), "{written}");
         let password = etcd.password.as_ref().map(|secret| secret.expose());
         assert_eq!(password, Some("p"), "{written}");
@@ -103,13 +110,13 @@ fn etcd_user_comes_from_the_url_or_the_keys() {
     let proxied = after(hosts, "{proxy: 'http://a:1'}")
         .store
         .etcd()
-        .unwrap()
+        .expect("this is the store")
         .clone();
     assert_eq!(proxied.discovery, EtcdDiscovery::ListedOnly);
     let listed = after("etcd3: {", "etcd3: {use_proxies: on, ")
         .store
         .etcd()
-        .unwrap()
+        .expect("this is the store")
         .clone();
     assert_eq!(listed.discovery, EtcdDiscovery::ListedOnly);
 }
@@ -117,7 +124,10 @@ fn etcd_user_comes_from_the_url_or_the_keys() {
 #[test]
 fn the_old_etcd_section_is_read_with_a_warning() {
     let settings = after("etcd3: {", "etcd: {");
-    assert_eq!(settings.store.etcd().unwrap().section, EtcdSection::Etcd);
+    assert_eq!(
+        settings.store.etcd().expect("this is the store").section,
+        EtcdSection::Etcd
+    );
     assert_eq!(
         warnings(&settings),
         [

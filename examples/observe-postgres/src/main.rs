@@ -69,6 +69,6 @@ fn print(facts: &Facts) {
         println!("slot      {}, keeps from {kept}", slot.name);
     }
     for setting in &server.pending_restart {
-        println!("restart   {} is {}", setting.name, setting.current);
+        println!("restart   {} is {}", setting.name, setting.old_value);
     }
 }
