@@ -4,6 +4,8 @@
 //! `herdsman-observe-postgres DATA_DIR HOST:PORT [USER]` prints what a look shows, then waits for
 //! the server to end, and looks again. The password is read from the variable `PGPASSWORD`.
 
+#![expect(clippy::print_stdout, reason = "the facts are what was asked for")]
+
 use herdsman_pgctl::{
     Config, Credentials, DataDirectory, Facts, Instance, InstanceOptions, Listen, Process, Secret,
     ServerRole,
@@ -35,7 +37,6 @@ async fn main() -> Result<(), AnyError> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the facts are what was asked for")]
 fn print(facts: &Facts) {
     match &facts.data {
         DataDirectory::Cluster(control) => println!(
