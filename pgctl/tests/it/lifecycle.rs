@@ -207,10 +207,12 @@ async fn the_original_configuration_is_kept_and_included() {
 async fn a_server_that_cannot_start_says_why() {
     let server = TestServer::new("one");
     server.make_cluster();
+    // PostgreSQL looks for libraries only when it starts, so no check before can keep this out.
     let mut config = (*server.instance.config()).clone();
-    config
-        .parameters
-        .insert("no_such_parameter".to_owned(), "1".to_owned());
+    config.parameters.insert(
+        "shared_preload_libraries".to_owned(),
+        "no_such_library".to_owned(),
+    );
     server.instance.set_config(config);
     let error = server
         .instance
@@ -222,7 +224,7 @@ async fn a_server_that_cannot_start_says_why() {
     };
     assert_eq!(exit.code, Some(1));
     assert!(
-        log.iter().any(|line| line.contains("no_such_parameter")),
+        log.iter().any(|line| line.contains("no_such_library")),
         "{log:?}"
     );
     assert!(is_down(&server.instance).await);
