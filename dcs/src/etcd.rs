@@ -41,7 +41,6 @@ use crate::{
 };
 use failure::Failure;
 use pool::{Called, EndpointPool};
-use watch::EtcdWatch;
 
 /// What a server with etcd's default timing grants at least; we ask for no less from any server.
 const SHORTEST_TTL: Duration = Duration::from_secs(2);
@@ -242,8 +241,7 @@ impl Dcs for EtcdDcs {
     }
 
     async fn watch(&self, prefix: &Prefix) -> Result<Watch, Error> {
-        let watch = EtcdWatch::start(Arc::clone(&self.inner), prefix.clone());
-        Ok(Watch::new(watch))
+        Ok(watch::follow(Arc::clone(&self.inner), prefix.clone()))
     }
 }
 

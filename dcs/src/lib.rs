@@ -55,6 +55,8 @@ mod dcs;
 mod error;
 #[cfg(feature = "etcd")]
 pub mod etcd;
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+mod fed;
 mod kept;
 mod key;
 pub mod memory;

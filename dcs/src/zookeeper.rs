@@ -56,7 +56,6 @@ use line::{End, Granted, Line, NoAnswer, reliable, silence};
 use link::Link;
 use message::{Code, Request};
 use nodes::{Node, revision};
-use watch::ZooKeeperWatch;
 
 /// With less than 1.5 s the client reconnects without end.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1600);
@@ -476,8 +475,7 @@ impl Dcs for ZooKeeperDcs {
     }
 
     async fn watch(&self, prefix: &Prefix) -> Result<Watch, Error> {
-        let watch = ZooKeeperWatch::start(Arc::clone(&self.inner), prefix.clone());
-        Ok(Watch::new(watch))
+        Ok(watch::follow(Arc::clone(&self.inner), prefix.clone()))
     }
 }
 

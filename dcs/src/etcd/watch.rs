@@ -10,16 +10,15 @@ use std::convert::Infallible as Never;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use etcd_client::{Event, EventType, KeyValue, WatchOptions, WatchResponse, WatchStream};
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::failure::Failure;
 use super::pool::Chosen;
 use super::{Inner, LARGEST_ANSWER, txn};
-use crate::{Cause, Change, Error, Prefix, Revision, WatchEvent, WatchSource};
+use crate::fed::Fed;
+use crate::{Cause, Change, Error, Prefix, Revision, Watch, WatchEvent};
 
 /// How far the task runs ahead of its reader before it gives up the stream. It must not wait for
 /// the reader with a stream open: what is not read there takes the room of the other calls on the
@@ -30,43 +29,17 @@ const SURE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The reader's end.
-pub(super) struct EtcdWatch {
-    events: mpsc::Receiver<WatchEvent>,
-    task: JoinHandle<()>,
-}
-
-impl EtcdWatch {
-    pub(super) fn start(inner: Arc<Inner>, prefix: Prefix) -> Self {
-        let (sender, events) = mpsc::channel(QUEUE);
+/// Follows the prefix until the reader is gone.
+pub(super) fn follow(inner: Arc<Inner>, prefix: Prefix) -> Watch {
+    Watch::new(Fed::start(QUEUE, |events| async move {
         let follower = Follower {
             inner,
             prefix,
-            events: sender,
+            events,
         };
-        let task = tokio::spawn(async move {
-            // It returns only when nobody reads any more, and then nobody wants to know.
-            let ReaderGone = follower.run().await;
-        });
-        Self { events, task }
-    }
-}
-
-#[async_trait]
-impl WatchSource for EtcdWatch {
-    async fn next(&mut self) -> WatchEvent {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The task ends only with its runtime; nothing can follow any more.
-            None => std::future::pending().await,
-        }
-    }
-}
-
-impl Drop for EtcdWatch {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+        // It returns only when nobody reads any more, and then nobody wants to know.
+        let ReaderGone = follower.run().await;
+    }))
 }
 
 struct Follower {

@@ -11,56 +11,30 @@ use std::convert::Infallible as Never;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::Inner;
 use super::line::{Line, Phase};
-use crate::{Change, Entry, Error, Key, Prefix, Snapshot, WatchEvent, WatchSource};
+use crate::fed::Fed;
+use crate::{Change, Entry, Error, Key, Prefix, Snapshot, Watch, WatchEvent};
 
+/// A reader that is slow finds the newest state, not a queue of old ones.
+const ROOM: usize = 1;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The reader's end.
-pub(super) struct ZooKeeperWatch {
-    events: mpsc::Receiver<WatchEvent>,
-    task: JoinHandle<()>,
-}
-
-impl ZooKeeperWatch {
-    pub(super) fn start(inner: Arc<Inner>, prefix: Prefix) -> Self {
-        // Room for one: a reader that is slow finds the newest state, not a queue of old ones.
-        let (sender, events) = mpsc::channel(1);
+/// Follows the prefix until the reader is gone.
+pub(super) fn follow(inner: Arc<Inner>, prefix: Prefix) -> Watch {
+    Watch::new(Fed::start(ROOM, |events| async move {
         let follower = Follower {
             inner,
             prefix,
-            events: sender,
+            events,
             told: None,
         };
-        let task = tokio::spawn(async move {
-            let Err(ReaderGone) = follower.run().await;
-        });
-        Self { events, task }
-    }
-}
-
-#[async_trait]
-impl WatchSource for ZooKeeperWatch {
-    async fn next(&mut self) -> WatchEvent {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The task ends only with its runtime; nothing can follow any more.
-            None => std::future::pending().await,
-        }
-    }
-}
-
-impl Drop for ZooKeeperWatch {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+        let Err(ReaderGone) = follower.run().await;
+    }))
 }
 
 struct Follower {
