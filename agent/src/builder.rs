@@ -6,8 +6,8 @@ use std::sync::Arc;
 use herdsman_dcs::{Dcs, Prefix};
 use herdsman_ha_core::{Boot, InstanceId, Machine, MemberName};
 use herdsman_rest_api::{
-    CommandReceiver, CommandSender, Options, Server, SnapshotReader, SnapshotWriter, commands,
-    snapshots,
+    CommandReceiver, CommandSender, OnReload, Options, Server, SnapshotReader, SnapshotWriter,
+    commands, snapshots,
 };
 use tokio::sync::mpsc;
 
@@ -39,6 +39,18 @@ pub struct AgentBuilder<S> {
     settings: Settings,
     store: S,
     log_file: Option<std::path::PathBuf>,
+    on_reload: Reloading,
+}
+
+/// What is done when the REST API is asked to read the configuration again.
+#[derive(Clone, Default)]
+struct Reloading(Option<OnReload>);
+
+impl std::fmt::Debug for Reloading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let is_served = self.0.is_some();
+        f.debug_tuple("Reloading").field(&is_served).finish()
+    }
 }
 
 /// A member that is ready to run.
@@ -51,6 +63,7 @@ pub struct Agent {
     reader: SnapshotReader,
     commands: CommandReceiver,
     sender: CommandSender,
+    on_reload: Reloading,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
 }
 
@@ -79,6 +92,7 @@ impl Agent {
             settings,
             store: (),
             log_file: None,
+            on_reload: Reloading::default(),
         }
     }
 }
@@ -91,6 +105,7 @@ impl AgentBuilder<()> {
             settings: self.settings,
             store,
             log_file: self.log_file,
+            on_reload: self.on_reload,
         }
     }
 }
@@ -100,6 +115,15 @@ impl<S> AgentBuilder<S> {
     #[must_use]
     pub fn server_log(mut self, path: impl Into<std::path::PathBuf>) -> Self {
         self.log_file = Some(path.into());
+        self
+    }
+
+    /// What to do when somebody asks over the REST API that the configuration is read again: as
+    /// for a SIGHUP, read it and call [`Handle::reload`]. It must not wait. Without it such a call
+    /// is refused.
+    #[must_use]
+    pub fn on_reload(mut self, reload: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_reload = Reloading(Some(Arc::new(reload)));
         self
     }
 }
@@ -161,6 +185,7 @@ impl AgentBuilder<Arc<dyn Dcs>> {
             reader,
             commands,
             sender,
+            on_reload: self.on_reload,
             events: mpsc::unbounded_channel(),
         })
     }
@@ -196,6 +221,7 @@ impl Agent {
                 basic.password.expose(),
             ));
         }
+        options.on_reload = self.on_reload.0;
         // It ends with the set.
         let never = std::future::pending();
         background.spawn(self.server.serve(self.reader, self.sender, options, never));

@@ -80,10 +80,18 @@ impl Deed {
                 StartAs::Standby(_) => Role::Replica,
             })),
             Task::Promote { .. } => Some(Self::Promoted),
-            Task::Stop { .. } | Task::Fence | Task::Replace { .. } if is_up => Some(Self::Stopped),
             Task::Stop { .. }
             | Task::Fence
             | Task::Replace { .. }
+            | Task::Reinitialize { .. }
+                if is_up =>
+            {
+                Some(Self::Stopped)
+            }
+            Task::Stop { .. }
+            | Task::Fence
+            | Task::Replace { .. }
+            | Task::Reinitialize { .. }
             | Task::ProveGone
             | Task::Clone { .. }
             | Task::Follow { .. }

@@ -231,7 +231,7 @@ impl Driver {
         let stepped = catch_unwind(AssertUnwindSafe(|| self.machine.step(now, input)));
         let Ok(step) = stepped else {
             tracing::error!("a decision panicked: every process of PostgreSQL is killed");
-            self.executor.execute(Task::Fence).await;
+            self.executor.execute(Task::Fence, &|_| {}).await;
             return Err(Error::Panicked);
         };
         let status = Arc::new(self.machine.status());
@@ -272,8 +272,16 @@ impl Driver {
             .facts()
             .is_some_and(|facts| facts.process != Process::Down);
         let deed = Deed::of(&task, is_up);
+        let progress = self.sender.clone();
+        let tell = move |progress_made| {
+            let input = Input::Progress {
+                op,
+                progress: progress_made,
+            };
+            let _ = progress.send(Event::Input(input));
+        };
         let running = tokio::spawn(async move {
-            let outcome = executor.execute(task).await;
+            let outcome = executor.execute(task, &tell).await;
             telemetry::ended(op, name, &outcome);
             // What a task did to the server, and where we are while others answer, is part of
             // what its end means.

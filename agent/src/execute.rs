@@ -13,7 +13,7 @@ pub(crate) use store::Sessions;
 use std::sync::Arc;
 
 use herdsman_dcs::{Dcs, Prefix};
-use herdsman_ha_core::{Failure, MemberName, Outcome, Report, Task};
+use herdsman_ha_core::{Failure, MemberName, Outcome, Progress, Report, Task};
 use herdsman_pgctl::Instance;
 
 use crate::clock::Clock;
@@ -22,6 +22,9 @@ use crate::member::Effective;
 use crate::observe;
 use crate::peers;
 use crate::settings::Settings;
+
+/// Where a long task tells how far it is.
+pub(crate) type Tell = dyn Fn(Progress) + Send + Sync;
 
 /// What tasks are carried out on.
 #[derive(Debug)]
@@ -38,8 +41,8 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// Carries a task out and tells how it ended.
-    pub(crate) async fn execute(&self, task: Task) -> Outcome {
+    /// Carries a task out and tells how it ended. Long ones tell how far they are meanwhile.
+    pub(crate) async fn execute(&self, task: Task, tell: &Tell) -> Outcome {
         match task {
             Task::OpenSession { ttl } => self.open_session(ttl).await,
             Task::Renew {
@@ -65,8 +68,13 @@ impl Executor {
             } => Outcome::Done(Report::Peers(peers::ask(peers, &expected, limit).await)),
             Task::Identify { upstream } => self.identify(&upstream).await,
             Task::Bootstrap => self.bootstrap().await,
-            Task::Clone { from } => self.clone_from(&from).await,
-            Task::Replace { witness, from } => self.replace(&witness, &from).await,
+            Task::Clone { from } => self.clone_from(&from, tell).await,
+            Task::Replace { witness, from } => self.replace(&witness, &from, &from, tell).await,
+            Task::Reinitialize {
+                witness,
+                leader,
+                from,
+            } => self.replace(&witness, &leader, &from, tell).await,
             Task::Start { role, limit } => self.start(role, limit).await,
             Task::Stop { mode } => self.stop(mode).await,
             Task::Promote {

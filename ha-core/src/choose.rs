@@ -7,14 +7,16 @@ use crate::candidate::{self, Fitness};
 use crate::decide::leader::Fall;
 use crate::decide::leaving::SessionState;
 use crate::decide::{
-    Act, Choice, act, blind, busy, empty, fence, follower, hold, leader, leaderless, leaving,
-    paused, stopped,
+    Act, Choice, act, blind, busy, empty, errands, fence, follower, hold, leader, leaderless,
+    leaving, paused, stopped,
 };
 use crate::lease::Hold;
 use crate::memory::{Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::reason::Code;
-use crate::situation::{self as word, Link, Lock, Made, Mode, Server, Writable};
+use crate::reinit;
+use crate::restart;
+use crate::situation::{self as word, Asked, Downfall, Link, Lock, Made, Mode, Server, Writable};
 use crate::view::ServerView;
 
 /// The choice for the present facts.
@@ -74,6 +76,9 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     if word::hold(memory) == Hold::Ending && writable == Writable::No {
         return hold(Code::LeaseEnding);
     }
+    if let Some(choice) = errand(memory, lock, server) {
+        return choice;
+    }
     match lock {
         Lock::Unseen => blind_choice(memory, server),
         Lock::Stale if !matches!(server, Server::Empty | Server::Leftover) => {
@@ -89,6 +94,14 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     }
 }
 
+/// What an operator asked the server to go through.
+fn errand(memory: &Memory, lock: Lock, server: Server) -> Option<Choice> {
+    let mode = word::mode(memory);
+    // What waits for a checkpoint or a stop that failed waits in the tables of everyday life.
+    errands::restart(mode, lock, server, restart::wanted(memory))
+        .or_else(|| errands::reinit(mode, lock, server, reinit::wanted(memory)))
+}
+
 fn blind_choice(memory: &Memory, server: Server) -> Choice {
     let server = word::unled(memory, server);
     let backoff = word::backoff(memory, &["start-standby"]);
@@ -96,7 +109,13 @@ fn blind_choice(memory: &Memory, server: Server) -> Choice {
 }
 
 fn leading(memory: &Memory, server: Server) -> Choice {
-    if let Some(choice) = leader::running(server, word::movement(memory), word::promotion(memory)) {
+    let running = leader::running(
+        server,
+        word::movement(memory),
+        word::promotion(memory),
+        word::overdue(memory),
+    );
+    if let Some(choice) = running {
         return choice;
     }
     match server {
@@ -182,8 +201,22 @@ fn pause(memory: &Memory, server: Server) -> Choice {
     if memory.view.is_some() && memory.name == NameCheck::Unproven {
         return act(Act::AskName, Code::NameUnproven);
     }
+    let lock = word::lock(memory);
+    if let Some(choice) = errand(memory, lock, server) {
+        return choice;
+    }
+    if let Some(choice) = moving_in_pause(memory, lock, server) {
+        return choice;
+    }
+    // What we took down on demand we bring up again.
+    let is_ours_to_start = memory.is_ours_to_start
+        && matches!(server, Server::Down | Server::Empty | Server::Leftover)
+        && matches!(lock, Lock::Other | Lock::Free);
+    if is_ours_to_start {
+        return down(memory, server, lock);
+    }
     paused::decide(
-        word::lock(memory),
+        lock,
         server,
         word::made(memory),
         word::gone(memory),
@@ -191,6 +224,35 @@ fn pause(memory: &Memory, server: Server) -> Choice {
         link(memory),
         word::standing(memory),
     )
+}
+
+/// Moves of the leadership to a named member are carried out in a pause as well.
+fn moving_in_pause(memory: &Memory, lock: Lock, server: Server) -> Option<Choice> {
+    let is_wanted = memory.move_seen.is_some();
+    match (lock, server) {
+        (Lock::Mine, Server::Primary) if is_wanted => Some(leading(memory, server)),
+        (Lock::Mine, Server::Standby) if word::asked(memory) == Asked::Yes => {
+            Some(leading(memory, server))
+        }
+        (Lock::Mine, Server::Down) if word::downfall(memory) == Downfall::HandedOver => {
+            Some(leading(memory, server))
+        }
+        (Lock::Free, Server::Standby) if word::asked(memory) == Asked::Yes => {
+            Some(leaderless_choice(memory, server))
+        }
+        (
+            Lock::Mine | Lock::Stale | Lock::Other | Lock::Free | Lock::Unseen,
+            Server::Empty
+            | Server::Leftover
+            | Server::Unusable
+            | Server::Down
+            | Server::Starting
+            | Server::Stopping
+            | Server::Unresponsive
+            | Server::Primary
+            | Server::Standby,
+        ) => None,
+    }
 }
 
 fn link(memory: &Memory) -> Link {

@@ -119,6 +119,16 @@ impl Rules {
         (rules, reader.warnings)
     }
 
+    /// How long the start of a primary may take before it counts as failed.
+    #[must_use]
+    pub fn start_limit(&self) -> Duration {
+        if self.primary_start_timeout.is_zero() {
+            Duration::from_secs(300)
+        } else {
+            self.primary_start_timeout
+        }
+    }
+
     /// How long all attempts of one store call may take together: never more than half the lease,
     /// so that a failed renewal leaves time for another.
     #[must_use]

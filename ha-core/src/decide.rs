@@ -9,6 +9,7 @@ use crate::reason::Code;
 pub mod blind;
 pub mod busy;
 pub mod empty;
+pub mod errands;
 pub mod fence;
 pub mod follower;
 pub mod leader;
@@ -69,6 +70,14 @@ pub enum Act {
     Identify,
     /// Replace the data by a copy of the leader's.
     Replace,
+    /// Ask the leader's server who it is, before data is removed on demand.
+    ProveLeader,
+    /// Replace the data by a new copy, on demand.
+    Reinitialize,
+    /// The time of a scheduled restart has come.
+    BeginRestart,
+    /// The time of a scheduled restart has come, and it is not carried out.
+    DropRestart,
     /// Copy the leader's data into the empty directory.
     Clone,
     /// Claim to make the cluster.
@@ -81,8 +90,10 @@ pub enum Act {
     Adopt,
     /// Write a checkpoint.
     Checkpoint,
-    /// Remove a move that cannot be done.
+    /// Remove a move that cannot be done, or is done.
     ClearMove,
+    /// Begin a scheduled move.
+    BeginMove,
     /// Cancel the running copy.
     CancelCopy,
     /// End the session with the store.

@@ -45,6 +45,8 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::RestartInPlace => Reason::RestartInPlace {
             timeout_seconds: memory.rules.primary_start_timeout.as_secs(),
         },
+        Code::StartSlow => Reason::StartSlow {},
+        Code::StartOverdue => Reason::StartOverdue {},
         Code::NoSuccessor => Reason::NoSuccessor {},
         Code::AskingSuccessors => Reason::AskingSuccessors {},
         Code::ProvingDeath => Reason::ProvingDeath {},
@@ -162,6 +164,8 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
                 .unwrap_or_else(|| "no good candidates have been found".to_owned());
             Reason::MoveImpossible { why }
         }
+        Code::MoveDue => Reason::MoveDue {},
+        Code::MoveDone => Reason::MoveDone {},
         Code::MoveCheckpoint => Reason::MoveCheckpoint {},
         Code::MoveStopping => Reason::MoveStopping {},
         Code::MoveConfirming => Reason::MoveConfirming { end: end(memory) },
@@ -171,6 +175,23 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::Paused => Reason::Paused {},
         Code::PausedRelease => Reason::PausedRelease {},
         Code::PausedAcquire => Reason::PausedAcquire {},
+        Code::RestartDue => Reason::RestartDue {},
+        Code::RestartMissed => Reason::RestartMissed {
+            why: crate::restart::missed(memory).unwrap_or_default(),
+        },
+        Code::RestartCheckpoint => Reason::RestartCheckpoint {},
+        Code::RestartStopping => Reason::RestartStopping {},
+        Code::RestartStarting => Reason::RestartStarting {
+            timeout_seconds: crate::restart::start_limit(memory)
+                .unwrap_or_else(|| memory.rules.start_limit())
+                .as_secs(),
+        },
+        Code::ReinitChecking => Reason::ReinitChecking {
+            holder: holder(memory),
+        },
+        Code::Reinitializing => Reason::Reinitializing {
+            holder: holder(memory),
+        },
         Code::LeavingStop => Reason::LeavingStop {},
         Code::LeavingConfirm => Reason::LeavingConfirm { end: end(memory) },
         Code::LeavingRelease => Reason::LeavingRelease { end: end(memory) },

@@ -51,7 +51,9 @@ extern crate alloc;
 extern crate std;
 
 mod candidate;
+mod changes;
 mod choose;
+mod command;
 mod config;
 #[doc(hidden)]
 pub mod decide;
@@ -60,11 +62,14 @@ mod journal;
 mod lease;
 mod machine;
 mod memory;
+mod moment;
 mod mutant;
 mod plan;
 mod reason;
+mod reinit;
 mod rejoin;
 mod requests;
+mod restart;
 pub mod schema;
 #[doc(hidden)]
 pub mod situation;
@@ -79,20 +84,23 @@ mod work;
 
 #[doc(hidden)]
 pub use candidate::Successor;
+pub use command::{Answer, AnswerKind, Command, ConfigChange};
 pub use config::{Rules, SynchronousMode, truth};
 pub use journal::{Decision, Verdict};
 pub use lease::{Grant, Hold};
 pub use machine::{Deadline, Input, Machine, Output, Quit, Step};
 pub use memory::Settings;
+pub use moment::BadMoment;
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
 pub use reason::{Code, Reason, Veto};
 pub use rejoin::LeaderElsewhere;
+pub use restart::{RestartOrder, RestartRole};
 pub use status::{FailedAttempts, HeldLease, RunningTask, Status};
 pub use tags::Tags;
 pub use task::{
-    Answer, AnswerKind, Boot, Command, Commit, Failure, KeyState, Lane, Outcome, Progress, Purpose,
-    Report, StartAs, StopMode, StoreGuard, StoreWrite, Task, Upstream,
+    Boot, Commit, Failure, KeyState, Lane, Outcome, Progress, Purpose, Report, StartAs, StopMode,
+    StoreGuard, StoreWrite, Task, Upstream,
 };
 pub use time::{Mono, Now, Wall};
 pub use value::{

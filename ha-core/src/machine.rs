@@ -5,6 +5,7 @@
 
 mod absorb;
 mod answers;
+mod commands;
 mod deadlines;
 mod publish;
 mod upkeep;
@@ -15,20 +16,22 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::changes;
 use crate::choose::choose;
+use crate::command::{Answer, AnswerKind, Command};
 use crate::decide::{Act, Choice};
 use crate::explain::explain;
 use crate::journal::{Decision, Verdict};
 use crate::memory::{Memory, Settings};
 use crate::mutant::{Broken, Mutant};
 use crate::plan;
-use crate::reason::Code;
+use crate::reason::{Code, Reason};
+use crate::reinit;
 use crate::requests::Requests;
+use crate::restart;
 use crate::situation as word;
 use crate::status::{HeldLease, Status};
-use crate::task::{
-    Answer, AnswerKind, Boot, Command, Lane, Outcome, Progress, Purpose, StartAs, Task,
-};
+use crate::task::{Boot, Lane, Outcome, Progress, Purpose, StartAs, Task};
 use crate::time::{Mono, Now};
 use crate::value::{OpId, RequestId};
 use crate::view::{ClusterView, Fault, LocalView};
@@ -153,6 +156,7 @@ impl Machine {
             return step;
         }
         self.absorb(input, &mut step);
+        self.follow_errands(&mut step);
         self.decide(&mut step);
         self.keep_session(&mut step);
         self.publish(&mut step);
@@ -206,9 +210,26 @@ impl Machine {
                     step.outputs.push(Output::Cancel { op });
                 }
             }
-            Act::Checkpoint => self.checkpoint_for_move(step),
+            Act::Checkpoint => self.checkpoint_before_stop(step),
+            Act::ClearMove => {
+                if choice.code == Code::MoveImpossible {
+                    self.memory.requests.refused = self.refused_move();
+                }
+                let tasks = plan::tasks(&self.memory, Act::ClearMove);
+                self.start_all(tasks, step);
+            }
+            Act::BeginRestart => {
+                restart::begin_scheduled(&mut self.memory);
+                self.decide(step);
+            }
+            Act::DropRestart => {
+                restart::drop_scheduled(&mut self.memory);
+                self.decide(step);
+            }
             Act::StartPrimary => {
-                if let Some((revision, _)) = self.memory.move_seen {
+                if let Some((revision, _)) = self.memory.move_seen
+                    && choice.code != Code::RestartStarting
+                {
                     // Every attempt is an outage: the same request is not tried again.
                     self.memory.move_abandoned = Some(revision);
                 }
@@ -240,11 +261,13 @@ impl Machine {
             | Act::Detach
             | Act::Identify
             | Act::Replace
+            | Act::ProveLeader
+            | Act::Reinitialize
             | Act::Clone
             | Act::Claim
             | Act::Bootstrap
             | Act::Adopt
-            | Act::ClearMove
+            | Act::BeginMove
             | Act::CloseSession => {
                 let tasks = plan::tasks(&self.memory, choice.act);
                 self.start_all(tasks, step);
@@ -277,7 +300,7 @@ impl Machine {
         let task = Broken::of(&memory.boot).weakened(task);
         if matches!(
             task,
-            Task::Start { .. } | Task::Bootstrap | Task::Clone { .. }
+            Task::Start { .. } | Task::Bootstrap | Task::Clone { .. } | Task::Reinitialize { .. }
         ) {
             memory.is_gone = false;
         }
@@ -295,16 +318,46 @@ impl Machine {
             memory.releasing = memory.lease.leadership();
         }
         memory.has_made_cluster |= task == Task::Bootstrap;
+        let is_on_demand = match &task {
+            Task::Stop { .. } => memory.restart.is_some() || memory.move_seen.is_some(),
+            Task::Reinitialize { .. } => true,
+            _ => false,
+        };
+        memory.is_ours_to_start |= is_on_demand;
+        let begun = reinit::begun(memory, &task);
         let op = memory.work.begin(task.clone(), now);
         step.outputs.push(Output::Start { op, task });
+        if let Some((request, answer)) = begun {
+            step.outputs.push(Output::Reply { request, answer });
+        }
         true
     }
 
-    fn checkpoint_for_move(&mut self, step: &mut Step) {
+    /// Why the move was not carried out, for whoever waits for it here.
+    fn refused_move(&self) -> Option<alloc::string::String> {
+        match &self.memory.journal.current()?.reason {
+            Reason::MoveImpossible { why } => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    /// Wishes of operators that go through several tasks.
+    fn follow_errands(&mut self, step: &mut Step) {
+        let ended = [
+            restart::follow(&mut self.memory),
+            reinit::follow(&mut self.memory),
+        ];
+        for (request, answer) in ended.into_iter().flatten() {
+            step.outputs.push(Output::Reply { request, answer });
+        }
+    }
+
+    fn checkpoint_before_stop(&mut self, step: &mut Step) {
         // A checkpoint that fails or is already running only makes the stop longer.
         let revision = self.memory.move_seen.map(|(revision, _)| revision);
         if self.memory.work.must_wait("checkpoint", self.memory.mono()) {
             self.memory.move_checkpoint = revision;
+            restart::checkpointed(&mut self.memory);
             return;
         }
         self.start(Task::Checkpoint, step);
@@ -335,9 +388,17 @@ impl Machine {
             step.outputs.push(Output::Reply { request, answer });
         }
         if let Some(task) = Requests::task(&self.memory)
+            && self.start(task.clone(), step)
+        {
+            self.memory.requests.writing(&task);
+        }
+        if let Some((request, answer)) = changes::follow(&mut self.memory) {
+            step.outputs.push(Output::Reply { request, answer });
+        }
+        if let Some(task) = changes::task(&self.memory)
             && self.start(task, step)
         {
-            self.memory.requests.writing();
+            changes::sent(&mut self.memory);
         }
     }
 }

@@ -9,12 +9,15 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::changes::Change;
 use crate::config::Rules;
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::machine::Moving;
 use crate::mutant::Broken;
+use crate::reinit::Reinit;
 use crate::requests::Requests;
+use crate::restart::{Restart, Scheduled};
 use crate::tags::Tags;
 use crate::task::{Boot, KeyState, Purpose, Task};
 use crate::time::{Mono, Now};
@@ -107,8 +110,18 @@ pub(crate) struct Memory {
     pub(crate) released_at: Option<Mono>,
     /// When a promotion failed.
     pub(crate) promotion_failed_at: Option<Mono>,
-    /// Whether the last start in place failed.
-    pub(crate) is_start_failed: bool,
+    /// When the last start as a primary failed; none: it did not.
+    pub(crate) start_failed_at: Option<Mono>,
+    /// The restart that is being carried out.
+    pub(crate) restart: Option<Restart>,
+    /// The restart that is scheduled.
+    pub(crate) scheduled_restart: Option<Scheduled>,
+    /// The change of the store that an operator waits for.
+    pub(crate) change: Option<Change>,
+    /// The new copy that is wanted.
+    pub(crate) reinit: Option<Reinit>,
+    /// Whether we took the server down on demand: then we bring it up again, also in a pause.
+    pub(crate) is_ours_to_start: bool,
     /// Whether the checkpoint after our promotion is done.
     pub(crate) is_checkpointed: bool,
     /// The move request whose checkpoint is done, or needs none.
@@ -225,7 +238,12 @@ impl Memory {
             releasing: None,
             released_at: None,
             promotion_failed_at: None,
-            is_start_failed: false,
+            start_failed_at: None,
+            restart: None,
+            scheduled_restart: None,
+            change: None,
+            reinit: None,
+            is_ours_to_start: false,
             is_checkpointed: true,
             move_checkpoint: None,
             move_abandoned: None,

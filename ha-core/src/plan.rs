@@ -3,6 +3,8 @@
 //! A plan may be empty although the table chose to act: then a precondition that only this file
 //! knows (an open session, a fresh lease) is still to come, and the machine looks again.
 
+mod demand;
+
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -15,13 +17,14 @@ use crate::decide::Act;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::rejoin::LeaderElsewhere;
+use crate::restart;
 use crate::schema::{key, slot_name, write};
 use crate::situation as word;
 use crate::task::{
     Commit, KeyState, Purpose, StartAs, StopMode, StoreGuard, StoreWrite, Task, Upstream,
 };
 use crate::value::{MemberName, SessionName, Timeline};
-use crate::view::{ClusterView, LeadershipRecord, ServerView};
+use crate::view::{ClusterView, LeadershipRecord, MoveRequest, ServerView};
 
 /// How long a standby may take to accept connections before its start counts as failed. The
 /// server goes on meanwhile: a failed start is only looked at again.
@@ -30,8 +33,13 @@ const STANDBY_START_LIMIT: Duration = Duration::from_secs(60);
 /// The tasks that carry an act out.
 pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
     match act {
-        Act::Hold | Act::Lead | Act::Quit | Act::CancelCopy => Vec::new(),
-        Act::AskName => ask_name(memory).into_iter().collect(),
+        Act::Hold
+        | Act::Lead
+        | Act::Quit
+        | Act::CancelCopy
+        | Act::BeginRestart
+        | Act::DropRestart => Vec::new(),
+        Act::AskName => demand::ask_name(memory).into_iter().collect(),
         Act::AskPeers => ask_peers(memory).into_iter().collect(),
         Act::AskAndProve => {
             let proof = (!memory.is_gone).then_some(Task::ProveGone);
@@ -45,6 +53,7 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::Record => commit(record(memory)),
         Act::Adopt => commit(adopt(memory)),
         Act::ClearMove => commit(clear_move(memory)),
+        Act::BeginMove => commit(demand::begin_move(memory)),
         Act::Promote => promote(memory).into_iter().collect(),
         Act::StartPrimary => start_primary(memory).into_iter().collect(),
         Act::StartStandby => vec![start_standby(upstream(memory))],
@@ -59,6 +68,8 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::Detach => vec![Task::Follow { upstream: None }],
         Act::Identify => identify(memory).into_iter().collect(),
         Act::Replace => replace(memory).into_iter().collect(),
+        Act::ProveLeader => demand::prove_leader(memory).into_iter().collect(),
+        Act::Reinitialize => demand::reinitialize(memory).into_iter().collect(),
         Act::Clone => clone_source(memory)
             .map(|from| Task::Clone { from })
             .into_iter()
@@ -78,18 +89,6 @@ fn commit(commit: Option<Commit>) -> Vec<Task> {
     commit.map(Task::Commit).into_iter().collect()
 }
 
-fn ask_name(memory: &Memory) -> Option<Task> {
-    let me = memory.me();
-    let member = memory.view.as_ref()?.members.get(me)?;
-    let peers = vec![(me.clone(), member.api_url.clone()?)];
-    let expected = BTreeSet::from([me.clone()]);
-    Some(Task::AskPeers {
-        peers,
-        expected,
-        limit: Duration::from_secs(2),
-    })
-}
-
 /// How soon the same question is asked again.
 const ASK_SPACING: Duration = Duration::from_millis(100);
 
@@ -101,6 +100,11 @@ fn ask_peers(memory: &Memory) -> Option<Task> {
     if was_asked {
         return None;
     }
+    ask_everybody(memory)
+}
+
+/// Asks all others for their positions; none: there is nobody to ask.
+pub(crate) fn ask_everybody(memory: &Memory) -> Option<Task> {
     let peers: Vec<(MemberName, String)> = memory
         .known_members()
         .into_iter()
@@ -126,6 +130,9 @@ pub(crate) fn question_since(memory: &Memory) -> crate::time::Mono {
     // A view that is known to be old shows a leader where there is none.
     let seen_at = memory.view.as_ref().map(|view| view.seen_at);
     let is_down = matches!(memory.server(), Some(ServerView::Down { .. }));
+    if let Some(since) = word::overdue_since(memory) {
+        return since;
+    }
     let wanted = if memory.lease.leadership().is_none() {
         memory.unlocked_since
     } else if is_down {
@@ -179,7 +186,14 @@ fn acquire(memory: &Memory) -> Option<Commit> {
         .as_ref()
         .is_some_and(|request| !is_scheduled(request));
     if is_answered {
-        writes.push(put(key::FAILOVER, write::failover(None)));
+        // In a pause it is what allows the promotion, and goes when that is done.
+        let left = MoveRequest {
+            candidate: Some(memory.me().clone()),
+            ..MoveRequest::default()
+        };
+        let is_kept = memory.rules.pause && word::asked(memory) == word::Asked::Yes;
+        let value = write::failover(is_kept.then_some(&left));
+        writes.push(put(key::FAILOVER, value));
     }
     Some(Commit {
         purpose: Purpose::Acquire,
@@ -372,12 +386,7 @@ fn promote(memory: &Memory) -> Option<Task> {
 
 fn start_primary(memory: &Memory) -> Option<Task> {
     let grant = memory.lease.grant(memory.mono())?;
-    let timeout = memory.rules.primary_start_timeout;
-    let limit = if timeout.is_zero() {
-        Duration::from_secs(300)
-    } else {
-        timeout
-    };
+    let limit = restart::start_limit(memory).unwrap_or_else(|| memory.rules.start_limit());
     Some(Task::Start {
         role: StartAs::Primary(grant),
         limit,

@@ -95,6 +95,10 @@ reasons! {
     LeaderUnresponsive {} "leader-unresponsive" "our PostgreSQL runs and does not answer, the leadership is kept";
     /// A crashed primary is started where it is.
     RestartInPlace { timeout_seconds: u64 } "restart-in-place" "our primary is down: it may start again within {timeout_seconds} s before another takes over";
+    /// A primary starts for too long: is there somebody else?
+    StartSlow {} "start-slow" "our PostgreSQL does not come up in time: asking the others who can take over";
+    /// A primary that starts for too long.
+    StartOverdue {} "start-overdue" "our PostgreSQL does not come up in time and another member can take over: every process of it is killed";
     /// A crashed primary has nobody to take over.
     NoSuccessor {} "no-successor" "our primary is down and no other member can take over: it is started in place";
     /// A crashed primary asks who could take over.
@@ -211,6 +215,10 @@ reasons! {
     MoveChecking {} "move-checking" "a switchover is wanted: asking who can take over";
     /// A switchover cannot be done.
     MoveImpossible { why: String } "move-impossible" "the wanted switchover cannot be done: {why}";
+    /// The time of a scheduled switchover has come.
+    MoveDue {} "move-due" "the time of the scheduled switchover has come: it begins now";
+    /// A wanted move is done.
+    MoveDone {} "move-done" "we lead as it was asked for: the request is removed";
     /// A switchover writes a checkpoint first, so that the stop is short.
     MoveCheckpoint {} "move-checkpoint" "a switchover is wanted: writing a checkpoint so that the stop is short";
     /// A switchover stops the primary.
@@ -229,6 +237,20 @@ reasons! {
     PausedRelease {} "paused-release" "the cluster is paused and our server is no primary: the leadership is given up";
     /// Pause: a running primary takes the free leadership.
     PausedAcquire {} "paused-acquire" "the cluster is paused, there is no leader and our primary runs: taking the leadership";
+    /// The time of a scheduled restart has come.
+    RestartDue {} "restart-due" "the time of the scheduled restart has come";
+    /// The time of a scheduled restart has come, and it is not carried out.
+    RestartMissed { why: String } "restart-missed" "the scheduled restart is not carried out: {why}";
+    /// A restart writes a checkpoint first, so that the stop is short.
+    RestartCheckpoint {} "restart-checkpoint" "a restart is wanted: writing a checkpoint so that the stop is short";
+    /// A restart stops the server.
+    RestartStopping {} "restart-stopping" "a restart is wanted: stopping our PostgreSQL in order";
+    /// A restart starts the leader's server again.
+    RestartStarting { timeout_seconds: u64 } "restart-starting" "starting our primary again for the restart: it may take {timeout_seconds} s before another member takes over";
+    /// A new copy is wanted: the leader must prove itself first.
+    ReinitChecking { holder: MemberName } "reinit-checking" "a new copy of the data is wanted: asking whether {holder} is a running primary";
+    /// A new copy is made.
+    Reinitializing { holder: MemberName } "reinitializing" "a new copy of the data is wanted and {holder} is a running primary: removing ours and copying anew";
     /// The agent stops: its server first.
     LeavingStop {} "leaving-stop" "the agent is asked to stop: stopping PostgreSQL in order";
     /// The agent stops: is there a successor?

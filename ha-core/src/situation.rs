@@ -3,6 +3,7 @@
 //! A word is computed from whole views and the machine's memory, never from a previous word.
 
 mod link;
+mod overdue;
 mod words;
 
 use core::time::Duration;
@@ -11,14 +12,17 @@ use crate::candidate::{self, Fitness, Needed, Successor};
 use crate::lease::Hold;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
+use crate::switchover;
 use crate::task::{Lane, StartAs, StopMode, Task};
 use crate::value::Lsn;
 use crate::view::{ControlState, DataView, Initialize, LocalView, ServerView};
 
 pub(crate) use link::{kin, link};
+pub(crate) use overdue::{overdue, overdue_since};
 pub use words::{
-    Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
-    Move, Origin, Promotion, Race, Server, Standing, Unleased, Writable,
+    Asked, Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake,
+    Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased,
+    Writable,
 };
 
 /// How long an agent that cannot see the store lets a running primary be: enough for a store that
@@ -192,7 +196,9 @@ pub(crate) fn busy(memory: &Memory) -> Busy {
     };
     match &running.task {
         Task::Stop { .. } | Task::Fence | Task::ProveGone => Busy::Stopping,
-        Task::Bootstrap | Task::Clone { .. } | Task::Replace { .. } => Busy::Copying,
+        Task::Bootstrap | Task::Clone { .. } | Task::Replace { .. } | Task::Reinitialize { .. } => {
+            Busy::Copying
+        }
         Task::Start { .. }
         | Task::Promote { .. }
         | Task::Follow { .. }
@@ -281,9 +287,16 @@ pub(crate) fn may_make(memory: &Memory) -> MayMake {
 /// The wanted move and what is known about it.
 pub(crate) fn movement(memory: &Memory) -> Move {
     let Some((revision, seen_at)) = memory.move_seen else {
-        return Move::None;
+        return match (switchover::is_due(memory), switchover::refusal(memory)) {
+            (false, _) => Move::None,
+            (true, None) => Move::Due,
+            (true, Some(_)) => Move::Impossible,
+        };
     };
-    if crate::switchover::refusal(memory).is_some() {
+    if asked(memory) == Asked::Yes {
+        return Move::Done;
+    }
+    if switchover::refusal(memory).is_some() {
         return Move::Impossible;
     }
     match successor(memory, seen_at, Needed::Near(published_or_own_end(memory))) {
@@ -291,6 +304,19 @@ pub(crate) fn movement(memory: &Memory) -> Move {
         Successor::NotYet | Successor::Missing => Move::Impossible,
         Successor::Ready if memory.move_checkpoint == Some(revision) => Move::Ready,
         Successor::Ready => Move::NeedsCheckpoint,
+    }
+}
+
+/// Whether this member was asked for by name.
+pub(crate) fn asked(memory: &Memory) -> Asked {
+    let request = memory
+        .view
+        .as_ref()
+        .and_then(|view| view.failover.value.as_ref())
+        .filter(|request| !candidate::is_scheduled(request));
+    match request.and_then(|request| request.candidate.as_ref()) {
+        Some(candidate) if candidate == memory.me() => Asked::Yes,
+        Some(_) | None => Asked::No,
     }
 }
 
@@ -388,7 +414,7 @@ pub(crate) fn downfall(memory: &Memory) -> Downfall {
         Downfall::Unpromoted
     } else if is_moving {
         Downfall::HandedOver
-    } else if memory.rules.primary_start_timeout.is_zero() || memory.is_start_failed {
+    } else if memory.rules.primary_start_timeout.is_zero() || memory.start_failed_at.is_some() {
         Downfall::Elsewhere
     } else {
         Downfall::InPlace

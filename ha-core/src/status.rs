@@ -5,15 +5,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::Rules;
 use crate::journal::Decision;
 use crate::lease::Hold;
 use crate::machine::member_words;
 use crate::memory::Memory;
+use crate::restart::Scheduled;
 use crate::situation as word;
 use crate::tags::Tags;
-use crate::task::Lane;
+use crate::task::{Lane, Progress};
 use crate::time::{Mono, Now};
 use crate::value::{Generation, InstanceId, MemberName, OpId};
 use crate::view::{ClusterView, LocalView};
@@ -49,6 +51,8 @@ pub struct Status {
     pub repeats: u64,
     /// The last decisions, oldest first.
     pub decisions: Vec<Decision>,
+    /// The restart that is scheduled, as it stands in the member's key.
+    pub scheduled_restart: Option<Value>,
     /// Tasks in flight.
     pub tasks: Vec<RunningTask>,
     /// Tasks that failed last and will be tried again.
@@ -75,6 +79,8 @@ pub struct RunningTask {
     pub lane: Lane,
     /// Since when.
     pub since: Mono,
+    /// How far it is, where that can be told.
+    pub progress: Option<Progress>,
 }
 
 /// Failures of a kind of task.
@@ -118,6 +124,7 @@ impl Status {
             decision: memory.journal.current().cloned(),
             repeats: memory.journal.repeats(),
             decisions: memory.journal.all().cloned().collect(),
+            scheduled_restart: memory.scheduled_restart.as_ref().map(Scheduled::published),
             tasks: memory
                 .work
                 .all()
@@ -126,6 +133,7 @@ impl Status {
                     task: running.task.name(),
                     lane: running.task.lane(),
                     since: running.started_at,
+                    progress: running.progress.clone(),
                 })
                 .collect(),
             attempts: memory

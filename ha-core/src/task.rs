@@ -135,6 +135,16 @@ pub enum Task {
         /// Whom to copy.
         from: Upstream,
     },
+    /// Remove the data and make a new copy, because somebody asked for it. The witness must still
+    /// hold when it is executed.
+    Reinitialize {
+        /// The proof that another member holds the good copy.
+        witness: LeaderElsewhere,
+        /// The leader's server, which must confirm the witness.
+        leader: Upstream,
+        /// Whom to copy.
+        from: Upstream,
+    },
     /// Start the server.
     Start {
         /// What as.
@@ -202,6 +212,12 @@ pub enum Purpose {
     RequestMove,
     /// Remove a move that cannot be done.
     ClearMove,
+    /// Begin a scheduled move at its time.
+    BeginMove,
+    /// Remove a scheduled move on demand.
+    FlushMove,
+    /// Change the configuration on demand.
+    ChangeConfig,
 }
 
 /// A change of the store, applied as a whole or not at all.
@@ -289,7 +305,10 @@ impl Task {
                 | Purpose::PublishStatus
                 | Purpose::RestoreConfig
                 | Purpose::RequestMove
-                | Purpose::ClearMove => Lane::Store,
+                | Purpose::ClearMove
+                | Purpose::BeginMove
+                | Purpose::FlushMove
+                | Purpose::ChangeConfig => Lane::Store,
             },
             Self::PublishHistory { .. } => Lane::Store,
             Self::AskPeers { .. } => Lane::Peers,
@@ -297,6 +316,7 @@ impl Task {
             Self::Bootstrap
             | Self::Clone { .. }
             | Self::Replace { .. }
+            | Self::Reinitialize { .. }
             | Self::Start { .. }
             | Self::Stop { .. }
             | Self::Promote { .. }
@@ -322,6 +342,7 @@ impl Task {
             Self::Bootstrap => "bootstrap",
             Self::Clone { .. } => "clone",
             Self::Replace { .. } => "replace",
+            Self::Reinitialize { .. } => "reinitialize",
             Self::Start {
                 role: StartAs::Primary(_),
                 ..
@@ -357,6 +378,9 @@ impl Purpose {
             Self::RestoreConfig => "restore-config",
             Self::RequestMove => "request-move",
             Self::ClearMove => "clear-move",
+            Self::BeginMove => "begin-move",
+            Self::FlushMove => "flush-move",
+            Self::ChangeConfig => "change-config",
         }
     }
 }
@@ -418,46 +442,6 @@ pub struct Progress {
     pub done: u64,
     /// Bytes in all, when known.
     pub total: Option<u64>,
-}
-
-/// What an operator, or the process around the machine, asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Command {
-    /// Move the leadership in order.
-    Switchover {
-        /// Who leads now, as the operator believes.
-        leader: Option<MemberName>,
-        /// Who shall lead; none: the best.
-        candidate: Option<MemberName>,
-        /// When, as ISO 8601 text; none: now.
-        scheduled_at: Option<String>,
-    },
-    /// Stop the server, hand the leadership over and end.
-    Leave,
-}
-
-/// The answer to a [`Command`]: a word that says what an HTTP status would, and a sentence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// What kind of answer.
-    pub kind: AnswerKind,
-    /// One sentence.
-    pub text: String,
-}
-
-/// Kinds of answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AnswerKind {
-    /// It was done.
-    Done,
-    /// The request makes no sense.
-    Invalid,
-    /// The request does not fit the state of the cluster.
-    Refused,
-    /// It was tried and did not work, or its end is not known.
-    Failed,
 }
 
 /// Facts about the process run that the machine belongs to.

@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::task::{Failure, Lane, Task};
+use crate::task::{Failure, Lane, Progress, Task};
 use crate::time::Mono;
 use crate::value::OpId;
 
@@ -17,6 +17,7 @@ pub(crate) struct Running {
     pub(crate) task: Task,
     pub(crate) started_at: Mono,
     pub(crate) is_cancelled: bool,
+    pub(crate) progress: Option<Progress>,
 }
 
 /// Earlier failures of one kind of task.
@@ -62,6 +63,7 @@ impl Work {
             task,
             started_at: now,
             is_cancelled: false,
+            progress: None,
         };
         if let Some(before) = self.running.insert(running.task.lane(), running) {
             self.pushed_out.insert(before.op, before.task);
@@ -90,6 +92,14 @@ impl Work {
             .filter(|running| !running.is_cancelled)?;
         running.is_cancelled = true;
         Some(running.op)
+    }
+
+    /// How far a task is; one that has ended is nobody's.
+    pub(crate) fn progress(&mut self, op: OpId, progress: Progress) {
+        let mut running = self.running.values_mut();
+        if let Some(running) = running.find(|running| running.op == op) {
+            running.progress = Some(progress);
+        }
     }
 
     pub(crate) fn failed(&mut self, name: &'static str, now: Mono, failure: &Failure) {

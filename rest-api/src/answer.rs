@@ -26,6 +26,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answered {
     with_body(status, "application/json", body)
 }
 
+/// A JSON body that is text already.
+pub(crate) fn ready_json(body: String) -> Answered {
+    with_body(StatusCode::OK, "application/json", body)
+}
+
 /// A line for people.
 pub(crate) fn text(status: StatusCode, body: &str) -> Answered {
     with_body(status, "text/html", body.to_owned())
@@ -56,6 +61,7 @@ fn meaning(status: StatusCode) -> &'static str {
         StatusCode::PAYLOAD_TOO_LARGE => "The body of the request is too large",
         StatusCode::REQUEST_TIMEOUT => "The request did not arrive in time",
         StatusCode::NOT_IMPLEMENTED => "Server does not support this operation",
+        StatusCode::CONFLICT => "Somebody else has changed it meanwhile",
         StatusCode::BAD_GATEWAY => "What is asked for is not in the store",
         StatusCode::SERVICE_UNAVAILABLE => "The request cannot be served at the moment",
         other => other.canonical_reason().unwrap_or("Unknown"),

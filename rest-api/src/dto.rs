@@ -7,6 +7,7 @@ mod cluster;
 mod decisions;
 mod member_status;
 mod peer_status;
+mod task;
 
 #[cfg(test)]
 mod tests;

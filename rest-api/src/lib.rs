@@ -58,6 +58,8 @@
 //! ```
 
 mod answer;
+mod bodies;
+mod change;
 mod client;
 mod command;
 mod credentials;
@@ -72,13 +74,12 @@ mod query;
 mod route;
 mod server;
 mod snapshot;
-mod switchover;
 mod timestamp;
 
 pub use client::{ClientError, ask};
 pub use command::{CommandError, CommandReceiver, CommandSender, Reply, Request, commands};
 pub use credentials::Credentials;
-pub use server::{Clock, Options, Server, ServerError};
+pub use server::{Clock, OnReload, Options, Server, ServerError};
 pub use snapshot::{
     Counters, SenderFacts, ServerFacts, Snapshot, SnapshotReader, SnapshotWriter, snapshots,
 };

@@ -5,12 +5,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
@@ -24,12 +22,10 @@ use crate::node::Node;
 use crate::query::Query;
 use crate::server::Options;
 use crate::snapshot::{Snapshot, SnapshotReader};
-use crate::{health, metrics, switchover};
+use crate::{change, health, metrics};
 
 /// The largest body that is read: a configuration is a few kilobytes.
 const BODY_BYTES: usize = 256 << 10;
-/// How much longer than the machine an answer is waited for.
-const ANSWER_SLACK: Duration = Duration::from_secs(10);
 
 /// What requests are answered with.
 #[derive(Debug)]
@@ -51,12 +47,6 @@ impl Site {
         self.snapshots
             .looked_since(asked_at, options.look_limit)
             .await
-    }
-
-    /// The longest time that a command takes to be answered. The machine gives up before.
-    pub(crate) fn answer_limit(&self) -> Duration {
-        let loop_wait = self.snapshots.latest().status.rules.loop_wait;
-        loop_wait.max(Duration::from_secs(10)) * 2 + ANSWER_SLACK
     }
 }
 
@@ -88,7 +78,7 @@ async fn dispatch(site: &Site, parts: &Parts, body: Incoming) -> Answered {
             answer::status_only(health::check(parts.uri.path(), &query(parts), &node))
         }
         _ => match collect(site, body).await {
-            Ok(body) => change(site, parts, body).await,
+            Ok(body) => change::change(site, parts, body).await,
             Err(refusal) => refusal,
         },
     }
@@ -99,7 +89,7 @@ fn query(parts: &Parts) -> Query {
 }
 
 /// What stands before the second slash.
-fn segment(path: &str) -> &str {
+pub(crate) fn segment(path: &str) -> &str {
     path.trim_start_matches('/')
         .split('/')
         .next()
@@ -170,7 +160,7 @@ fn config(snapshot: &Snapshot) -> Answered {
 fn failsafe(snapshot: &Snapshot) -> Answered {
     let view = snapshot.status.cluster.as_ref();
     match view.and_then(|view| view.failsafe.as_ref()) {
-        Some(_) => not_served("failsafe mode"),
+        Some(_) => answer::error_page(StatusCode::NOT_IMPLEMENTED, "not served yet: failsafe mode"),
         None => answer::error_page(
             StatusCode::BAD_GATEWAY,
             "the store holds no failsafe topology",
@@ -197,100 +187,4 @@ async fn collect(site: &Site, body: Incoming) -> Result<Bytes, Answered> {
             }
             answer::error_page(StatusCode::BAD_REQUEST, "the body cannot be read")
         })
-}
-
-/// Answers what would change something.
-async fn change(site: &Site, parts: &Parts, body: Bytes) -> Answered {
-    let segment = segment(parts.uri.path());
-    let Some(change) = Change::of(&parts.method, segment) else {
-        let message = format!("Unsupported method ('{}')", parts.method);
-        return answer::error_page(StatusCode::NOT_IMPLEMENTED, &message);
-    };
-    if let Some(refusal) = unauthorised(site, parts) {
-        return refusal;
-    }
-    match change {
-        Change::Switchover if !parts.headers.contains_key(CONTENT_LENGTH) => {
-            answer::error_page(StatusCode::LENGTH_REQUIRED, "Content-Length is missing")
-        }
-        Change::Switchover => move_leadership(site, &body).await,
-        Change::Failsafe => answer::error_page(
-            StatusCode::BAD_GATEWAY,
-            "failsafe mode is not served yet: this member promises nothing",
-        ),
-        Change::NotServed(what) => not_served(what),
-    }
-}
-
-fn not_served(what: &str) -> Answered {
-    let message = format!("not served yet: {what}");
-    answer::error_page(StatusCode::NOT_IMPLEMENTED, &message)
-}
-
-/// The calls that change something.
-enum Change {
-    Switchover,
-    /// A primary without a store asks for a promise.
-    Failsafe,
-    /// Known and missing, in words.
-    NotServed(&'static str),
-}
-
-impl Change {
-    fn of(method: &Method, segment: &str) -> Option<Self> {
-        Some(match (method.as_str(), segment) {
-            ("POST", "switchover") => Self::Switchover,
-            ("POST", "failsafe") => Self::Failsafe,
-            ("POST", "failover") => {
-                Self::NotServed("a failover by hand; a switchover is served by POST /switchover")
-            }
-            ("POST", "restart") => Self::NotServed("a restart of PostgreSQL"),
-            ("DELETE", "restart") => Self::NotServed("a scheduled restart, so none can be removed"),
-            ("DELETE", "switchover") => {
-                Self::NotServed("a scheduled switchover, so none can be removed")
-            }
-            ("POST", "reload") => Self::NotServed("a reload of the configuration"),
-            ("POST", "reinitialize") => Self::NotServed("a new copy of the data on demand"),
-            ("PATCH" | "PUT", "config") => {
-                Self::NotServed("a change of the configuration through this interface")
-            }
-            ("POST", "citus" | "mpp") => Self::NotServed("Citus"),
-            ("POST", "sigterm") => Self::NotServed("a shutdown through this interface"),
-            _ => return None,
-        })
-    }
-}
-
-/// The refusal, when credentials are needed and not given.
-fn unauthorised(site: &Site, parts: &Parts) -> Option<Answered> {
-    let credentials = site.options.credentials.as_ref()?;
-    let message = match parts.headers.get(AUTHORIZATION) {
-        None => "no auth header received",
-        Some(header) if !credentials.are_in(header.as_bytes()) => "not authenticated",
-        Some(_) => return None,
-    };
-    let mut refusal = answer::text(StatusCode::UNAUTHORIZED, message);
-    // The realm that existing clients know.
-    let realm = HeaderValue::from_static("Basic realm=\"Patroni\"");
-    refusal.headers_mut().insert(WWW_AUTHENTICATE, realm);
-    Some(refusal)
-}
-
-async fn move_leadership(site: &Site, body: &[u8]) -> Answered {
-    let command = match switchover::read(body) {
-        Ok(command) => command,
-        Err(error) => return answer::error_page(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    let limit = site.answer_limit();
-    match timeout(limit, site.commands.ask(command)).await {
-        Ok(Ok(answered)) => answer::text(switchover::status(&answered), &answered.text),
-        Ok(Err(error)) => answer::text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-        Err(_) => {
-            let text = format!(
-                "Switchover status unknown after {} seconds; operation may still be in progress",
-                limit.as_secs()
-            );
-            answer::text(StatusCode::SERVICE_UNAVAILABLE, &text)
-        }
-    }
 }

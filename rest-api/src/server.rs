@@ -29,8 +29,14 @@ use crate::snapshot::SnapshotReader;
 /// Tells the time on the clock that the agent's machine decides by.
 pub type Clock = Arc<dyn Fn() -> Mono + Send + Sync>;
 
+/// Called when somebody wants the member's configuration to be read again. Must not wait.
+pub type OnReload = Arc<dyn Fn() + Send + Sync>;
+
 /// How long a failing accept is left alone: it fails for want of file handles, which others free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The longest that the answer to a request may take: a restart may start for very long. Reading a
+/// request and its body have limits of their own.
+const LONGEST_ANSWER: Duration = Duration::from_secs(24 * 3600);
 /// The longest head of a request.
 const HEAD_BYTES: usize = 16 << 10;
 
@@ -41,6 +47,8 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// The agent's clock: a lease that has ended since the snapshot was taken is not shown.
     pub clock: Clock,
+    /// What a call to `/reload` does; none: such calls are refused.
+    pub on_reload: Option<OnReload>,
     /// How long a client may take for the head of its request, and again for its body. Default:
     /// 5 s.
     pub request_limit: Duration,
@@ -60,6 +68,7 @@ impl Options {
     pub fn new(clock: Clock) -> Self {
         Self {
             credentials: None,
+            on_reload: None,
             clock,
             request_limit: Duration::from_secs(5),
             look_limit: Duration::from_millis(500),
@@ -248,7 +257,7 @@ async fn converse(
     // Answers are single small segments: nothing is gained by holding them back.
     stream.set_nodelay(true).ok();
     let limit = site.options.request_limit;
-    let life = site.answer_limit() + limit * 3;
+    let life = LONGEST_ANSWER + limit * 3;
     let service = service_fn(move |request| {
         let site = Arc::clone(&site);
         async move { Ok::<_, Infallible>(route::answer(&site, from, request).await) }

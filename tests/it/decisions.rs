@@ -9,11 +9,12 @@ use std::path::Path;
 use herdsman_ha_core::decide::leader::Fall;
 use herdsman_ha_core::decide::leaving::SessionState;
 use herdsman_ha_core::decide::{
-    Choice, blind, busy, empty, fence, follower, leader, leaderless, leaving, paused, stopped,
+    Choice, blind, busy, empty, errands, fence, follower, leader, leaderless, leaving, paused,
+    stopped,
 };
 use herdsman_ha_core::situation::{
     Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
-    Move, Origin, Promotion, Race, Server, Standing, Unleased, Writable,
+    Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -84,6 +85,8 @@ fn render() -> String {
     let tables = [
         fence_table(),
         busy_table(),
+        restart_table(),
+        reinit_table(),
         leader_running_table(),
         leader_down_table(),
         follower_table(),
@@ -124,14 +127,54 @@ fn busy_table() -> Table {
     })
 }
 
+fn restart_table() -> Table {
+    let columns = [
+        Column::of("restart", Restart::ALL),
+        Column::of("server", Server::ALL),
+        Column::of("lock", Lock::ALL),
+        Column::of("mode", Mode::ALL),
+    ];
+    Table::heading("restart: an operator wants the server restarted").with(&columns, &|at| {
+        errands::restart(
+            Mode::ALL[at[3]],
+            Lock::ALL[at[2]],
+            Server::ALL[at[1]],
+            Restart::ALL[at[0]],
+        )
+    })
+}
+
+fn reinit_table() -> Table {
+    let columns = [
+        Column::of("reinit", Reinit::ALL),
+        Column::of("server", Server::ALL),
+        Column::of("lock", Lock::ALL),
+        Column::of("mode", Mode::ALL),
+    ];
+    Table::heading("reinit: an operator wants a new copy of the data").with(&columns, &|at| {
+        errands::reinit(
+            Mode::ALL[at[3]],
+            Lock::ALL[at[2]],
+            Server::ALL[at[1]],
+            Reinit::ALL[at[0]],
+        )
+    })
+}
+
 fn leader_running_table() -> Table {
     let columns = [
         Column::of("server", Server::ALL),
         Column::of("move", Move::ALL),
         Column::of("promotion", Promotion::ALL),
+        Column::of("overdue", Overdue::ALL),
     ];
     Table::heading("leader: we hold the leadership, the server runs").with(&columns, &|at| {
-        leader::running(Server::ALL[at[0]], Move::ALL[at[1]], Promotion::ALL[at[2]])
+        leader::running(
+            Server::ALL[at[0]],
+            Move::ALL[at[1]],
+            Promotion::ALL[at[2]],
+            Overdue::ALL[at[3]],
+        )
     })
 }
 

@@ -16,6 +16,7 @@ mod guide;
 mod host;
 mod identity;
 mod leaving;
+mod maintenance;
 mod parameters;
 mod pause;
 mod reality;

@@ -298,6 +298,7 @@ impl Run {
             | Task::Bootstrap
             | Task::Clone { .. }
             | Task::Replace { .. }
+            | Task::Reinitialize { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -7,30 +7,30 @@
 use std::time::Duration;
 
 use herdsman_ha_core as core;
-use herdsman_ha_core::Outcome;
+use herdsman_ha_core::{Outcome, Progress};
 use herdsman_pgctl as pgctl;
 
 use super::server::upstream;
-use super::{Executor, done};
+use super::{Executor, Tell, done};
 use crate::settings::ReplicaMethod;
 
 /// The longest silence of a running copy.
 const COPY_SILENCE: Duration = Duration::from_secs(120);
 
 impl Executor {
-    pub(super) async fn clone_from(&self, from: &core::Upstream) -> Outcome {
-        done(self.copy(&upstream(from)).await)
+    pub(super) async fn clone_from(&self, from: &core::Upstream, tell: &Tell) -> Outcome {
+        done(self.copy(&upstream(from), tell).await)
     }
 
     /// Tries each way until one succeeds. The caller has seen that nothing but remains of our own
     /// copies is in the data directory, or may be deleted.
-    pub(super) async fn copy(&self, from: &pgctl::Upstream) -> pgctl::Result<()> {
+    pub(super) async fn copy(&self, from: &pgctl::Upstream, tell: &Tell) -> pgctl::Result<()> {
         let methods = self.effective.get().replica_methods.clone();
         let mut last = None;
         for method in &methods {
             let Some(method) = method else {
                 self.wipe_leftover().await?;
-                match self.copy_usually(from).await {
+                match self.copy_usually(from, tell).await {
                     Ok(()) => return Ok(()),
                     Err(error) => last = Some(error),
                 }
@@ -61,10 +61,14 @@ impl Executor {
         Ok(())
     }
 
-    async fn copy_usually(&self, from: &pgctl::Upstream) -> pgctl::Result<()> {
+    async fn copy_usually(&self, from: &pgctl::Upstream, tell: &Tell) -> pgctl::Result<()> {
         let progress = |progress: pgctl::CloneProgress| {
             let (done, total) = (progress.done_bytes, progress.total_bytes);
             tracing::info!(done_bytes = done, total_bytes = total, "copying");
+            tell(Progress {
+                done,
+                total: Some(total),
+            });
         };
         self.instance.basebackup(from, COPY_SILENCE, progress).await
     }

@@ -10,7 +10,7 @@ use herdsman_ha_core::{
 };
 use herdsman_pgctl as pgctl;
 
-use super::{Executor, done, failed, transient};
+use super::{Executor, Tell, done, failed, transient};
 
 /// How long a stop in order may take before everything is dropped.
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -64,20 +64,22 @@ impl Executor {
         })
     }
 
-    /// Deletes data: only while the server that the witness speaks of answers as a running primary
-    /// of the same cluster, in this moment.
+    /// Deletes data: only while the leader's server, which the witness speaks of, answers as a
+    /// running primary of the same cluster, in this moment.
     pub(super) async fn replace(
         &self,
         witness: &LeaderElsewhere,
+        leader: &core::Upstream,
         from: &core::Upstream,
+        tell: &Tell,
     ) -> Outcome {
-        if *witness.leader() != from.name || *witness.leader() == self.name {
+        if *witness.leader() != leader.name || *witness.leader() == self.name {
             return transient("the witness speaks of another member");
         }
-        let server = upstream(from);
+        let server = upstream(leader);
         match self.confirm(witness, &server).await {
             Ok(true) => {}
-            Ok(false) => return transient(format!("{} is not a running primary", from.name)),
+            Ok(false) => return transient(format!("{} is not a running primary", leader.name)),
             Err(error) => return failed(&error),
         }
         let stopped = self.stop(StopMode::Immediate).await;
@@ -87,14 +89,14 @@ impl Executor {
         // Stopping took a while: the last look is right before the deletion.
         match self.confirm(witness, &server).await {
             Ok(true) => {}
-            Ok(false) => return transient(format!("{} is not a running primary", from.name)),
+            Ok(false) => return transient(format!("{} is not a running primary", leader.name)),
             Err(error) => return failed(&error),
         }
-        tracing::warn!(leader = %from.name, "the data has diverged: it is removed and copied anew");
+        tracing::warn!(leader = %leader.name, from = %from.name, "our data is removed and copied anew");
         let replaced = async {
             self.instance.mark(pgctl::Leftover::Clone).await?;
             // The mark makes it ours to empty; a way that works on what is there may keep it.
-            self.copy(&server).await
+            self.copy(&upstream(from), tell).await
         };
         done(replaced.await)
     }

@@ -8,10 +8,12 @@ mod store;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use herdsman_agent::settings::Settings;
 use herdsman_agent::{Agent, Handle};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 const USAGE: &str = "usage: herdsman [CONFIG.yml | --version | --help]
 
@@ -92,17 +94,24 @@ fn run(path: Option<PathBuf>) -> Result<(), AnyError> {
     runtime.block_on(async {
         store::refuse_old_interface(&settings).await?;
         let store = herdsman_agent::connect(&settings.store)?;
-        let agent = Agent::builder(settings).store(store).build().await?;
-        tokio::spawn(obey_signals(agent.handle(), read));
+        let wanted = Arc::new(Notify::new());
+        let asked = Arc::clone(&wanted);
+        let agent = Agent::builder(settings)
+            .store(store)
+            .on_reload(move || asked.notify_one())
+            .build()
+            .await?;
+        tokio::spawn(obey(agent.handle(), read, wanted));
         agent.run().await?;
         Ok(())
     })
 }
 
-/// SIGTERM and SIGINT: leave. SIGHUP: read the configuration again.
-async fn obey_signals(
+/// SIGTERM and SIGINT: leave. SIGHUP, and a call to the REST API: read the configuration again.
+async fn obey(
     handle: Handle,
     read: impl Fn() -> Result<Settings, herdsman_agent::settings::Error>,
+    reload: Arc<Notify>,
 ) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -111,10 +120,18 @@ async fn obey_signals(
         tokio::select! {
             _ = terminate.recv() => handle.leave(),
             _ = interrupt.recv() => handle.leave(),
-            _ = hangup.recv() => match read() {
-                Ok(settings) => handle.reload(settings),
-                Err(error) => tracing::error!(%error, "the configuration stays as it was"),
-            },
+            _ = hangup.recv() => read_again(&handle, &read),
+            () = reload.notified() => read_again(&handle, &read),
         }
+    }
+}
+
+fn read_again(
+    handle: &Handle,
+    read: &impl Fn() -> Result<Settings, herdsman_agent::settings::Error>,
+) {
+    match read() {
+        Ok(settings) => handle.reload(settings),
+        Err(error) => tracing::error!(%error, "the configuration stays as it was"),
     }
 }

@@ -6,7 +6,7 @@
 use super::{Act, Choice, act, hold};
 use crate::candidate::Successor;
 use crate::reason::Code;
-use crate::situation::{Downfall, Gone, Move, Promotion, Server};
+use crate::situation::{Downfall, Gone, Move, Overdue, Promotion, Server};
 
 /// The words that matter to a leader whose server is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,17 @@ pub struct Fall {
 
 /// The choice while the server runs, or is on its way up or down.
 #[must_use]
-pub fn running(server: Server, movement: Move, promotion: Promotion) -> Option<Choice> {
+pub fn running(
+    server: Server,
+    movement: Move,
+    promotion: Promotion,
+    overdue: Overdue,
+) -> Option<Choice> {
     Some(match (server, movement, promotion) {
         (Server::Primary, Move::None, _) => act(Act::Lead, Code::Leading),
         (Server::Primary, Move::Unchecked, _) => act(Act::AskPeers, Code::MoveChecking),
+        (Server::Primary, Move::Due, _) => act(Act::BeginMove, Code::MoveDue),
+        (Server::Primary, Move::Done, _) => act(Act::ClearMove, Code::MoveDone),
         (Server::Primary, Move::Impossible, _) => act(Act::ClearMove, Code::MoveImpossible),
         (Server::Primary, Move::NeedsCheckpoint, _) => act(Act::Checkpoint, Code::MoveCheckpoint),
         (Server::Primary, Move::Ready, _) => act(Act::StopFast, Code::MoveStopping),
@@ -33,7 +40,11 @@ pub fn running(server: Server, movement: Move, promotion: Promotion) -> Option<C
         (Server::Standby, _, Promotion::Failed) => {
             act(Act::StopFast, Code::ReleasedAfterFailedPromotion)
         }
-        (Server::Starting, _, _) => hold(Code::LeaderStarting),
+        (Server::Starting, _, _) => match overdue {
+            Overdue::No => hold(Code::LeaderStarting),
+            Overdue::Unasked => act(Act::AskPeers, Code::StartSlow),
+            Overdue::Replaceable => act(Act::Fence, Code::StartOverdue),
+        },
         (Server::Stopping, _, _) => hold(Code::LeaderStopping),
         (Server::Unresponsive, _, _) => hold(Code::LeaderUnresponsive),
         (Server::Down | Server::Empty | Server::Leftover | Server::Unusable, _, _) => return None,

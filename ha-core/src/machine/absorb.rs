@@ -1,16 +1,16 @@
 //! Taking an input in: memory after the fact. No decision is taken here.
 
 use alloc::format;
-use core::time::Duration;
 
 use super::{Input, Machine, Output, Step};
+use crate::changes;
 use crate::memory::NameCheck;
 use crate::mutant::Mutant;
+use crate::restart;
 use crate::schema::read;
 use crate::situation as word;
-use crate::switchover;
-use crate::task::{Command, Commit, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
-use crate::value::{Generation, RequestId, Revision};
+use crate::task::{Commit, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
+use crate::value::{Generation, Revision};
 use crate::view::{ClusterView, Fault, Initialize, LocalView, ServerView};
 use crate::work::Running;
 
@@ -34,7 +34,8 @@ impl Machine {
                 self.memory.settings = crate::Settings { name, ..*settings };
                 self.memory.published.known = None;
             }
-            Input::Progress { .. } | Input::Wake => {}
+            Input::Progress { op, progress } => self.memory.work.progress(op, progress),
+            Input::Wake => {}
         }
     }
 
@@ -159,7 +160,7 @@ impl Machine {
             }
             ServerView::Primary(_) => {
                 memory.was_primary = true;
-                memory.is_start_failed = false;
+                memory.start_failed_at = None;
                 if memory.work.is_idle(Lane::Slots) {
                     memory.published.slots = None;
                 }
@@ -173,6 +174,14 @@ impl Machine {
                 }
             }
             ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive => {}
+        }
+        let is_up = matches!(
+            local.server,
+            ServerView::Primary(_) | ServerView::Standby(_)
+        );
+        // A server that is still to go down for us is not up again.
+        if is_up && word::busy(memory) != word::Busy::Stopping {
+            memory.is_ours_to_start &= word::busy(memory) == word::Busy::Copying;
         }
         if !matches!(local.server, ServerView::Down { .. }) {
             memory.down_since = None;
@@ -223,8 +232,8 @@ impl Machine {
                 role: StartAs::Primary(_),
                 ..
             } => {
-                self.memory.is_start_failed = matches!(outcome, Outcome::Failed(_));
-                if self.memory.is_start_failed && self.memory.down_since.is_some() {
+                restart::note_start(&mut self.memory, &outcome);
+                if self.memory.start_failed_at.is_some() && self.memory.down_since.is_some() {
                     // It went down once more: what the others said before is old.
                     self.memory.down_since = Some(now);
                 }
@@ -235,6 +244,7 @@ impl Machine {
                 }
             }
             Task::Checkpoint => {
+                restart::checkpointed(&mut self.memory);
                 self.memory.is_checkpointed |= matches!(outcome, Outcome::Done(_));
                 self.memory.move_checkpoint = self.memory.move_seen.map(|(revision, _)| revision);
             }
@@ -251,6 +261,7 @@ impl Machine {
             Task::Bootstrap
             | Task::Clone { .. }
             | Task::Replace { .. }
+            | Task::Reinitialize { .. }
             | Task::Start {
                 role: StartAs::Standby(_),
                 ..
@@ -348,7 +359,16 @@ impl Machine {
                 memory.move_seen = None;
             }
             (Purpose::ClearMove, Some(_)) => memory.move_seen = None,
-            (Purpose::RequestMove, Some(revision)) => memory.requests.written(revision),
+            (Purpose::RequestMove, Some(revision)) => {
+                if let Some((request, answer)) = memory.requests.written(revision) {
+                    step.outputs.push(Output::Reply { request, answer });
+                }
+            }
+            (Purpose::FlushMove | Purpose::ChangeConfig, _) => {
+                if let Some((request, answer)) = changes::ended(memory, outcome) {
+                    step.outputs.push(Output::Reply { request, answer });
+                }
+            }
             (Purpose::RequestMove, None) => {
                 let is_known = *outcome != Outcome::Unknown;
                 if let Some((request, answer)) = memory.requests.not_written(is_known) {
@@ -365,6 +385,7 @@ impl Machine {
                 | Purpose::ClaimInitialize
                 | Purpose::RestoreConfig
                 | Purpose::ClearMove
+                | Purpose::BeginMove
                 | Purpose::PublishMember,
                 _,
             )
@@ -399,36 +420,6 @@ impl Machine {
                         .is_none_or(|attempts| attempts.count < PROMOTIONS) => {}
             Outcome::Failed(_) => memory.promotion_failed_at = Some(memory.now.mono),
             Outcome::NotApplied | Outcome::SessionLost | Outcome::Unknown | Outcome::Cancelled => {}
-        }
-    }
-
-    fn absorb_command(&mut self, request: RequestId, command: Command, step: &mut Step) {
-        match command {
-            Command::Leave => {
-                let now = self.memory.mono();
-                self.memory.leaving_since.get_or_insert(now);
-                self.memory.requests.leave = Some(request);
-            }
-            Command::Switchover {
-                leader,
-                candidate,
-                scheduled_at,
-            } => {
-                let admitted = switchover::admit(
-                    &self.memory,
-                    leader.as_ref(),
-                    candidate.as_ref(),
-                    scheduled_at.as_deref(),
-                );
-                let now = self.memory.mono();
-                let patience = self.memory.rules.loop_wait.max(Duration::from_secs(10)) * 2;
-                let begun = admitted.and_then(|movement| {
-                    self.memory.requests.begin(request, movement, now, patience)
-                });
-                if let Err(answer) = begun {
-                    step.outputs.push(Output::Reply { request, answer });
-                }
-            }
         }
     }
 

@@ -5,9 +5,13 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::candidate;
+use crate::changes;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
+use crate::reinit;
+use crate::restart;
 use crate::situation::{self as word, Lock, Writable};
+use crate::switchover;
 use crate::task::Lane;
 use crate::time::Mono;
 use crate::view::ServerView;
@@ -36,6 +40,8 @@ pub enum Deadline {
     Patience,
     /// A request must be answered.
     Request,
+    /// What an operator wants of the server is due, or has taken too long.
+    Errand,
 }
 
 /// The earliest of all deadlines.
@@ -70,6 +76,14 @@ pub(crate) fn earliest(memory: &Memory) -> Option<(Mono, Deadline)> {
         ),
         (patience(memory), Deadline::Patience),
         (memory.requests.deadline(), Deadline::Request),
+        (restart::deadline(memory), Deadline::Errand),
+        (reinit::ask_again_at(memory), Deadline::Errand),
+        (switchover::deadline(memory), Deadline::Errand),
+        (changes::deadline(memory), Deadline::Errand),
+        (
+            memory.reinit.as_ref().map(reinit::deadline),
+            Deadline::Errand,
+        ),
     ];
     limits
         .into_iter()

@@ -15,6 +15,7 @@ use super::{Machine, Step};
 use crate::memory::{KnownKey, Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::plan;
+use crate::restart::Scheduled;
 use crate::schema::{MemberValue, key, slot_name, write};
 use crate::situation::{self as word, Lock};
 use crate::task::{Commit, KeyState, Lane, Purpose, StoreGuard, StoreWrite, Task};
@@ -360,6 +361,7 @@ fn member_value(memory: &Memory, moving: Moving) -> MemberValue {
         xlog_location: positions.xlog_location,
         receive_lsn: positions.receive_lsn,
         replay_lsn: positions.replay_lsn,
+        scheduled_restart: memory.scheduled_restart.as_ref().map(Scheduled::published),
         ..about
     }
 }
@@ -372,7 +374,9 @@ pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
     let task = memory.work.on(Lane::Server).map(|running| &running.task);
     let copying = match task {
         Some(Task::Bootstrap) => Some("initializing new cluster"),
-        Some(Task::Clone { .. } | Task::Replace { .. }) => Some("creating replica"),
+        Some(Task::Clone { .. } | Task::Replace { .. } | Task::Reinitialize { .. }) => {
+            Some("creating replica")
+        }
         Some(_) | None => None,
     };
     if let Some(state) = copying {
@@ -383,6 +387,11 @@ pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
     } else {
         "replica"
     };
+    if memory.restart.is_some()
+        && (memory.is_ours_to_start || matches!(task, Some(Task::Stop { .. })))
+    {
+        return ("restarting", role);
+    }
     if matches!(task, Some(Task::Start { .. })) {
         return ("starting", role);
     }

@@ -53,6 +53,9 @@ pub struct MemberValue {
     /// The timeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<u32>,
+    /// The restart that is scheduled, with its conditions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_restart: Option<Value>,
     /// Whether pause was noticed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<bool>,
@@ -90,6 +93,7 @@ impl MemberValue {
             receive_lsn: None,
             replication_state: None,
             timeline: None,
+            scheduled_restart: None,
             pause: None,
             pending_restart: None,
             pending_restart_reason: BTreeMap::new(),

@@ -132,12 +132,56 @@ words! {
         None,
         /// One is wanted; the others have not been asked.
         Unchecked,
+        /// The time of a scheduled one has come.
+        Due,
+        /// It is done: this member leads because of it.
+        Done,
         /// It cannot be done.
         Impossible,
         /// It can be done; the checkpoint is still to be written.
         NeedsCheckpoint,
         /// It can be done now.
         Ready,
+    }
+    /// A restart that somebody asked for.
+    Restart {
+        /// None.
+        None,
+        /// The time of a scheduled one has come.
+        Due,
+        /// The time of a scheduled one has come, and it cannot or must not be done.
+        Missed,
+        /// One is wanted; the checkpoint is still to be written.
+        NeedsCheckpoint,
+        /// The server is to be stopped now.
+        Wanted,
+        /// The server was stopped for it.
+        Down,
+    }
+    /// A new copy that somebody asked for.
+    Reinit {
+        /// None.
+        None,
+        /// One is wanted; the leader has not proven itself since.
+        Unproven,
+        /// One is wanted, and the leader is a running primary.
+        Proven,
+    }
+    /// Whether the start of a leader's server takes longer than it may.
+    Overdue {
+        /// It does not, or nobody could take over.
+        No,
+        /// It does; whether somebody could take over is to be asked.
+        Unasked,
+        /// It does, and somebody can take over.
+        Replaceable,
+    }
+    /// Whether somebody has asked, by name and for now, that this member leads.
+    Asked {
+        /// It was asked for.
+        Yes,
+        /// It was not.
+        No,
     }
     /// Whether a standby that has won the leadership can be promoted.
     Promotion {

@@ -6,6 +6,7 @@ use herdsman_ha_core::{Decision, Status, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::dto::task::Task;
 use crate::timestamp;
 
 /// The current decision and the last ones, oldest first.
@@ -37,17 +38,35 @@ struct Current {
     entry: Entry,
     /// How often it was taken again since.
     repeats: u64,
+    /// What is being done to the server, and how far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<Task>,
 }
 
 impl Decisions {
     pub(crate) fn of(status: &Status, refused: &BTreeMap<String, String>) -> Self {
         Self {
             refused_parameters: refused.clone(),
-            current: status.decision.as_ref().map(|decision| Current {
-                entry: Entry::of(decision),
-                repeats: status.repeats,
-            }),
+            current: status
+                .decision
+                .as_ref()
+                .map(|decision| Current::of(decision, status)),
             decisions: status.decisions.iter().map(Entry::of).collect(),
+        }
+    }
+}
+
+impl Current {
+    fn of(decision: &Decision, status: &Status) -> Self {
+        let mut entry = Entry::of(decision);
+        let task = Task::of(status);
+        if let Some(progress) = task.as_ref().and_then(Task::sentence) {
+            entry.sentence = format!("{}, {progress}", entry.sentence);
+        }
+        Self {
+            entry,
+            repeats: status.repeats,
+            task,
         }
     }
 }

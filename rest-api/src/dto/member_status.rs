@@ -9,6 +9,7 @@ use herdsman_ha_core::{InstanceId, ValueChange};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::dto::task::Task;
 use crate::node::{Node, Running, SyncPart, received};
 use crate::snapshot::SenderFacts;
 use crate::timestamp;
@@ -49,6 +50,8 @@ pub(crate) struct MemberStatus<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pending_restart_reason: &'a BTreeMap<String, ValueChange>,
     patroni: Patroni<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_restart: Option<Value>,
     #[serde(skip_serializing_if = "is_false")]
     watchdog_failed: bool,
     herdsman: Ours<'a>,
@@ -85,6 +88,9 @@ struct Ours<'a> {
     failover_priority: i64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     refused_parameters: &'a BTreeMap<String, String>,
+    /// What is being done to the server, and how far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<Task>,
 }
 
 impl<'a> MemberStatus<'a> {
@@ -119,6 +125,7 @@ impl<'a> MemberStatus<'a> {
                 scope: &node.snapshot.scope,
                 name: status.name.as_str(),
             },
+            scheduled_restart: status.scheduled_restart.clone().map(without_start_time),
             watchdog_failed: node.snapshot.is_watchdog_required,
             herdsman: Ours {
                 instance: &status.instance,
@@ -130,9 +137,18 @@ impl<'a> MemberStatus<'a> {
                 may_lead: node.may_lead(),
                 failover_priority: status.tags.failover_priority(),
                 refused_parameters: &node.snapshot.refused,
+                task: Task::of(status),
             },
         }
     }
+}
+
+/// Which start of the server a restart is meant for is told in the store only.
+fn without_start_time(mut restart: Value) -> Value {
+    if let Value::Object(fields) = &mut restart {
+        fields.remove("postmaster_start_time");
+    }
+    restart
 }
 
 fn xlog(node: &Node<'_>) -> Option<Xlog> {

@@ -1,21 +1,15 @@
 //! What changes something: who may, what reaches the agent, and what is told back.
 
-use herdsman_ha_core::{Answer, AnswerKind, Command, MemberName};
+use herdsman_ha_core::{Answer, AnswerKind, Command, ConfigChange, MemberName, RestartOrder};
 use herdsman_rest_api::Credentials;
 use tokio::time::timeout;
 
-use crate::site::{DEADLINE, body, call, code, header, post, site, site_with, talk};
+use crate::site::{DEADLINE, Site, body, call, code, header, post, site, site_with, talk};
 
 #[tokio::test]
 async fn what_is_not_served_says_so() {
     let site = site().await;
-    for path in [
-        "/restart",
-        "/reload",
-        "/reinitialize",
-        "/failover",
-        "/restart/x",
-    ] {
+    for path in ["/citus", "/mpp", "/citus/x"] {
         let answer = post(site.port, path, "", "{}").await;
         assert_eq!(code(&answer), 501, "{path}");
         assert_eq!(
@@ -29,16 +23,11 @@ async fn what_is_not_served_says_so() {
             "{page}"
         );
     }
-    for (method, path) in [
-        ("PATCH", "/config"),
-        ("PUT", "/config"),
-        ("DELETE", "/restart"),
-        ("DELETE", "/switchover"),
-    ] {
-        let answer = call(site.port, method, path).await;
-        assert_eq!(code(&answer), 501, "{method} {path}");
-        assert!(body(&answer).contains("not served yet"), "{method} {path}");
-    }
+    // Nobody reads a configuration again here.
+    let answer = post(site.port, "/reload", "", "").await;
+    assert_eq!(code(&answer), 501);
+    let answer = post(site.port, "/sigterm", "", "").await;
+    assert_eq!((code(&answer), body(&answer)), (202, "shutdown scheduled"));
     let answer = post(site.port, "/failsafe", "", r#"{"name": "n2"}"#).await;
     assert_eq!(code(&answer), 502);
     for (method, path) in [("POST", "/patroni"), ("DELETE", "/failover"), ("BREW", "/")] {
@@ -66,7 +55,15 @@ async fn calls_that_change_something_need_the_credentials() {
             "not authenticated",
         ),
     ] {
-        for path in ["/switchover", "/restart", "/failsafe", "/sigterm"] {
+        for path in [
+            "/switchover",
+            "/failover",
+            "/restart",
+            "/reinitialize",
+            "/reload",
+            "/failsafe",
+            "/sigterm",
+        ] {
             let answer = post(site.port, path, headers, r#"{"leader":"n1"}"#).await;
             assert_eq!((code(&answer), body(&answer)), (401, text), "{path}");
             assert_eq!(header(&answer, "content-type"), Some("text/html"));
@@ -75,7 +72,7 @@ async fn calls_that_change_something_need_the_credentials() {
         }
     }
     let right = "Authorization: Basic YWRtaW46c2VjcmV0\r\n";
-    assert_eq!(code(&post(site.port, "/restart", right, "{}").await), 501);
+    assert_eq!(code(&post(site.port, "/sigterm", right, "{}").await), 202);
     // What only reads is open to everybody.
     for path in ["/patroni", "/config", "/cluster", "/metrics"] {
         assert_ne!(code(&call(site.port, "GET", path).await), 401, "{path}");
@@ -115,6 +112,145 @@ async fn a_switchover_gets_the_answer_of_the_machine() {
         assert_eq!(header(&answer, "content-type"), Some("text/html"));
         assert_eq!(body(&answer), "Successfully switched over to \"n2\"");
     }
+}
+
+/// Sends a call, answers it as the machine would, and gives what was asked for with what came back.
+async fn exchange(
+    site: &mut Site,
+    (method, path): (&'static str, &'static str),
+    sent: &'static str,
+    (kind, text): (AnswerKind, &str),
+) -> (Command, String) {
+    let port = site.port;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{sent}",
+        sent.len()
+    );
+    let asked = tokio::spawn(async move { talk(port, &request).await });
+    let request = timeout(DEADLINE, site.receiver.next())
+        .await
+        .unwrap()
+        .unwrap();
+    request.reply.send(Answer {
+        kind,
+        text: text.to_owned(),
+    });
+    (request.command, asked.await.unwrap())
+}
+
+#[tokio::test]
+async fn maintenance_reaches_the_machine_and_its_answer_the_caller() {
+    let mut site = site().await;
+    let reinit = |force, from_leader| Command::Reinitialize { force, from_leader };
+    let failover = Command::Failover {
+        leader: None,
+        candidate: Some(MemberName::from("n2")),
+        scheduled_at: None,
+    };
+    let pending = RestartOrder {
+        if_pending: true,
+        published: serde_json::Map::from_iter([("restart_pending".to_owned(), true.into())]),
+        ..RestartOrder::default()
+    };
+    let restart = Command::Restart(RestartOrder::default());
+    for (call, sent, command, kind, status) in [
+        (("POST", "/restart"), "", restart, AnswerKind::Done, 200),
+        (
+            ("POST", "/restart"),
+            r#"{"restart_pending":true}"#,
+            Command::Restart(pending),
+            AnswerKind::Accepted,
+            202,
+        ),
+        (
+            ("DELETE", "/restart"),
+            "",
+            Command::CancelRestart,
+            AnswerKind::Absent,
+            404,
+        ),
+        (
+            ("POST", "/reinitialize"),
+            "",
+            reinit(false, false),
+            AnswerKind::Failed,
+            503,
+        ),
+        (
+            ("POST", "/reinitialize"),
+            r#"{"force":true,"from-leader":true}"#,
+            reinit(true, true),
+            AnswerKind::Done,
+            200,
+        ),
+        (
+            ("POST", "/failover"),
+            r#"{"candidate":"n2"}"#,
+            failover,
+            AnswerKind::Unusable,
+            422,
+        ),
+        (
+            ("DELETE", "/switchover"),
+            "",
+            Command::FlushSwitchover,
+            AnswerKind::Done,
+            200,
+        ),
+    ] {
+        let (asked, answer) = exchange(&mut site, call, sent, (kind, "as the machine says")).await;
+        assert_eq!(asked, command, "{call:?}");
+        assert_eq!(code(&answer), status, "{call:?}");
+        assert_eq!(body(&answer), "as the machine says", "{call:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_configuration_is_told_as_json_and_its_failures_as_pages() {
+    let mut site = site().await;
+    let change = serde_json::Map::from_iter([("ttl".to_owned(), serde_json::Value::from(20))]);
+    let patch = Command::ChangeConfig(ConfigChange::Patch(change.clone()));
+    let put = Command::ChangeConfig(ConfigChange::Replace(change));
+    let sent = r#"{"ttl":20}"#;
+    let done = (AnswerKind::Done, r#"{"loop_wait":10,"ttl":20}"#);
+    for (method, command) in [("PATCH", &patch), ("PUT", &put)] {
+        let (asked, answer) = exchange(&mut site, (method, "/config"), sent, done).await;
+        assert_eq!(asked, *command);
+        assert_eq!((code(&answer), body(&answer)), (200, done.1));
+        let kind = header(&answer, "content-type");
+        assert_eq!(kind, Some("application/json"));
+    }
+    for (method, kind, status) in [
+        ("PATCH", AnswerKind::Failed, 503),
+        ("PUT", AnswerKind::Failed, 502),
+        ("PATCH", AnswerKind::Conflict, 409),
+        ("PATCH", AnswerKind::Invalid, 400),
+    ] {
+        let call = (method, "/config");
+        let (_, answer) = exchange(&mut site, call, sent, (kind, "ttl is odd")).await;
+        assert_eq!(code(&answer), status, "{method}");
+        assert!(body(&answer).contains("ttl is odd"), "{answer}");
+    }
+    for wrong in ["", "[]", "{}"] {
+        let request = format!(
+            "PATCH /config HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{wrong}",
+            wrong.len()
+        );
+        assert_eq!(code(&talk(site.port, &request).await), 400, "{wrong}");
+    }
+    assert_eq!(code(&call(site.port, "PUT", "/config").await), 411);
+}
+
+#[tokio::test]
+async fn a_reload_calls_whoever_reads_the_configuration() {
+    let (called, mut calls) = tokio::sync::mpsc::unbounded_channel();
+    let site = site_with(|options| {
+        options.on_reload = Some(std::sync::Arc::new(move || called.send(()).unwrap()));
+    })
+    .await;
+    let answer = post(site.port, "/reload", "", "").await;
+    assert_eq!((code(&answer), body(&answer)), (202, "reload scheduled"));
+    assert_eq!(calls.try_recv(), Ok(()));
 }
 
 #[tokio::test]

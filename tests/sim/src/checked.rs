@@ -156,7 +156,7 @@ impl Checked {
         if let Some(grant) = grant(task) {
             self.check_grant(now, grant, task.name());
         }
-        if let Task::Replace { witness, .. } = task {
+        if let Task::Replace { witness, .. } | Task::Reinitialize { witness, .. } = task {
             self.check_witness(witness);
         }
         self.running.insert(op, task.clone());
@@ -268,6 +268,7 @@ fn grant(task: &Task) -> Option<Grant> {
         | Task::Bootstrap
         | Task::Clone { .. }
         | Task::Replace { .. }
+        | Task::Reinitialize { .. }
         | Task::Stop { .. }
         | Task::Follow { .. }
         | Task::ProveGone

@@ -14,6 +14,8 @@ use crate::store::Change;
 pub enum Destruction {
     /// The machine asked for its replacement by a copy.
     Replaced,
+    /// A copy was made anew because somebody asked for it.
+    OnDemand,
     /// A copy was begun in a directory that was empty or held remains.
     CopiedOver,
     /// The disk was lost: nobody's decision.

@@ -90,6 +90,16 @@ pub enum Deed {
         /// How long it stays away.
         away: Duration,
     },
+    /// Asks a member to restart its server.
+    RestartServer {
+        /// Whose.
+        at: Node,
+    },
+    /// Asks a member for a new copy of its data.
+    Reinit {
+        /// Whose.
+        at: Node,
+    },
     /// Pauses the cluster, or ends the pause.
     Pause(bool),
     /// Changes the time to live.
@@ -102,6 +112,20 @@ pub enum Deed {
     WipeStore,
     /// Puts the store back to what it was this long ago.
     RestoreStore(Duration),
+}
+
+impl Deed {
+    /// Whether members act on it in a pause as well.
+    #[must_use]
+    pub fn is_acted_on_in_a_pause(&self) -> bool {
+        matches!(
+            self,
+            Self::Switchover { .. }
+                | Self::Failover { .. }
+                | Self::RestartServer { .. }
+                | Self::Reinit { .. }
+        )
+    }
 }
 
 /// One thing that happens to the world.

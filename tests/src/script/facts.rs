@@ -5,6 +5,7 @@
 
 mod dcs;
 mod local;
+mod operator;
 mod peer;
 
 use herdsman_ha_core::{Command, Input, Outcome, PeerReport, Report, RequestId};
@@ -64,7 +65,7 @@ fn read(
         }
         "member" => dcs::describe_member(world, words).map(|()| None),
         "local" => local::read(world, member, words).map(|view| Some(Input::Local(view))),
-        "operator" => operator(world, words).map(Some),
+        "operator" => operator::read(world, words).map(Some),
         "leave" => {
             words.end()?;
             Ok(Some(request(Command::Leave)))
@@ -93,21 +94,6 @@ fn answer_question(
     let outcome = Outcome::Done(Report::Peers(reports));
     world.feed(member, Input::Done { op, outcome }, lines);
     Ok(())
-}
-
-fn operator(world: &World, mut words: Words) -> Result<Input, String> {
-    let verb = words.expect("what the operator wants")?;
-    if verb != "switchover" {
-        return Err(format!("an operator cannot ask for {verb}"));
-    }
-    let named = |name: Option<String>| name.map(|name| world.name(&name));
-    let command = Command::Switchover {
-        leader: named(words.value("leader")),
-        candidate: named(words.value("candidate")),
-        scheduled_at: words.value("scheduled"),
-    };
-    words.end()?;
-    Ok(request(command))
 }
 
 fn request(command: Command) -> Input {

@@ -97,6 +97,19 @@ fn describe(task: &Task, show: Show) -> String {
                 witness.generation()
             )
         }
+        Task::Reinitialize {
+            witness,
+            leader,
+            from,
+        } => {
+            format!(
+                "from={} leader={} witness={} gen={}",
+                from.name,
+                leader.name,
+                witness.leader(),
+                witness.generation()
+            )
+        }
         Task::Start { role, limit } => start(role, *limit),
         Task::Stop { mode } => word(mode),
         Task::Promote {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Boot, Deadline, Input, InstanceId, Lsn, MemberName, Mono, Now, OpId, Output, Settings, Step,
-    SystemId, Task, Timeline, Wall,
+    About, Boot, Deadline, Input, InstanceId, Lsn, MemberName, Mono, Now, OpId, Output, Settings,
+    Step, SystemId, Task, Timeline, Wall,
 };
 
 use super::command::finish;
@@ -75,6 +75,7 @@ pub(crate) struct Server {
     pub(crate) upstream: Option<String>,
     pub(crate) system: SystemId,
     pub(crate) slots: BTreeSet<String>,
+    pub(crate) about: Option<About>,
 }
 
 /// The system identifier of a script's cluster, unless a fact says otherwise.
@@ -164,10 +165,9 @@ impl World {
     }
 
     fn clocks(&self) -> Now {
-        let milliseconds = self.now.0 / 1_000_000;
         Now {
             mono: self.now,
-            wall: Wall(i64::try_from(milliseconds).unwrap_or(i64::MAX)),
+            wall: wall_at(self.now),
         }
     }
 
@@ -254,6 +254,7 @@ impl Server {
             upstream: None,
             system: SYSTEM,
             slots: BTreeSet::new(),
+            about: None,
         }
     }
 
@@ -276,6 +277,12 @@ pub(crate) fn session(name: &MemberName, number: u32) -> String {
 /// Seconds since `T+0` as a duration, for printing.
 pub(crate) fn since_zero(instant: Mono) -> Duration {
     instant.since(ZERO)
+}
+
+/// What a clock on the wall shows at an instant of a script.
+pub(crate) fn wall_at(instant: Mono) -> Wall {
+    let milliseconds = instant.0 / 1_000_000;
+    Wall(i64::try_from(milliseconds).unwrap_or(i64::MAX))
 }
 
 /// `T+12.5` as an instant.

@@ -243,6 +243,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
         | Task::Bootstrap
         | Task::Clone { .. }
         | Task::Replace { .. }
+        | Task::Reinitialize { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
         | Task::Promote { .. }

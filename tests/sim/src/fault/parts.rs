@@ -79,6 +79,8 @@ impl Fault {
             | Self::Deed(
                 Deed::Switchover { .. }
                 | Deed::Failover { .. }
+                | Deed::RestartServer { .. }
+                | Deed::Reinit { .. }
                 | Deed::Pause(_)
                 | Deed::SetTtl(_)
                 | Deed::DeleteLeaderKey
@@ -104,6 +106,8 @@ impl Deed {
             Self::Switchover { at, to } => to.iter_mut().chain([at]).collect(),
             Self::Failover { to: node }
             | Self::Restart { at: node, .. }
+            | Self::RestartServer { at: node }
+            | Self::Reinit { at: node }
             | Self::OverwriteLeaderKey(node) => vec![node],
             Self::Pause(_)
             | Self::SetTtl(_)

@@ -185,6 +185,8 @@ impl fmt::Display for Deed {
             Self::Switchover { at, to } => write!(f, "{at} switchover{}", To(*to)),
             Self::Failover { to } => write!(f, "failover to={to}"),
             Self::Restart { at, away } => write!(f, "{at} restart away={}", Seconds(*away)),
+            Self::RestartServer { at } => write!(f, "{at} restart-server"),
+            Self::Reinit { at } => write!(f, "{at} reinit"),
             Self::Pause(true) => f.write_str("pause"),
             Self::Pause(false) => f.write_str("resume"),
             Self::SetTtl(ttl) => write!(f, "ttl={}", Seconds(*ttl)),

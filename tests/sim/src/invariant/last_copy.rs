@@ -1,6 +1,6 @@
 //! `last-copy`: nothing is removed or overwritten on purpose that is the last copy of an
 //! acknowledged row (oracle O5, invariant I4), and only what has diverged from a running primary
-//! is replaced (I7).
+//! is replaced (I7), except where an operator asked for a new copy.
 //!
 //! All disks count, also those of members that nobody reaches. Rows that a failover was allowed
 //! to lose are no treasure: removing them is what rejoining means. A lost disk is nobody's
@@ -39,7 +39,7 @@ pub(super) fn check(
             }
             Ok(())
         }
-        Destruction::Replaced | Destruction::CopiedOver => {
+        Destruction::Replaced | Destruction::CopiedOver | Destruction::OnDemand => {
             if let Some(number) = gone.first() {
                 let row = &world.rows[*number];
                 let (at, writer) = (row.place.end, row.node);
@@ -47,6 +47,9 @@ pub(super) fn check(
                     NAME,
                     format!("{node} removed the last copy of the row at {at} of {writer}"),
                 );
+            }
+            if by == Destruction::OnDemand {
+                return Ok(());
             }
             has_diverged(world, node, was)
         }

@@ -3,7 +3,12 @@
 //!
 //! Three things are done in a pause as well: processes that outlived their postmaster are killed,
 //! because nobody may lead beside them; a fence does the same; and a standby is pointed at the
-//! leader that there is. An old view that its machine ignores counts as unseen.
+//! leader that there is. What an operator asks for is done as well: a restart, a new copy, a move to
+//! a named member, and whatever brings up again what went down for it. An old view that its machine ignores counts as unseen.
+
+use std::time::Duration;
+
+use herdsman_ha_core::schema::key;
 
 use super::{Verdict, broken};
 use crate::ids::Node;
@@ -22,7 +27,21 @@ pub(super) fn check(world: &World, node: Node, name: &str, is_paused: bool) -> V
     if agent.is_some_and(|agent| !agent.subject.machine().status().rules.pause) {
         return Ok(());
     }
+    if is_on_demand(world) {
+        return Ok(());
+    }
     broken(NAME, format!("{node} started {name} in a paused cluster"))
+}
+
+/// How long after an operator's wish something may be done for it.
+const ERRAND: Duration = Duration::from_secs(120);
+
+fn is_on_demand(world: &World) -> bool {
+    let is_recent = world
+        .asked_at
+        .is_some_and(|at| world.now.since(at) < ERRAND);
+    let failover = world.store.value(key::FAILOVER).unwrap_or("{}");
+    is_recent || failover != "{}"
 }
 
 #[cfg(test)]

@@ -183,7 +183,10 @@ impl Commit<'_> {
                     | Purpose::PublishStatus
                     | Purpose::RestoreConfig
                     | Purpose::RequestMove
-                    | Purpose::ClearMove,
+                    | Purpose::ClearMove
+                    | Purpose::BeginMove
+                    | Purpose::FlushMove
+                    | Purpose::ChangeConfig,
                 )
                 | None => false,
             }
@@ -194,12 +197,14 @@ impl Commit<'_> {
             && self.leads()
             && self.demands_absent(key::CONFIG);
         let is_recorded = self.is_for(&[Purpose::RecordCluster]) && self.demands_seen(key::CONFIG);
-        self.change.after.is_some() && (is_restored || is_recorded)
+        // An operator may replace it whatever it was.
+        let is_wanted = self.is_for(&[Purpose::ChangeConfig]);
+        self.change.after.is_some() && (is_restored || is_recorded || is_wanted)
     }
 
     fn may_change_failover(&self) -> bool {
-        let is_cleared = self.is_for(&[Purpose::ClearMove]) && self.leads();
-        let is_written = self.is_for(&[Purpose::RequestMove, Purpose::Acquire]);
+        let is_cleared = self.is_for(&[Purpose::ClearMove, Purpose::BeginMove]) && self.leads();
+        let is_written = self.is_for(&[Purpose::RequestMove, Purpose::Acquire, Purpose::FlushMove]);
         self.change.after.is_some()
             && self.demands_seen(key::FAILOVER)
             && (is_cleared || is_written)

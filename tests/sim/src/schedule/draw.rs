@@ -130,6 +130,8 @@ impl<'a> Draw<'a> {
                 at: node,
                 away: self.lasting(),
             })],
+            Kind::RestartServer => vec![Fault::Deed(Deed::RestartServer { at: node })],
+            Kind::Reinit => vec![Fault::Deed(Deed::Reinit { at: node })],
             Kind::Pause => vec![Fault::Deed(Deed::Pause(true))],
             Kind::SetTtl => {
                 let seconds = self.chance.one_of(&[5, 8, 10, 15, 20, 30]);

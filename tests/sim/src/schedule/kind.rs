@@ -88,6 +88,10 @@ kinds! {
     WipeStore "wipe-store" weight 1 odds 8;
     /// The store goes back in time.
     RestoreStore "restore-store" weight 1 odds 8;
+    /// A server is restarted on demand.
+    RestartServer "restart-server" weight 6 odds 2;
+    /// A copy is made anew on demand.
+    Reinit "reinit" weight 4 odds 2;
 }
 
 impl fmt::Display for Kind {

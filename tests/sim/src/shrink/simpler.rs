@@ -58,6 +58,8 @@ fn plainer(fault: &Fault) -> Option<Fault> {
             Deed::Switchover { .. }
             | Deed::Failover { .. }
             | Deed::Restart { .. }
+            | Deed::RestartServer { .. }
+            | Deed::Reinit { .. }
             | Deed::Pause(_)
             | Deed::SetTtl(_)
             | Deed::DeleteLeaderKey

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use herdsman_ha_core::Command;
 use herdsman_ha_core::schema::key;
+use herdsman_ha_core::{Command, RestartOrder};
 use serde_json::{Value, json};
 
 use super::World;
+use super::draws::What;
 use super::event::AgentEvent;
 use crate::fault::Deed;
 use crate::ids::At;
@@ -14,6 +15,9 @@ use crate::ids::At;
 impl World {
     pub(super) fn deed(&mut self, deed: &Deed) {
         let now = self.now;
+        if deed.is_acted_on_in_a_pause() {
+            self.asked_at = Some(now);
+        }
         match deed {
             Deed::Switchover { at, to } => {
                 let leader = self.store.leader().map(|(name, _)| name.into());
@@ -35,6 +39,17 @@ impl World {
             Deed::Restart { at, .. } => {
                 self.host_mut(*at).stays_away += 1;
                 let command = Box::new(Command::Leave);
+                self.plan_agent(*at, Duration::ZERO, AgentEvent::Operator(command));
+            }
+            Deed::RestartServer { at } => {
+                let command = Box::new(Command::Restart(RestartOrder::default()));
+                self.plan_agent(*at, Duration::ZERO, AgentEvent::Operator(command));
+            }
+            Deed::Reinit { at } => {
+                let command = Box::new(Command::Reinitialize {
+                    force: self.draws.below(What::Choice, None, 2) == 0,
+                    from_leader: self.draws.below(What::Choice, None, 2) == 0,
+                });
                 self.plan_agent(*at, Duration::ZERO, AgentEvent::Operator(command));
             }
             Deed::Pause(is_paused) => self.configure("pause", json!(is_paused)),

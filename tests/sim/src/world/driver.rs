@@ -26,6 +26,7 @@ impl World {
             | Task::Bootstrap
             | Task::Clone { .. }
             | Task::Replace { .. }
+            | Task::Reinitialize { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -31,7 +31,10 @@ fn kind(task: &Task) -> Call {
             | Purpose::PublishStatus
             | Purpose::RestoreConfig
             | Purpose::RequestMove
-            | Purpose::ClearMove => Call::Commit,
+            | Purpose::ClearMove
+            | Purpose::BeginMove
+            | Purpose::FlushMove
+            | Purpose::ChangeConfig => Call::Commit,
         },
         Task::CloseSession { .. }
         | Task::PublishHistory { .. }
@@ -40,6 +43,7 @@ fn kind(task: &Task) -> Call {
         | Task::Bootstrap
         | Task::Clone { .. }
         | Task::Replace { .. }
+        | Task::Reinitialize { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
         | Task::Promote { .. }
@@ -172,6 +176,7 @@ impl World {
             | Task::Bootstrap
             | Task::Clone { .. }
             | Task::Replace { .. }
+            | Task::Reinitialize { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -35,7 +35,14 @@ impl World {
             Task::Identify { upstream } => self.identify(node, op, upstream, stage),
             Task::Bootstrap => self.bootstrap(node, op, stage),
             Task::Clone { from } => self.copy(node, op, from, stage),
-            Task::Replace { witness, from } => self.replace(node, op, witness, from, stage),
+            Task::Replace { witness, from } => {
+                self.replace(node, op, (witness, from), from, stage);
+            }
+            Task::Reinitialize {
+                witness,
+                leader,
+                from,
+            } => self.replace(node, op, (witness, leader), from, stage),
             Task::Start { role, limit } => self.start_server(node, op, role, *limit, stage),
             Task::Stop { mode } => self.stop(node, op, *mode, stage),
             Task::Promote {
@@ -343,12 +350,12 @@ impl World {
         &mut self,
         node: Node,
         op: OpId,
-        witness: &LeaderElsewhere,
+        (witness, leader): (&LeaderElsewhere, &Upstream),
         from: &Upstream,
         stage: u8,
     ) {
         match stage {
-            0 | 2 if !self.confirm(node, witness, from) => {
+            0 | 2 if !self.confirm(node, witness, leader) => {
                 self.end_soon(node, op, transient("the leader is not a running primary"));
             }
             0 => {
@@ -358,6 +365,10 @@ impl World {
             }
             2 => {
                 let was = self.host(node).server.wal();
+                let is_on_demand = matches!(
+                    self.task_of(node, op).as_deref(),
+                    Some(Task::Reinitialize { .. })
+                );
                 self.kill_server(node);
                 if let Err(refused) = self.hosts[node.index()].server.wipe() {
                     self.end_soon(node, op, transient(refused.as_str()));
@@ -366,7 +377,11 @@ impl World {
                 self.tell(Fact::Destroyed {
                     node,
                     was,
-                    by: Destruction::Replaced,
+                    by: if is_on_demand {
+                        Destruction::OnDemand
+                    } else {
+                        Destruction::Replaced
+                    },
                 });
                 self.copy_after_wipe(node, op, from);
             }

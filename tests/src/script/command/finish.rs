@@ -120,6 +120,7 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
         Task::Bootstrap
         | Task::Clone { .. }
         | Task::Replace { .. }
+        | Task::Reinitialize { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
         | Task::Follow { .. }

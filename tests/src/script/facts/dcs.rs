@@ -65,6 +65,7 @@ pub(crate) fn change(world: &mut World, mut words: Words) -> Result<(), String> 
     }
     let plain = [
         (key::CONFIG, "config"),
+        (key::FAILOVER, "failover-json"),
         (key::HISTORY, "history-json"),
         (key::STATUS, "status-json"),
     ];

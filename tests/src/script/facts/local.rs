@@ -11,7 +11,7 @@ use herdsman_ha_core::{
     StandbyView, SystemId, Timeline, ValueChange,
 };
 
-use super::super::world::{Server, World, read_instant};
+use super::super::world::{Server, World, read_instant, wall_at};
 use herdsman_sim::words::{Words, list};
 
 pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<LocalView, String> {
@@ -36,6 +36,7 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
         server.upstream = upstream;
     }
     remember(server, &mut words)?;
+    let about = about(server, &mut words)?;
     let kind = words.expect("what the server is")?;
     let view = view(server, &kind, &mut words)?;
     let data = match (kind.as_str(), words.value("why")) {
@@ -44,7 +45,6 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
         ("unusable", why) => DataView::Unusable(why.unwrap_or_else(|| "no such file".to_owned())),
         _ => DataView::Cluster(control(server, &view, &mut words)?),
     };
-    let about = about(&mut words)?;
     words.end()?;
     Ok(LocalView {
         seen_at,
@@ -54,22 +54,43 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     })
 }
 
-/// `pending=max_connections:100:200`: what a restart would change.
-fn about(words: &mut Words) -> Result<Option<About>, String> {
-    let Some(pending) = words.value("pending") else {
-        return Ok(None);
+/// `version=160004 started=T+3 pending=max_connections:100:200`: what a server says of itself. Its
+/// version and its start need not be said again.
+fn about(server: &mut Server, words: &mut Words) -> Result<Option<About>, String> {
+    let version = words.parsed("version")?;
+    let started = words.value("started");
+    let pending = words.value("pending");
+    if version.is_none() && started.is_none() && pending.is_none() {
+        let settled = server.about.take().map(|about| About {
+            pending_restart: BTreeMap::new(),
+            ..about
+        });
+        server.about.clone_from(&settled);
+        return Ok(settled);
+    }
+    let mut about = server.about.take().unwrap_or_default();
+    about.version = version.unwrap_or(about.version);
+    if let Some(started) = started {
+        about.started_at = wall_at(read_instant(&started)?);
+    }
+    about.pending_restart = match pending {
+        None => BTreeMap::new(),
+        Some(pending) => BTreeMap::from([value_change(&pending)?]),
     };
-    let [name, old_value, new_value] = pending.split(':').collect::<Vec<_>>()[..] else {
-        return Err(format!("{pending} is not name:old:new"));
+    server.about = Some(about.clone());
+    Ok(Some(about))
+}
+
+/// `max_connections:100:200`: what a restart would change.
+fn value_change(text: &str) -> Result<(String, ValueChange), String> {
+    let [name, old_value, new_value] = text.split(':').collect::<Vec<_>>()[..] else {
+        return Err(format!("{text} is not name:old:new"));
     };
     let change = ValueChange {
         old_value: old_value.to_owned(),
         new_value: new_value.to_owned(),
     };
-    Ok(Some(About {
-        pending_restart: BTreeMap::from([(name.to_owned(), change)]),
-        ..About::default()
-    }))
+    Ok((name.to_owned(), change))
 }
 
 fn remember(server: &mut Server, words: &mut Words) -> Result<(), String> {

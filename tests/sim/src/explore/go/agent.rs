@@ -69,6 +69,7 @@ impl Small {
             | Task::Bootstrap
             | Task::Clone { .. }
             | Task::Replace { .. }
+            | Task::Reinitialize { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -100,7 +100,12 @@ impl Small {
             Task::Replace { witness, from } if is_first || is_second => {
                 self.replace(node, witness, from, is_first, scene)
             }
-            Task::Replace { from, .. } => self.finish_copy(node, from),
+            Task::Reinitialize {
+                witness, leader, ..
+            } if is_first || is_second => self.replace(node, witness, leader, is_first, scene),
+            Task::Replace { from, .. } | Task::Reinitialize { from, .. } => {
+                self.finish_copy(node, from)
+            }
             Task::OpenSession { .. }
             | Task::Renew { .. }
             | Task::CloseSession { .. }

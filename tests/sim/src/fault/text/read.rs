@@ -177,6 +177,8 @@ fn asked_of(at: Node, words: &mut Words) -> Result<Deed, String> {
             at,
             away: duration(words, "away")?,
         }),
+        "restart-server" => Ok(Deed::RestartServer { at }),
+        "reinit" => Ok(Deed::Reinit { at }),
         other => Err(format!("{other} cannot be asked for")),
     }
 }

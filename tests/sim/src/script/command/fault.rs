@@ -38,7 +38,10 @@ pub(super) fn perform(
 
 /// Who owes an answer.
 fn asked(fault: &Fault) -> Option<Node> {
-    if let Fault::Deed(Deed::Switchover { at, .. }) = fault {
+    if let Fault::Deed(
+        Deed::Switchover { at, .. } | Deed::RestartServer { at } | Deed::Reinit { at },
+    ) = fault
+    {
         Some(*at)
     } else {
         None

@@ -1,0 +1,86 @@
+//! What an operator asks a member for: `operator restart at=T+30 role=primary`.
+
+use std::time::Duration;
+
+use herdsman_ha_core::{Command, ConfigChange, Input, MemberName, RestartOrder, RestartRole};
+use serde_json::{Map, Value};
+
+use super::super::world::{World, read_instant, wall_at};
+use super::request;
+use herdsman_sim::words::Words;
+
+pub(super) fn read(world: &World, mut words: Words) -> Result<Input, String> {
+    let command = match words.expect("what the operator wants")?.as_str() {
+        "switchover" => Command::Switchover {
+            leader: named(world, &mut words, "leader"),
+            candidate: named(world, &mut words, "candidate"),
+            scheduled_at: scheduled(&mut words)?,
+        },
+        "failover" => Command::Failover {
+            leader: named(world, &mut words, "leader"),
+            candidate: named(world, &mut words, "candidate"),
+            scheduled_at: scheduled(&mut words)?,
+        },
+        "flush" => Command::FlushSwitchover,
+        "patch" => Command::ChangeConfig(ConfigChange::Patch(object(&mut words)?)),
+        "replace" => Command::ChangeConfig(ConfigChange::Replace(object(&mut words)?)),
+        "restart" => Command::Restart(restart(&mut words)?),
+        "cancel-restart" => Command::CancelRestart,
+        "reinit" => Command::Reinitialize {
+            force: words.flag("force"),
+            from_leader: words.flag("from-leader"),
+        },
+        other => return Err(format!("an operator cannot ask for {other}")),
+    };
+    words.end()?;
+    Ok(request(command))
+}
+
+fn named(world: &World, words: &mut Words, key: &str) -> Option<MemberName> {
+    words.value(key).map(|name| world.name(&name))
+}
+
+/// `scheduled=T+30`, or a text as it is.
+fn scheduled(words: &mut Words) -> Result<Option<String>, String> {
+    let Some(text) = words.value("scheduled") else {
+        return Ok(None);
+    };
+    if text.starts_with("T+") {
+        return Ok(Some(wall_at(read_instant(&text)?).iso()));
+    }
+    Ok(Some(text))
+}
+
+/// `config={"ttl": 20}`.
+fn object(words: &mut Words) -> Result<Map<String, Value>, String> {
+    let text = words.value("config").ok_or("config= must say what")?;
+    serde_json::from_str(&text).map_err(|error| format!("{text}: {error}"))
+}
+
+fn restart(words: &mut Words) -> Result<RestartOrder, String> {
+    let role = match words.value("role").as_deref() {
+        None => None,
+        Some("primary") => Some(RestartRole::Primary),
+        Some("replica") => Some(RestartRole::Replica),
+        Some("standby_leader") => Some(RestartRole::StandbyLeader),
+        Some(other) => return Err(format!("{other} is no role")),
+    };
+    let mut published = Map::new();
+    if let Some(role) = role {
+        let word = if role == RestartRole::Primary {
+            "primary"
+        } else {
+            "replica"
+        };
+        published.insert("role".to_owned(), Value::from(word));
+    }
+    let at = words.value("at");
+    Ok(RestartOrder {
+        schedule: at.map(|at| read_instant(&at).map(wall_at)).transpose()?,
+        role,
+        below_version: words.parsed("below")?,
+        if_pending: words.flag("if-pending"),
+        timeout: words.parsed("timeout")?.map(Duration::from_secs),
+        published,
+    })
+}
