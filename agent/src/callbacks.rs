@@ -17,6 +17,7 @@ use crate::member::Effective;
 enum Action {
     Start,
     Stop,
+    Restart,
     Reload,
     RoleChange,
 }
@@ -26,6 +27,7 @@ impl Action {
         match self {
             Self::Start => "on_start",
             Self::Stop => "on_stop",
+            Self::Restart => "on_restart",
             Self::Reload => "on_reload",
             Self::RoleChange => "on_role_change",
         }
@@ -68,11 +70,14 @@ pub(crate) enum Deed {
     Promoted,
     /// It was ended, in order or not.
     Stopped,
+    /// It was ended to be started again, as somebody asked for.
+    TakenDown,
 }
 
 impl Deed {
-    /// What a task will have done when it succeeds; `is_up` tells whether there is a server now.
-    pub(crate) fn of(task: &Task, is_up: bool) -> Option<Self> {
+    /// What a task will have done when it succeeds; `is_up` tells whether there is a server now,
+    /// and `is_restart` whether a stop belongs to a restart.
+    pub(crate) fn of(task: &Task, is_up: bool, is_restart: bool) -> Option<Self> {
         match task {
             Task::Bootstrap => Some(Self::Started(Role::Primary)),
             Task::Start { role, .. } => Some(Self::Started(match role {
@@ -80,10 +85,8 @@ impl Deed {
                 StartAs::Standby(_) => Role::Replica,
             })),
             Task::Promote { .. } => Some(Self::Promoted),
-            Task::Stop { .. }
-            | Task::Fence
-            | Task::Replace { .. }
-            | Task::Reinitialize { .. }
+            Task::Stop { .. } if is_up && is_restart => Some(Self::TakenDown),
+            Task::Stop { .. } | Task::Fence | Task::Replace { .. } | Task::Reinitialize { .. }
                 if is_up =>
             {
                 Some(Self::Stopped)
@@ -120,6 +123,8 @@ pub(crate) struct Callbacks {
 struct State {
     /// What scripts were last told the server is.
     role: Option<Role>,
+    /// Whether it was taken down for a restart and has not come up since.
+    is_restarting: bool,
     usual: Option<JoinHandle<()>>,
     reload: Option<JoinHandle<()>>,
 }
@@ -136,14 +141,21 @@ impl Callbacks {
     /// A task on the server has succeeded.
     pub(crate) fn done(&self, deed: Deed) {
         let mut state = self.state();
+        let is_restarting = std::mem::take(&mut state.is_restarting);
         let (action, role) = match deed {
             // Whoever was told of another role is told of the change alone.
             Deed::Started(role) if state.role.is_some_and(|before| before != role) => {
                 (Action::RoleChange, role)
             }
+            Deed::Started(role) if is_restarting => (Action::Restart, role),
             Deed::Started(role) => (Action::Start, role),
             Deed::Promoted => (Action::RoleChange, Role::Primary),
             Deed::Stopped => (Action::Stop, state.role.unwrap_or(Role::Replica)),
+            // Stop and start are told as one.
+            Deed::TakenDown => {
+                state.is_restarting = true;
+                return;
+            }
         };
         state.role = Some(role);
         self.call(&mut state, action, role);
@@ -188,7 +200,7 @@ impl Callbacks {
         };
         let turn = match action {
             Action::Reload => &mut state.reload,
-            Action::Start | Action::Stop | Action::RoleChange => &mut state.usual,
+            Action::Start | Action::Stop | Action::Restart | Action::RoleChange => &mut state.usual,
         };
         let before = turn.take();
         *turn = Some(tokio::spawn(async move {
@@ -220,7 +232,13 @@ mod tests {
     fn callbacks(folder: &Path, command: &str) -> Callbacks {
         let folder = folder.display();
         let command = command.replace("FOLDER", &folder.to_string());
-        let actions = ["on_start", "on_stop", "on_reload", "on_role_change"];
+        let actions = [
+            "on_start",
+            "on_stop",
+            "on_restart",
+            "on_reload",
+            "on_role_change",
+        ];
         let lines = actions.map(|action| format!("    {action}: {command}\n"));
         let text = format!(
             "scope: demo\nname: n1\nrestapi: {{listen: '127.0.0.1:8008'}}\n\
@@ -289,6 +307,21 @@ mod tests {
             expected.push_str(&format!("{line}\n"));
             wait_for(&told, &expected).await;
         }
+        // A restart is told when it is over, and as a change when it was one.
+        callbacks.done(Deed::TakenDown);
+        callbacks.done(Deed::Started(Role::Replica));
+        expected.push_str("on_restart replica demo\n");
+        wait_for(&told, &expected).await;
+        callbacks.done(Deed::TakenDown);
+        callbacks.done(Deed::Started(Role::Primary));
+        expected.push_str("on_role_change primary demo\n");
+        wait_for(&told, &expected).await;
+        callbacks.done(Deed::Stopped);
+        expected.push_str("on_stop primary demo\n");
+        wait_for(&told, &expected).await;
+        callbacks.done(Deed::Started(Role::Replica));
+        expected.push_str("on_role_change replica demo\n");
+        wait_for(&told, &expected).await;
         // What was told is not told again.
         callbacks.seen(&local(ServerView::Standby(Default::default())));
         callbacks.done(Deed::Stopped);

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use herdsman_ha_core::{
-    Answer, AnswerKind, Command, Deadline, Input, Lane, LocalView, Machine, Mono, OpId, Outcome,
-    Output, Quit, RequestId, Status, Task,
+    Answer, AnswerKind, Code, Command, Deadline, Input, Lane, LocalView, Machine, Mono, OpId,
+    Outcome, Output, Quit, RequestId, Status, Task,
 };
 use herdsman_pgctl::Process;
 use herdsman_rest_api::{CommandReceiver, Reply, Request, SnapshotWriter};
@@ -237,6 +237,8 @@ impl Driver {
         let status = Arc::new(self.machine.status());
         self.executor.grants.update(status.lease);
         self.apply_config(&status);
+        let is_restart = (status.decision.as_ref())
+            .is_some_and(|decision| decision.reason.code() == Code::RestartStopping);
         let mut quit = None;
         for output in step.outputs {
             match output {
@@ -244,7 +246,7 @@ impl Driver {
                     self.publisher.count_decision(&decision);
                     telemetry::decided(&decision);
                 }
-                Output::Start { op, task } => self.start(op, task),
+                Output::Start { op, task } => self.start(op, task, is_restart),
                 Output::Cancel { op } => self.cancel(op),
                 Output::Reply { request, answer } => self.reply(request, answer),
                 Output::Quit(end) => quit = Some(end),
@@ -257,7 +259,7 @@ impl Driver {
         Ok((step.wake, quit))
     }
 
-    fn start(&mut self, op: OpId, task: Task) {
+    fn start(&mut self, op: OpId, task: Task, is_restart: bool) {
         let lane = task.lane();
         if task == Task::Fence {
             self.pre_empt(lane);
@@ -271,7 +273,7 @@ impl Driver {
             .looking
             .facts()
             .is_some_and(|facts| facts.process != Process::Down);
-        let deed = Deed::of(&task, is_up);
+        let deed = Deed::of(&task, is_up, is_restart);
         let progress = self.sender.clone();
         let tell = move |progress_made| {
             let input = Input::Progress {

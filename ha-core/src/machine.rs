@@ -318,12 +318,9 @@ impl Machine {
             memory.releasing = memory.lease.leadership();
         }
         memory.has_made_cluster |= task == Task::Bootstrap;
-        let is_on_demand = match &task {
-            Task::Stop { .. } => memory.restart.is_some() || memory.move_seen.is_some(),
-            Task::Reinitialize { .. } => true,
-            _ => false,
-        };
-        memory.is_ours_to_start |= is_on_demand;
+        let is_wanted_down = memory.restart.is_some() || memory.move_seen.is_some();
+        memory.is_ours_to_start |= matches!(task, Task::Stop { .. }) && is_wanted_down
+            || matches!(task, Task::Reinitialize { .. });
         let begun = reinit::begun(memory, &task);
         let op = memory.work.begin(task.clone(), now);
         step.outputs.push(Output::Start { op, task });
@@ -335,10 +332,11 @@ impl Machine {
 
     /// Why the move was not carried out, for whoever waits for it here.
     fn refused_move(&self) -> Option<alloc::string::String> {
-        match &self.memory.journal.current()?.reason {
-            Reason::MoveImpossible { why } => Some(why.clone()),
-            _ => None,
-        }
+        let decision = self.memory.journal.current()?;
+        let Reason::MoveImpossible { why } = &decision.reason else {
+            return None;
+        };
+        Some(why.clone())
     }
 
     /// Wishes of operators that go through several tasks.

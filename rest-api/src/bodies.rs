@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadBody {
     #[error("the body is not a JSON object with at least one field")]
-    NotAnObject,
+    Malformed,
     #[error("{0} is not a text")]
-    NotAText(&'static str),
+    NoText(&'static str),
     #[error("{0} is neither true nor false")]
-    NotAFlag(&'static str),
+    NoFlag(&'static str),
 }
 
 /// How the leadership shall move.
@@ -28,9 +28,9 @@ pub(crate) enum Movement {
 
 /// A JSON object that says something.
 fn object(body: &[u8]) -> Result<Map<String, Value>, BadBody> {
-    let map: Map<String, Value> = serde_json::from_slice(body).map_err(|_| BadBody::NotAnObject)?;
+    let map: Map<String, Value> = serde_json::from_slice(body).map_err(|_| BadBody::Malformed)?;
     if map.is_empty() {
-        return Err(BadBody::NotAnObject);
+        return Err(BadBody::Malformed);
     }
     Ok(map)
 }
@@ -40,7 +40,7 @@ fn optional_object(body: &[u8]) -> Result<Map<String, Value>, BadBody> {
     if body.is_empty() {
         return Ok(Map::new());
     }
-    serde_json::from_slice(body).map_err(|_| BadBody::NotAnObject)
+    serde_json::from_slice(body).map_err(|_| BadBody::Malformed)
 }
 
 /// Reads the body of a switchover or a failover.
@@ -93,7 +93,7 @@ fn text(map: &Map<String, Value>, key: &'static str) -> Result<Option<String>, B
     match map.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-        Some(_) => Err(BadBody::NotAText(key)),
+        Some(_) => Err(BadBody::NoText(key)),
     }
 }
 
@@ -102,7 +102,7 @@ fn flag(map: &Map<String, Value>, key: &'static str) -> Result<bool, BadBody> {
     match map.get(key) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(value)) => Ok(*value),
-        Some(_) => Err(BadBody::NotAFlag(key)),
+        Some(_) => Err(BadBody::NoFlag(key)),
     }
 }
 
@@ -153,11 +153,11 @@ mod tests {
                 r#"{"leader":"a","candidate":null,"scheduled_at":""}"#,
                 switchover("a", None),
             ),
-            ("", Err(BadBody::NotAnObject)),
-            ("{}", Err(BadBody::NotAnObject)),
-            ("[]", Err(BadBody::NotAnObject)),
-            ("{", Err(BadBody::NotAnObject)),
-            (r#"{"leader":1}"#, Err(BadBody::NotAText("leader"))),
+            ("", Err(BadBody::Malformed)),
+            ("{}", Err(BadBody::Malformed)),
+            ("[]", Err(BadBody::Malformed)),
+            ("{", Err(BadBody::Malformed)),
+            (r#"{"leader":1}"#, Err(BadBody::NoText("leader"))),
         ] {
             assert_eq!(read(body.as_bytes()), command, "{body}");
         }
@@ -196,8 +196,8 @@ mod tests {
             (r#"{"force":true}"#, reinit(true, false)),
             (r#"{"from_leader":true}"#, reinit(false, true)),
             (r#"{"from-leader":true,"force":null}"#, reinit(false, true)),
-            (r#"{"force":"yes"}"#, Err(BadBody::NotAFlag("force"))),
-            ("[]", Err(BadBody::NotAnObject)),
+            (r#"{"force":"yes"}"#, Err(BadBody::NoFlag("force"))),
+            ("[]", Err(BadBody::Malformed)),
         ] {
             assert_eq!(reinitialize(body.as_bytes()), command, "{body}");
         }
@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn a_configuration_is_an_object() {
         for body in ["", "[]", "5", "{}", "ttl: 30"] {
-            assert_eq!(patch(body.as_bytes()), Err(BadBody::NotAnObject), "{body}");
-            assert_eq!(replacement(body.as_bytes()), Err(BadBody::NotAnObject));
+            assert_eq!(patch(body.as_bytes()), Err(BadBody::Malformed), "{body}");
+            assert_eq!(replacement(body.as_bytes()), Err(BadBody::Malformed));
         }
         let map = Map::from_iter([("ttl".to_owned(), Value::Null)]);
         assert_eq!(

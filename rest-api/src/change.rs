@@ -133,14 +133,14 @@ pub(crate) fn answer_limit(snapshot: &Snapshot) -> Duration {
 
 /// Hands a command over; the error is an answer already.
 async fn ask(site: &Site, command: Command, limit: Duration) -> Result<Answer, Answered> {
-    let unavailable = |text: &str| Err(answer::text(StatusCode::SERVICE_UNAVAILABLE, text));
+    let unavailable = |text: &str| answer::text(StatusCode::SERVICE_UNAVAILABLE, text);
     match timeout(limit, site.commands.ask(command)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => unavailable(&error.to_string()),
-        Err(_) => unavailable(&format!(
+        Ok(Err(error)) => Err(unavailable(&error.to_string())),
+        Err(_) => Err(unavailable(&format!(
             "status unknown after {} seconds; operation may still be in progress",
             limit.as_secs()
-        )),
+        ))),
     }
 }
 

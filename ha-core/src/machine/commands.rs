@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::reinit;
 use crate::requests::Requests;
 use crate::restart;
+use crate::situation as word;
 use crate::switchover::{Kind, Wanted};
 use crate::task::Lane;
 use crate::value::RequestId;
@@ -87,7 +88,10 @@ impl Machine {
             step.outputs.push(Output::Reply { request, answer });
             return;
         }
-        if let Some(op) = self.memory.work.cancel(Lane::Server) {
+        // What ends the server ends by itself, and a copy waits for it: nobody takes a fence back.
+        if word::busy(&self.memory) != word::Busy::Stopping
+            && let Some(op) = self.memory.work.cancel(Lane::Server)
+        {
             step.outputs.push(Output::Cancel { op });
         }
         let displaced = [

@@ -204,11 +204,7 @@ mod tests {
     fn what_is_no_object_is_malformed() {
         for body in ["[]", "5", "{"] {
             let read = read(body.as_bytes(), NOW, false);
-            assert_eq!(
-                read,
-                Err(Refusal::Malformed(BadBody::NotAnObject)),
-                "{body}"
-            );
+            assert_eq!(read, Err(Refusal::Malformed(BadBody::Malformed)), "{body}");
         }
     }
 }

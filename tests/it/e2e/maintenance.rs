@@ -49,9 +49,22 @@ fn pause(cluster: &Cluster, is_wanted: bool) {
     });
 }
 
+/// What the callbacks of a member were told, reloads left out.
+fn told(member: &Member) -> Vec<String> {
+    let path = member.configuration().with_file_name("callbacks");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.starts_with("on_reload"));
+    lines.map(str::to_owned).collect()
+}
+
 #[test]
 fn restarted_leader_keeps_its_leadership_and_a_restarted_standby_follows_again() {
-    let cluster = Cluster::builder().start();
+    let script = "sh -c 'echo \"$@\" >> callbacks' callback";
+    let actions = ["on_start", "on_stop", "on_restart", "on_role_change"];
+    let callbacks: Value = actions.map(|action| (action, script)).into_iter().collect();
+    let cluster = Cluster::builder()
+        .local(&json!({"postgresql": {"callbacks": callbacks}}))
+        .start();
     let leader = cluster.wait_until_settled();
     let writer = cluster.writer(EVERY);
     writer.wait_for_rows(20);
@@ -83,7 +96,37 @@ fn restarted_leader_keeps_its_leadership_and_a_restarted_standby_follows_again()
         let answer = post(standby, "/restart", &condition);
         assert_eq!(answer, (503, unmet.clone()), "{condition}");
     }
+    for (member, role) in [(leader, "primary"), (standby, "replica")] {
+        let lines = ["on_start", "on_restart"].map(|action| format!("{action} {role} e2e"));
+        wait_for("the callbacks to be told of the restart alone", || {
+            (told(member) == lines).then_some(())
+        });
+    }
+    apply_what_waits_for_a_restart(&cluster, standby, leader);
     assert_nothing_lost(&writer.stop(), &cluster);
+}
+
+/// A setting that waits for a restart is what a restart may be limited to.
+fn apply_what_waits_for_a_restart(cluster: &Cluster, standby: &Member, leader: &Member) {
+    let patch = json!({"postgresql": {"parameters": {"max_connections": 40}}});
+    let changed = leader.send("PATCH", "/config", &patch);
+    assert_eq!(changed.expect("an answer").status, 200);
+    // A standby never has less than its primary.
+    for member in [standby, leader] {
+        wait_for("the setting to wait for a restart", || {
+            let reason = member.status()?["pending_restart_reason"].clone();
+            (reason["max_connections"]["new_value"] == "40").then_some(())
+        });
+        let answer = post(member, "/restart", &json!({"restart_pending": true}));
+        assert_eq!(answer, done("restarted successfully"));
+        wait_for("the setting to be in force", || {
+            (member.ask("SHOW max_connections")? == "40").then_some(())
+        });
+        wait_for("nothing to wait for a restart", || {
+            member.status()?["pending_restart"].is_null().then_some(())
+        });
+    }
+    wait_for_rejoin(cluster, leader.name());
 }
 
 #[test]
@@ -134,8 +177,8 @@ fn leader_that_does_not_come_back_from_a_restart_is_replaced() {
     let leader = cluster.wait_until_settled();
     // A library that is not there keeps PostgreSQL from starting; nobody knows before.
     let included = leader.data_dir().join("postgresql.auto.conf");
-    std::fs::write(&included, "archive_cleanup_command = ''\nfoo.bar = 'x'\nlisten_addresses = 'not-an-address.invalid'\nport = 70000\n")
-        .expect("the data directory is ours");
+    let library = "shared_preload_libraries = 'no_such_library'\n";
+    std::fs::write(&included, library).expect("the data directory is ours");
 
     let (status, text) = post(leader, "/restart", &json!({"timeout": 10}));
 
