@@ -185,7 +185,10 @@ fn leader_that_does_not_come_back_from_a_restart_is_replaced() {
     assert_eq!(status, 503, "{text}");
     assert!(text.starts_with("restart failed"), "{text}");
     let next = cluster.wait_for_leader_other_than(leader.name());
-    assert_eq!(next.is_primary(), Some(true));
+    // Its promotion is on the way.
+    wait_for("the next leader to take writes", || {
+        (next.is_primary() == Some(true)).then_some(())
+    });
 }
 
 #[test]
