@@ -149,7 +149,7 @@ fn zone_minutes(zone: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
+    use alloc::borrow::ToOwned;
 
     #[test]
     fn instants_are_read_in_their_usual_forms() {
@@ -205,7 +205,7 @@ mod tests {
         }
         assert_eq!(
             Wall(951_782_400_000).iso(),
-            "2000-02-29T00:00:00+00:00".to_string()
+            "2000-02-29T00:00:00+00:00".to_owned()
         );
     }
 }
