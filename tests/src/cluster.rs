@@ -33,7 +33,7 @@ pub use control::{Control, Ended};
 pub use http::{Response, get};
 pub use member::Member;
 pub use ports::free as free_port;
-pub use programs::{built as built_program, postgres_folder};
+pub use programs::{built as built_program, control as control_program, postgres_folder};
 pub use session::{Endpoint, Notice, Session, SqlError, Wanted};
 pub use writer::{Ack, Refusal, Writer, Written};
 

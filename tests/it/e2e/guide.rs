@@ -85,7 +85,9 @@ fn the_file_of_a_guide_starts_three_members_and_its_commands_and_calls_work() {
     answers_the_calls(&cluster, &leader);
     keeps_slots_and_parameters(&cluster, &control);
     pauses_and_goes_on(&control);
+    reloads_and_restarts(&cluster, &control, &leader);
     let leader = moves_with_the_old_spelling(&cluster, &control, &leader);
+    copies_a_standby_anew(&cluster, &control, &leader);
     survives_the_end_of_the_leader(&cluster, &control, &leader);
 }
 
@@ -170,6 +172,32 @@ fn pauses_and_goes_on(control: &Control) {
     let list = done(control.run(&["list", CLUSTER]));
     assert!(list.ends_with(" Maintenance mode: on\n"), "{list}");
     done(control.run(&["resume", CLUSTER, "--wait"]));
+}
+
+fn reloads_and_restarts(cluster: &Cluster, control: &Control, leader: &str) {
+    let standby = cluster.others(leader)[0];
+    let reloaded = done(control.run(&["reload", CLUSTER, standby.name(), "--force"]));
+    assert!(reloaded.contains("Reload request received"), "{reloaded}");
+    let postmaster = standby.postmaster_pid();
+    let restart = ["restart", CLUSTER, standby.name(), "--force"];
+    let restarted = done(control.run(&restart));
+    let line = format!("Success: restart on member {}\n", standby.name());
+    assert!(restarted.ends_with(&line), "{restarted}");
+    assert_ne!(standby.postmaster_pid(), postmaster);
+    let nothing = done(control.run(&[&restart[..], &["--pending"]].concat()));
+    let sentence = "No member is pending a restart\n";
+    assert!(nothing.ends_with(sentence), "{nothing}");
+    cluster.wait_until_settled();
+}
+
+fn copies_a_standby_anew(cluster: &Cluster, control: &Control, leader: &str) {
+    let standby = cluster.others(leader)[0].name();
+    let copied = done(control.run(&["reinit", CLUSTER, standby, "--force", "--wait"]));
+    let line = format!("Success: reinitialize for member {standby}\n");
+    assert!(copied.contains(&line), "{copied}");
+    cluster.wait_until_settled();
+    let refused = control.run(&["reinit", CLUSTER, leader, "--force"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
 }
 
 fn moves_with_the_old_spelling(cluster: &Cluster, control: &Control, leader: &str) -> String {

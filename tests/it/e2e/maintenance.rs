@@ -1,7 +1,7 @@
 //! What operators do to a living cluster: restarts, new copies, moves by hand, changes of the
 //! configuration.
 
-mod patronictl;
+mod command_lines;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

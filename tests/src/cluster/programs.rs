@@ -24,7 +24,8 @@ pub(crate) fn daemon() -> PathBuf {
 ///
 /// # Panics
 /// When it was not built.
-pub(crate) fn control() -> PathBuf {
+#[must_use]
+pub fn control() -> PathBuf {
     let named = std::env::var_os(CONTROL_VARIABLE).map(PathBuf::from);
     named.unwrap_or_else(|| built("herdsmanctl"))
 }
