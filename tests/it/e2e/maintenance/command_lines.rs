@@ -165,11 +165,7 @@ fn moves(tool: &Tool, cluster: &Cluster, leader: &Member, other: &Member) {
     let moved = switch(leader, other, &[]);
     assert!(moved.contains("Successfully switched over to"), "{moved}");
     wait_for_rejoin(cluster, other.name());
-    let later = switch(
-        other,
-        leader,
-        &["--scheduled", "2099-01-01T00:00:00+00:00"],
-    );
+    let later = switch(other, leader, &["--scheduled", "2099-01-01T00:00:00+00:00"]);
     assert!(later.contains("Switchover scheduled"), "{later}");
     wait_for("the scheduled switchover to show", || {
         let view = other.get("/cluster").ok()?.json();
