@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use herdsman_tests::cluster::{Cluster, Member, Written, wait_for};
 
+mod balancer;
 mod bootstrap;
 mod crash;
 mod daemon;

@@ -3,8 +3,10 @@
 //!
 //! Nothing here is shipped. A check looks at outputs and at models, never at a machine's memory.
 
+pub mod balancer;
 pub mod bench;
 pub mod cluster;
+pub mod drill;
 pub mod etcd_metrics;
 pub mod keys;
 pub mod program;

@@ -22,6 +22,8 @@ pub(crate) enum Tool {
     ZooKeeper,
     Protoc,
     ProtobufFiles,
+    HaProxy,
+    PgBouncer,
 }
 
 /// What the tests need.
@@ -31,6 +33,8 @@ pub(crate) const ALL: &[Tool] = &[
     Tool::ZooKeeper,
     Tool::Protoc,
     Tool::ProtobufFiles,
+    Tool::HaProxy,
+    Tool::PgBouncer,
 ];
 
 impl Tool {
@@ -43,6 +47,8 @@ impl Tool {
             Self::ZooKeeper => "zookeeper",
             Self::Protoc => "protobuf-compiler",
             Self::ProtobufFiles => "libprotobuf-dev",
+            Self::HaProxy => "haproxy",
+            Self::PgBouncer => "pgbouncer",
         }
     }
 
@@ -60,6 +66,8 @@ impl Tool {
             Self::ProtobufFiles => {
                 "google/protobuf/descriptor.proto (PROTOC_INCLUDE may name its top directory)"
             }
+            Self::HaProxy => "haproxy",
+            Self::PgBouncer => "pgbouncer",
         }
     }
 
@@ -72,6 +80,8 @@ impl Tool {
             Self::ProtobufFiles => machine
                 .proto_dirs()
                 .any(|dir| dir.join("google/protobuf/descriptor.proto").is_file()),
+            Self::HaProxy => machine.has_system_program("haproxy"),
+            Self::PgBouncer => machine.has_system_program("pgbouncer"),
         }
     }
 }
@@ -151,6 +161,7 @@ struct Machine {
     protoc: Option<PathBuf>,
     proto_include: Option<PathBuf>,
     system_include: PathBuf,
+    system_programs: PathBuf,
 }
 
 impl Machine {
@@ -166,11 +177,17 @@ impl Machine {
             protoc: named("PROTOC"),
             proto_include: named("PROTOC_INCLUDE"),
             system_include: PathBuf::from("/usr/include"),
+            system_programs: PathBuf::from("/usr/sbin"),
         }
     }
 
     fn on_path(&self, program: &str) -> bool {
         self.path.iter().any(|dir| dir.join(program).is_file())
+    }
+
+    /// A daemon's program: its folder is not on everybody's path.
+    fn has_system_program(&self, program: &str) -> bool {
+        self.on_path(program) || self.system_programs.join(program).is_file()
     }
 
     fn postgres(&self) -> Option<PathBuf> {
@@ -231,6 +248,7 @@ mod tests {
                 protoc: None,
                 proto_include: None,
                 system_include: self.0.join("include"),
+                system_programs: self.0.join("sbin"),
             }
         }
     }
@@ -257,6 +275,8 @@ mod tests {
             "java/zookeeper.jar",
             "bin/protoc",
             "include/google/protobuf/descriptor.proto",
+            "sbin/haproxy",
+            "bin/pgbouncer",
         ] {
             complete.file(file);
         }

@@ -59,6 +59,8 @@ for package in "$@"; do
 done
 
 has_etcd=no
+# Services that would start with the next boot. One that is here already is somebody's own.
+services=
 for package in "$@"; do
     shift
     if [ "$package" = etcd-server ]; then
@@ -66,6 +68,9 @@ for package in "$@"; do
         # Older releases have server and client in one package.
         is_known etcd-server || package=etcd
     fi
+    case $package in
+    haproxy | pgbouncer) [ -e "/usr/sbin/$package" ] || services="$services $package.service" ;;
+    esac
     set -- "$@" "$package"
 done
 
@@ -84,8 +89,11 @@ done
 
 add "$@"
 
-# PostgreSQL's service starts clusters, and there is none. etcd's would start
-# with the next boot.
-if [ "$has_etcd" = yes ] && command -v systemctl >/dev/null 2>&1; then
-    systemctl disable etcd.service >/dev/null 2>&1 || true
-fi
+# PostgreSQL's service starts clusters, and there is none. The others' would
+# start with the next boot.
+[ "$has_etcd" = no ] || services="$services etcd.service"
+for service in $services; do
+    if command -v systemctl >/dev/null 2>&1; then
+        systemctl disable "$service" >/dev/null 2>&1 || true
+    fi
+done

@@ -12,26 +12,38 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use herdsman_tests::drill::{Drill, Stage};
 use herdsman_tests::soak::Soak;
 
 const USAGE: &str = "usage: soak [--minutes N] [--seed S] [--ttl T]
+       soak drills [--rounds N] [--ttl T]
 
   --minutes N  no fault begins later (10)
   --seed S     chooses the faults; equal seeds choose equal ones (drawn)
-  --ttl T      the lease in seconds (5)";
+  --ttl T      the lease in seconds (5)
+
+drills: each of the drills of docs/balancer.md behind HAProxy and PgBouncer
+
+  --rounds N   how often (3)
+  --ttl T      the lease in seconds (30)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "drills"
+    {
+        return match parse_drills(rest) {
+            Ok((rounds, ttl_seconds)) => drills(rounds, ttl_seconds),
+            Err(problem) => refuse(&problem),
+        };
+    }
     let soak = match parse(&arguments) {
         Ok(Some(soak)) => soak,
         Ok(None) => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        Err(problem) => {
-            eprintln!("soak: {problem}\n{USAGE}");
-            return ExitCode::from(2);
-        }
+        Err(problem) => return refuse(&problem),
     };
     let (minutes, seed) = (soak.duration.as_secs() / 60, soak.seed);
     println!("{minutes} minutes, seed {seed}");
@@ -46,6 +58,39 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn refuse(problem: &str) -> ExitCode {
+    eprintln!("soak: {problem}\n{USAGE}");
+    ExitCode::from(2)
+}
+
+/// Every drill in each round; something that is not as it must be panics, with the logs shown.
+fn drills(rounds: u64, ttl_seconds: u64) -> ExitCode {
+    println!("{rounds} rounds, ttl {ttl_seconds} s");
+    let stage = Stage::start(ttl_seconds);
+    for round in 1..=rounds {
+        for drill in Drill::ALL {
+            println!("{round}: {}", stage.run(drill));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// How many rounds, and the lease.
+fn parse_drills(arguments: &[String]) -> Result<(u64, u64), String> {
+    let (mut rounds, mut ttl_seconds) = (3, 30);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let value = rest.next().and_then(|text| text.parse::<u64>().ok());
+        let value = value.ok_or_else(|| format!("{argument} needs a number"));
+        match argument.as_str() {
+            "--rounds" => rounds = value?,
+            "--ttl" => ttl_seconds = value?,
+            other => return Err(format!("`{other}` is not understood")),
+        }
+    }
+    Ok((rounds, ttl_seconds))
 }
 
 /// What to do, or nothing when help is asked for.
