@@ -68,7 +68,13 @@ const EXCUSED: &[(&str, &str, &str)] = &[
 const EXAMPLE_LINES: usize = 100;
 
 /// The examples for embedders.
-const EXAMPLES: &[&str] = &["custom-dcs", "embed-agent", "observe-postgres", "topology"];
+const EXAMPLES: &[&str] = &[
+    "custom-dcs",
+    "embed-agent",
+    "embed-core",
+    "observe-postgres",
+    "topology",
+];
 
 #[test]
 fn libraries_leave_the_process_to_their_embedder() {

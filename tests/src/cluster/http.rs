@@ -60,15 +60,44 @@ fn parse(answer: &[u8]) -> Option<Response> {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Response {
-        status,
-        body: body.to_owned(),
-    })
+    // HAProxy sends its statistics so, whatever version it was asked by.
+    let is_chunked = head.lines().any(|line| {
+        let line = line.to_ascii_lowercase();
+        line.starts_with("transfer-encoding:") && line.ends_with("chunked")
+    });
+    let body = match is_chunked {
+        true => joined(body)?,
+        false => body.to_owned(),
+    };
+    Some(Response { status, body })
+}
+
+/// The content of a body that came in pieces, each after a line with its length.
+fn joined(mut body: &str) -> Option<String> {
+    let mut content = String::new();
+    loop {
+        let (length, rest) = body.split_once("\r\n")?;
+        let length = usize::from_str_radix(length.trim(), 16).ok()?;
+        if length == 0 {
+            return Some(content);
+        }
+        content.push_str(rest.get(..length)?);
+        body = rest.get(length..)?.strip_prefix("\r\n")?;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bodies_in_pieces_are_joined() {
+        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                      4\r\n# a,\r\nA\r\nb\nprimary,\r\n0\r\n\r\n";
+        let response = parse(answer.as_bytes()).unwrap();
+        assert_eq!(response.body, "# a,b\nprimary,");
+        assert!(parse(&answer.as_bytes()[..70]).is_none());
+    }
 
     #[test]
     fn answers_have_a_status_and_a_body() {
