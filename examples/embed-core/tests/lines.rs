@@ -22,8 +22,8 @@ impl Core {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the example was built with this test");
-        let to = child.stdin.take().unwrap();
-        let from = BufReader::new(child.stdout.take().unwrap());
+        let to = child.stdin.take().expect("it is a pipe");
+        let from = BufReader::new(child.stdout.take().expect("it is a pipe"));
         let mut core = Self {
             child,
             to,
@@ -36,7 +36,7 @@ impl Core {
                 "name": "n1",
                 "conn_url": "postgres://10.0.0.1:5432/postgres",
                 "api_url": "http://10.0.0.1:8008/patroni",
-                "tags": serde_json::to_value(herdsman_ha_core::Tags::default()).unwrap(),
+                "tags": serde_json::to_value(herdsman_ha_core::Tags::default()).expect("tags are JSON"),
                 "bootstrap_config": {"ttl": 30},
                 "watchdog_required": false,
             },
@@ -49,17 +49,17 @@ impl Core {
     fn write(&mut self, mut line: Value) {
         self.seconds += 1;
         line["now"] = json!({"mono": self.seconds * 1_000_000_000, "wall": 0});
-        writeln!(self.to, "{line}").unwrap();
+        writeln!(self.to, "{line}").expect("it reads");
     }
 
     /// The outputs of the step that the line makes.
     fn step(&mut self, line: Value) -> Vec<Value> {
         self.write(line);
         let mut answer = String::new();
-        self.from.read_line(&mut answer).unwrap();
+        self.from.read_line(&mut answer).expect("it writes text");
         self.said.push_str(&answer);
         let answer: Value = serde_json::from_str(&answer).expect("an answer is JSON");
-        answer["outputs"].as_array().unwrap().clone()
+        answer["outputs"].as_array().expect("a list").clone()
     }
 
     /// Tells the end of a task.
@@ -78,7 +78,7 @@ impl Core {
     /// What it says when there is no more input, and whether it is content.
     fn end(self) -> (bool, String) {
         drop(self.to);
-        let output = self.child.wait_with_output().unwrap();
+        let output = self.child.wait_with_output().expect("it ends");
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.success(), errors)
     }
