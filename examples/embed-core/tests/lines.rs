@@ -96,12 +96,11 @@ fn started(outputs: &[Value], word: &str) -> Value {
 
 fn make_a_cluster() -> String {
     let mut core = Core::start();
-    core.step(json!({"keys": {"revision": 1, "entries": []}}));
-    let outputs = core.looks("empty");
-    let text = Value::from(outputs.clone()).to_string();
+    let outputs = core.step(json!({"keys": {"revision": 1, "entries": []}}));
+    let op = started(&outputs, "open-session");
+    let text = Value::from(core.looks("empty")).to_string();
     assert!(text.contains("claiming-bootstrap"), "{text}");
 
-    let op = started(&outputs, "open-session");
     let ttl = json!({"secs": 30, "nanos": 0});
     let outputs = core.done(&op, json!({"session": {"name": "s1", "ttl": ttl}}));
     let op = started(&outputs, "claim-initialize");
