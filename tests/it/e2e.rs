@@ -1,4 +1,4 @@
-//! Real daemons, real PostgreSQL, real etcd: what a client and an operator would see.
+//! Real daemons, real PostgreSQL, real etcd and ZooKeeper: what a client and an operator would see.
 //!
 //! Each test has a cluster of its own. Conditions are waited for, never a time.
 
@@ -11,8 +11,6 @@ mod bootstrap;
 mod crash;
 mod daemon;
 mod embedding;
-mod etcd;
-mod etcd_lost;
 mod guide;
 mod host;
 mod identity;
@@ -22,7 +20,10 @@ mod parameters;
 mod pause;
 mod reality;
 mod secrets;
+mod store_lost;
+mod store_of_three;
 mod switchover;
+mod zookeeper;
 
 /// How often the clients of these tests write.
 const EVERY: Duration = Duration::from_millis(10);

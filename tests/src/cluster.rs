@@ -1,4 +1,4 @@
-//! A cluster of real daemons, PostgreSQL servers and etcd on this machine, to be broken and asked.
+//! A cluster of real daemons, PostgreSQL servers and a store on this machine, to be broken and asked.
 //!
 //! All calls block. Everything lives in a temporary folder and on ports of its own, so that
 //! clusters run beside each other. The waiting calls panic after a minute with what they waited
@@ -18,13 +18,13 @@ mod processes;
 mod programs;
 mod relay;
 mod session;
+mod store;
 mod writer;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use herdsman_dcs::test_servers::EtcdServers;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -35,6 +35,7 @@ pub use member::Member;
 pub use ports::free as free_port;
 pub use programs::{built as built_program, control as control_program, postgres_folder};
 pub use session::{Endpoint, Notice, Session, SqlError, Wanted};
+pub use store::{StoreKind, StoreServers};
 pub use writer::{Ack, Refusal, Writer, Written};
 
 /// How long a condition may take to come true. Generous, because other tests share the machine.
@@ -70,7 +71,7 @@ pub fn wait_within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -
 pub struct Cluster {
     members: Vec<Member>,
     builder: Builder,
-    etcd: Mutex<EtcdServers>,
+    store: Mutex<StoreServers>,
     folder: TempDir,
 }
 
@@ -108,8 +109,8 @@ impl Cluster {
     /// Adds an empty member to the running cluster and starts its daemon.
     pub fn add_member(&mut self) -> &Member {
         let number = self.members.len() + 1;
-        let etcd = self.etcd.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let member = self.builder.member(number, self.folder.path(), etcd);
+        let store = self.store.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let member = self.builder.member(number, self.folder.path(), store);
         self.members.push(member);
         let member = &self.members[number - 1];
         member.start_daemon();
@@ -117,8 +118,8 @@ impl Cluster {
     }
 
     /// The store's servers. Do not hold the guard while waiting.
-    pub fn etcd(&self) -> MutexGuard<'_, EtcdServers> {
-        self.etcd.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn store(&self) -> MutexGuard<'_, StoreServers> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cluster's name.

@@ -12,7 +12,6 @@ use serde_json::json;
 
 use crate::balancer::{HaProxy, PgBouncer};
 use crate::cluster::{Cluster, Member, Writer, wait_for};
-use crate::etcd_metrics::leading;
 
 /// How often the clients write.
 const EVERY: Duration = Duration::from_millis(20);
@@ -93,7 +92,7 @@ impl Stage {
     #[must_use]
     pub fn start(ttl_seconds: u64) -> Self {
         let cluster = Cluster::builder()
-            .etcd_members(3)
+            .store_members(3)
             .ttl(ttl_seconds)
             .config(&json!({"primary_start_timeout": 0}))
             .start();
@@ -225,7 +224,7 @@ impl Stage {
             }
             Drill::OneEtcd => {
                 let number = (self.store_leader() + 1) % 3;
-                self.cluster.etcd().kill(number);
+                self.cluster.store().kill(number);
                 // Longer than a lease lives, in rows.
                 writers
                     .iter()
@@ -234,8 +233,8 @@ impl Stage {
                 self.restart_etcd(&[number]);
             }
             Drill::TwoEtcd => {
-                self.cluster.etcd().kill(1);
-                self.cluster.etcd().kill(2);
+                self.cluster.store().kill(1);
+                self.cluster.store().kill(2);
                 self.wait_until_nobody_takes_writes();
                 self.restart_etcd(&[1, 2]);
             }
@@ -279,14 +278,13 @@ impl Stage {
     }
 
     fn store_leader(&self) -> usize {
-        let endpoints = self.cluster.etcd().endpoints();
-        wait_for("etcd to have a leader", || leading(&endpoints))
+        wait_for("etcd to have a leader", || self.cluster.store().leader())
     }
 
     fn restart_etcd(&self, numbers: &[usize]) {
-        let mut etcd = self.cluster.etcd();
-        numbers.iter().for_each(|number| etcd.restart(*number));
-        etcd.wait_until_all_answer();
+        let mut store = self.cluster.store();
+        numbers.iter().for_each(|number| store.restart(*number));
+        store.wait_until_all_answer();
     }
 }
 

@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
+use herdsman_dcs::zookeeper::{ZooKeeperDcs, ZooKeeperOptions};
 use herdsman_dcs::{Commit, CommitOutcome, Dcs, Lifetime, Prefix, Snapshot, WatchEvent};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::cluster::Cluster;
-use crate::cluster::wait_for;
+use crate::cluster::{Cluster, StoreServers, wait_for};
 
 /// Access to the keys of one cluster.
 pub struct Keys {
-    store: Arc<EtcdDcs>,
+    store: Arc<dyn Dcs>,
     prefix: Prefix,
     runtime: Runtime,
 }
@@ -30,12 +30,14 @@ impl Keys {
     /// When no runtime can be made.
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
-        let options = EtcdOptions::new(cluster.etcd().endpoints());
-        let options = options.expect("servers have addresses");
+        let runtime = runtime();
+        let guard = runtime.enter();
+        let store = connected(&cluster.store());
+        drop(guard);
         Self {
-            store: Arc::new(EtcdDcs::new(options)),
+            store,
             prefix: Prefix::new(cluster.store_prefix()).expect("the prefix is one"),
-            runtime: runtime(),
+            runtime,
         }
     }
 
@@ -90,7 +92,7 @@ impl Keys {
         let thread = thread.spawn(move || {
             runtime().block_on(async {
                 tokio::select! {
-                    () = follow(&store, &prefix, &shared) => {}
+                    () = follow(&*store, &prefix, &shared) => {}
                     // Dropped: nobody reads any more.
                     _ = is_ended => {}
                 }
@@ -151,7 +153,7 @@ impl Drop for Leaders {
     }
 }
 
-async fn follow(store: &EtcdDcs, prefix: &Prefix, changes: &Mutex<Vec<LeaderChange>>) {
+async fn follow(store: &dyn Dcs, prefix: &Prefix, changes: &Mutex<Vec<LeaderChange>>) {
     let key = prefix.key("leader").expect("it is a key");
     let Ok(mut watch) = store.watch(prefix).await else {
         return;
@@ -175,6 +177,21 @@ async fn follow(store: &EtcdDcs, prefix: &Prefix, changes: &Mutex<Vec<LeaderChan
 
 fn lock(changes: &Mutex<Vec<LeaderChange>>) -> MutexGuard<'_, Vec<LeaderChange>> {
     changes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A way of our own to the servers.
+fn connected(servers: &StoreServers) -> Arc<dyn Dcs> {
+    let valid = "servers have addresses";
+    match servers {
+        StoreServers::Etcd(servers) => {
+            let options = EtcdOptions::new(servers.endpoints());
+            Arc::new(EtcdDcs::new(options.expect(valid)))
+        }
+        StoreServers::ZooKeeper(servers) => {
+            let options = ZooKeeperOptions::new(servers.hosts());
+            Arc::new(ZooKeeperDcs::new(options.expect(valid)))
+        }
+    }
 }
 
 fn runtime() -> Runtime {

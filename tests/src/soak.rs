@@ -49,7 +49,7 @@ impl Soak {
     pub fn run(&self, tell: impl Fn(&str)) -> Summary {
         let mut chance = Chance::new(self.seed);
         let cluster = Cluster::builder()
-            .etcd_members(3)
+            .store_members(3)
             .ttl(self.ttl_seconds)
             .config(&json!({"primary_start_timeout": 0}))
             .start();

@@ -12,7 +12,7 @@ fn topology_and_observer_tell_of_a_failover() {
     let cluster = Cluster::builder().start();
     let old = cluster.wait_until_settled();
     let mut arguments = vec![cluster.scope().to_owned()];
-    arguments.extend(cluster.etcd().endpoints());
+    arguments.extend(cluster.store().endpoints());
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
 
     let topology = Program::built("herdsman-topology", &arguments);

@@ -45,7 +45,7 @@ fn filled(member: &Member, store: &str) -> String {
 
 fn start() -> Cluster {
     let cluster = Cluster::builder().prepare();
-    let store = cluster.etcd().endpoint(0).replace("http://", "");
+    let store = cluster.store().endpoints()[0].replace("http://", "");
     for member in cluster.members() {
         let text = filled(member, &store);
         fs::write(member.configuration(), text).expect("the member's folder is writable");

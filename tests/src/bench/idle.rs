@@ -30,7 +30,7 @@ pub(super) struct Idle {
 /// Watches a cluster that nobody uses for so many minutes, after one to calm down.
 pub(super) fn measure(cluster: &Cluster, windows: usize) -> Idle {
     cluster.wait_until_settled();
-    let endpoints = cluster.etcd().endpoints();
+    let endpoints = cluster.store().endpoints();
     let read = || wait_for("etcd's counters", || Metrics::read(&endpoints[0]).ok());
     // The time itself is what is measured over: nothing is waited for.
     std::thread::sleep(WINDOW);

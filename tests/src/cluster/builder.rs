@@ -6,13 +6,13 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use herdsman_dcs::test_servers::EtcdServers;
 use serde_json::{Value, json};
 
 use super::configuration::{self, Place};
 use super::failure::Errors;
 use super::member::{Member, Program};
 use super::relay::Relay;
+use super::store::{StoreKind, StoreServers};
 use super::{Cluster, ports, processes, programs};
 
 /// The way of a member to the store.
@@ -22,12 +22,13 @@ enum Way {
     Relayed,
 }
 
-/// A cluster to be started: three members, one etcd server and a lease of 5 s unless told
+/// A cluster to be started: three members, one server of etcd and a lease of 5 s unless told
 /// otherwise.
 #[derive(Clone, Debug)]
 pub struct Builder {
     members: usize,
-    etcd_members: usize,
+    store: StoreKind,
+    store_members: usize,
     ttl_seconds: u64,
     dynamic: Value,
     local: Value,
@@ -41,7 +42,8 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             members: 3,
-            etcd_members: 1,
+            store: StoreKind::Etcd,
+            store_members: 1,
             ttl_seconds: 5,
             dynamic: json!({}),
             local: json!({}),
@@ -63,8 +65,15 @@ impl Builder {
 
     /// How many servers the store has: one or three.
     #[must_use]
-    pub fn etcd_members(mut self, count: usize) -> Self {
-        self.etcd_members = count;
+    pub fn store_members(mut self, count: usize) -> Self {
+        self.store_members = count;
+        self
+    }
+
+    /// Which store the cluster has.
+    #[must_use]
+    pub fn store(mut self, kind: StoreKind) -> Self {
+        self.store = kind;
         self
     }
 
@@ -146,26 +155,22 @@ impl Builder {
             "PostgreSQL refuses to run as root: run the tests by `cargo xtask test`"
         );
         processes::bury_orphans();
-        let etcd = match self.etcd_members {
-            1 => EtcdServers::single(),
-            3 => EtcdServers::cluster_of_three(),
-            count => panic!("a store of {count} servers is not served"),
-        };
+        let store = StoreServers::start(self.store, self.store_members);
         let folder = tempfile::Builder::new().prefix("herdsman-e2e-").tempdir();
         let folder = folder.expect("a folder for temporary files can be made");
         let members = (1..=self.members)
-            .map(|number| self.member(number, folder.path(), &etcd))
+            .map(|number| self.member(number, folder.path(), &store))
             .collect();
         Cluster {
             members,
             builder: self,
-            etcd: Mutex::new(etcd),
+            store: Mutex::new(store),
             folder,
         }
     }
 
     /// Makes a member with its folder and configuration.
-    pub(crate) fn member(&self, number: usize, folder: &Path, etcd: &EtcdServers) -> Member {
+    pub(crate) fn member(&self, number: usize, folder: &Path, store: &StoreServers) -> Member {
         let name = format!("n{number}");
         let place = Place {
             folder: folder.join(&name),
@@ -175,16 +180,16 @@ impl Builder {
         };
         let made = DirBuilder::new().mode(0o700).create(&place.folder);
         made.expect("the folder of temporary files is writable");
-        let servers: Vec<SocketAddr> = etcd.endpoints().iter().map(|url| address(url)).collect();
+        let servers = store.addresses();
         let relays: Vec<Relay> = match self.way {
             Way::Direct => Vec::new(),
             Way::Relayed => servers.iter().copied().map(Relay::open).collect(),
         };
-        let stores = match self.way {
+        let ways: Vec<SocketAddr> = match self.way {
             Way::Direct => servers,
             Way::Relayed => relays.iter().map(Relay::address).collect(),
         };
-        let text = self.configuration(&place, &stores).to_string();
+        let text = self.configuration(&place, store.section(&ways)).to_string();
         fs::write(place.configuration(), text).expect("the member's folder is writable");
         let daemon = self.daemon.clone().unwrap_or_else(|| Program {
             path: programs::daemon(),
@@ -193,11 +198,11 @@ impl Builder {
         Member::new(place, daemon, relays)
     }
 
-    fn configuration(&self, place: &Place, stores: &[SocketAddr]) -> Value {
+    fn configuration(&self, place: &Place, store: (&str, Value)) -> Value {
         let mut dynamic = configuration::dynamic(self.ttl_seconds);
         configuration::merge(&mut dynamic, &self.dynamic);
         let bin_dir = programs::postgres_folder().display().to_string();
-        let mut whole = configuration::of(place, stores, &dynamic, &bin_dir);
+        let mut whole = configuration::of(place, store, &dynamic, &bin_dir);
         configuration::merge(&mut whole, &self.local);
         for (name, local) in &self.local_of {
             if *name == place.name {
@@ -210,12 +215,4 @@ impl Builder {
     pub(crate) fn errors(&self) -> Errors {
         self.errors
     }
-}
-
-/// The address in a URL of the store.
-fn address(url: &str) -> SocketAddr {
-    let address = url
-        .strip_prefix("http://")
-        .and_then(|rest| rest.parse().ok());
-    address.unwrap_or_else(|| panic!("{url} is no address of a server"))
 }

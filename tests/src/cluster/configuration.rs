@@ -1,6 +1,5 @@
 //! The configuration file of a member. JSON is YAML, so it is written as JSON.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -39,16 +38,15 @@ impl Place {
 }
 
 /// The whole configuration of a member; `dynamic` is what a new cluster is made with.
-pub(crate) fn of(place: &Place, etcd: &[SocketAddr], dynamic: &Value, bin_dir: &str) -> Value {
+pub(crate) fn of(place: &Place, store: (&str, Value), dynamic: &Value, bin_dir: &str) -> Value {
     let Place { name, folder, .. } = place;
     let api = format!("127.0.0.1:{}", place.api_port);
     let address = format!("127.0.0.1:{}", place.port);
-    let hosts: Vec<String> = etcd.iter().map(SocketAddr::to_string).collect();
     json!({
         "scope": SCOPE,
         "name": name,
         "restapi": {"listen": api, "connect_address": api},
-        "etcd3": {"hosts": hosts},
+        (store.0): store.1,
         "bootstrap": {
             "dcs": dynamic,
             "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],

@@ -6,7 +6,6 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::cluster::{Cluster, Member, wait_for};
-use crate::etcd_metrics::leading;
 use herdsman_sim::chance::Chance;
 
 /// One kind of fault.
@@ -146,14 +145,14 @@ impl Struck<'_> {
             Undo::Nothing => {}
             Undo::StartDaemon(member) => member.start_daemon(),
             Undo::RestartStore(number) => {
-                let mut etcd = cluster.etcd();
-                etcd.restart(number);
-                etcd.wait_until_all_answer();
+                let mut store = cluster.store();
+                store.restart(number);
+                store.wait_until_all_answer();
             }
             Undo::ContinueStore(number) => {
-                let mut etcd = cluster.etcd();
-                etcd.cont(number);
-                etcd.wait_until_all_answer();
+                let mut store = cluster.store();
+                store.cont(number);
+                store.wait_until_all_answer();
             }
         }
     }
@@ -177,22 +176,21 @@ fn order<'a>(cluster: &Cluster, leader: &Member, candidate: Option<&str>) -> Und
 }
 
 fn store_leader(cluster: &Cluster) -> usize {
-    let endpoints = cluster.etcd().endpoints();
-    wait_for("etcd to have a leader", || leading(&endpoints))
+    wait_for("the store to have a leader", || cluster.store().leader())
 }
 
 fn store_follower(cluster: &Cluster) -> usize {
-    let count = cluster.etcd().endpoints().len();
+    let count = cluster.store().endpoints().len();
     (store_leader(cluster) + 1) % count
 }
 
 fn kill_store<'a>(cluster: &Cluster, number: usize) -> Undo<'a> {
-    cluster.etcd().kill(number);
+    cluster.store().kill(number);
     Undo::RestartStore(number)
 }
 
 fn hang_store<'a>(cluster: &Cluster, number: usize) -> Undo<'a> {
-    cluster.etcd().stop(number);
+    cluster.store().stop(number);
     Undo::ContinueStore(number)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use herdsman_tests::cluster::{Cluster, Member, wait_for};
+use herdsman_tests::cluster::{Cluster, Member, StoreKind, wait_for};
 use herdsman_tests::keys::Keys;
 use herdsman_tests::witness::Witness;
 
@@ -28,8 +28,8 @@ fn isolate(member: &Member, fault: Fault) {
 
 /// The leader alone loses the store: another member takes over, and not before the old leader has
 /// stopped taking writes.
-fn check_isolated_leader(fault: Fault) {
-    let cluster = Cluster::builder().ttl(TTL).relays().start();
+fn check_isolated_leader(kind: StoreKind, fault: Fault) {
+    let cluster = Cluster::builder().store(kind).ttl(TTL).relays().start();
     let old = cluster.wait_until_settled();
     let leaders = Keys::of(&cluster).record_leaders();
     let witness = Witness::of(&cluster);
@@ -51,7 +51,7 @@ fn check_isolated_leader(fault: Fault) {
         leaders.end_of(old.name(), since)
     });
     eprintln!(
-        "{fault:?}: last row by {} after {:?}, its lease ended after {:?}, first row by {} after {:?}",
+        "{kind:?}, {fault:?}: last row by {} after {:?}, its lease ended after {:?}, first row by {} after {:?}",
         old.name(),
         last.at.saturating_duration_since(since),
         ended - since,
@@ -79,17 +79,22 @@ fn check_isolated_leader(fault: Fault) {
 
 #[test]
 fn leader_cut_from_the_store_stops_before_its_lease_ends() {
-    check_isolated_leader(Fault::Cut);
+    check_isolated_leader(StoreKind::Etcd, Fault::Cut);
+}
+
+#[test]
+fn leader_cut_from_zookeeper_stops_before_its_session_ends() {
+    check_isolated_leader(StoreKind::ZooKeeper, Fault::Cut);
 }
 
 #[test]
 fn leader_whose_packets_vanish_stops_before_its_lease_ends() {
-    check_isolated_leader(Fault::Blackhole);
+    check_isolated_leader(StoreKind::Etcd, Fault::Blackhole);
 }
 
 /// All servers of the store are away for longer than a lease lives.
-fn check_lost_store(take: fn(&Cluster), give: fn(&Cluster)) {
-    let cluster = Cluster::builder().ttl(TTL).start();
+fn check_lost_store(kind: StoreKind, take: fn(&Cluster), give: fn(&Cluster)) {
+    let cluster = Cluster::builder().store(kind).ttl(TTL).start();
     let leader = cluster.wait_until_settled();
     let witness = Witness::of(&cluster);
     let writer = cluster.writer(EVERY);
@@ -124,7 +129,7 @@ fn check_lost_store(take: fn(&Cluster), give: fn(&Cluster)) {
     let after = cluster.wait_until_settled();
     let row = witness.wait_for_row(gone);
     eprintln!(
-        "{} took writes for {lived:?} without the store; {} takes them {:?} after its return",
+        "{kind:?}: {} took writes for {lived:?} without the store; {} takes them {:?} after its return",
         leader.name(),
         after.name(),
         row.at - gone
@@ -137,15 +142,26 @@ fn check_lost_store(take: fn(&Cluster), give: fn(&Cluster)) {
 #[test]
 fn cluster_without_a_store_is_read_only_and_recovers() {
     check_lost_store(
-        |cluster| cluster.etcd().kill(0),
-        |cluster| cluster.etcd().restart(0),
+        StoreKind::Etcd,
+        |cluster| cluster.store().kill(0),
+        |cluster| cluster.store().restart(0),
     );
 }
 
 #[test]
 fn cluster_with_a_hung_store_is_read_only_and_recovers() {
     check_lost_store(
-        |cluster| cluster.etcd().stop(0),
-        |cluster| cluster.etcd().cont(0),
+        StoreKind::Etcd,
+        |cluster| cluster.store().stop(0),
+        |cluster| cluster.store().cont(0),
+    );
+}
+
+#[test]
+fn cluster_without_zookeeper_is_read_only_and_recovers() {
+    check_lost_store(
+        StoreKind::ZooKeeper,
+        |cluster| cluster.store().kill(0),
+        |cluster| cluster.store().restart(0),
     );
 }

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use herdsman_tests::cluster::{Cluster, Writer, wait_for};
-use herdsman_tests::etcd_metrics::leading;
+use herdsman_tests::cluster::{Cluster, StoreKind, Writer, wait_for};
 use herdsman_tests::keys::Keys;
 use herdsman_tests::witness::Witness;
 
 use super::{EVERY, assert_nothing_lost};
 
-/// etcd elects its next leader within two seconds; a lease must outlive that.
+/// Both stores elect their next leader within seconds; a lease must outlive that.
 const TTL: u64 = 10;
 /// Far more than a client notices when only the store is in trouble.
 const NO_GAP: Duration = Duration::from_secs(2);
@@ -30,27 +29,26 @@ enum Struck {
 
 /// Strikes one server of the store.
 fn strike(cluster: &Cluster, struck: Struck, blow: Blow) -> usize {
-    let endpoints = cluster.etcd().endpoints();
-    let leader = wait_for("etcd to have a leader", || leading(&endpoints));
+    let leader = wait_for("the store to have a leader", || cluster.store().leader());
     let number = match struck {
         Struck::Leader => leader,
-        Struck::Follower => (leader + 1) % endpoints.len(),
+        Struck::Follower => (leader + 1) % cluster.store().endpoints().len(),
     };
-    let mut etcd = cluster.etcd();
+    let mut store = cluster.store();
     match blow {
-        Blow::Killed => etcd.kill(number),
-        Blow::Hung => etcd.stop(number),
+        Blow::Killed => store.kill(number),
+        Blow::Hung => store.stop(number),
     }
     number
 }
 
 fn heal(cluster: &Cluster, number: usize, blow: Blow) {
-    let mut etcd = cluster.etcd();
+    let mut store = cluster.store();
     match blow {
-        Blow::Killed => etcd.restart(number),
-        Blow::Hung => etcd.cont(number),
+        Blow::Killed => store.restart(number),
+        Blow::Hung => store.cont(number),
     }
-    etcd.wait_until_all_answer();
+    store.wait_until_all_answer();
 }
 
 /// Waits until rows are acknowledged that were sent so long after `since` that a lease which was
@@ -64,8 +62,12 @@ fn outlive_the_lease(writer: &Writer, since: Instant) {
 }
 
 /// The members carry on as if nothing had happened, before and after the server is back.
-fn check_that_nothing_happens(struck: Struck, blow: Blow) {
-    let cluster = Cluster::builder().etcd_members(3).ttl(TTL).start();
+fn check_that_nothing_happens(kind: StoreKind, struck: Struck, blow: Blow) {
+    let cluster = Cluster::builder()
+        .store(kind)
+        .store_members(3)
+        .ttl(TTL)
+        .start();
     let leader = cluster.wait_until_settled();
     let postmaster = leader.postmaster_pid();
     let witness = Witness::of(&cluster);
@@ -90,24 +92,34 @@ fn check_that_nothing_happens(struck: Struck, blow: Blow) {
 
 #[test]
 fn killed_follower_of_the_store_changes_nothing() {
-    check_that_nothing_happens(Struck::Follower, Blow::Killed);
+    check_that_nothing_happens(StoreKind::Etcd, Struck::Follower, Blow::Killed);
 }
 
 #[test]
 fn killed_leader_of_the_store_changes_nothing() {
-    check_that_nothing_happens(Struck::Leader, Blow::Killed);
+    check_that_nothing_happens(StoreKind::Etcd, Struck::Leader, Blow::Killed);
 }
 
 #[test]
 fn hung_follower_of_the_store_changes_nothing() {
-    check_that_nothing_happens(Struck::Follower, Blow::Hung);
+    check_that_nothing_happens(StoreKind::Etcd, Struck::Follower, Blow::Hung);
+}
+
+#[test]
+fn killed_leader_of_zookeeper_changes_nothing() {
+    check_that_nothing_happens(StoreKind::ZooKeeper, Struck::Leader, Blow::Killed);
+}
+
+#[test]
+fn hung_follower_of_zookeeper_changes_nothing() {
+    check_that_nothing_happens(StoreKind::ZooKeeper, Struck::Follower, Blow::Hung);
 }
 
 /// The hung server still believes to lead when it goes on, and etcd 3.4 then revokes leases that
 /// were renewed at its successor. That costs the leadership, but never a second writer.
 #[test]
 fn hung_leader_of_the_store_is_survived() {
-    let cluster = Cluster::builder().etcd_members(3).ttl(TTL).start();
+    let cluster = Cluster::builder().store_members(3).ttl(TTL).start();
     let before = cluster.wait_until_settled().name();
     let witness = Witness::of(&cluster);
     let writer = cluster.writer(EVERY);
