@@ -86,7 +86,11 @@ impl Deed {
             })),
             Task::Promote { .. } => Some(Self::Promoted),
             Task::Stop { .. } if is_up && is_restart => Some(Self::TakenDown),
-            Task::Stop { .. } | Task::Fence | Task::Replace { .. } | Task::Reinitialize { .. }
+            Task::Stop { .. }
+            | Task::Fence
+            | Task::Replace { .. }
+            | Task::Reinitialize { .. }
+            | Task::Rewind { .. }
                 if is_up =>
             {
                 Some(Self::Stopped)
@@ -95,6 +99,7 @@ impl Deed {
             | Task::Fence
             | Task::Replace { .. }
             | Task::Reinitialize { .. }
+            | Task::Rewind { .. }
             | Task::ProveGone
             | Task::Clone { .. }
             | Task::Follow { .. }

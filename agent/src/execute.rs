@@ -4,6 +4,7 @@
 //! once more at the moment of execution.
 
 mod bootstrap;
+mod rejoin;
 mod replica;
 mod server;
 mod store;
@@ -66,9 +67,10 @@ impl Executor {
                 expected,
                 limit,
             } => Outcome::Done(Report::Peers(peers::ask(peers, &expected, limit).await)),
-            Task::Identify { upstream } => self.identify(&upstream).await,
+            Task::Identify { upstream, needs } => self.identify(&upstream, needs).await,
             Task::Bootstrap => self.bootstrap().await,
             Task::Clone { from } => self.clone_from(&from, tell).await,
+            Task::Rewind { witness, from } => self.rewind(&witness, &from).await,
             Task::Replace { witness, from } => self.replace(&witness, &from, &from, tell).await,
             Task::Reinitialize {
                 witness,

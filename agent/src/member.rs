@@ -19,6 +19,7 @@ use crate::settings::{
 /// What the core is told about this member.
 pub(crate) fn core_settings(settings: &Settings) -> core::Settings {
     let address = &settings.postgresql.connect_address;
+    let shared = &settings.postgresql.shared;
     let effective = EffectivePostgres::new(settings, &json!({}));
     core::Settings {
         name: MemberName::from(settings.name.as_str()),
@@ -30,6 +31,12 @@ pub(crate) fn core_settings(settings: &Settings) -> core::Settings {
             .as_ref()
             .map(|bootstrap| bootstrap.dcs.clone()),
         watchdog_required: settings.watchdog.mode == WatchdogMode::Required,
+        rejoin: core::RejoinSettings {
+            rewinds: shared.use_pg_rewind,
+            replaces_on_failure: shared.remove_data_directory_on_rewind_failure,
+            replaces_on_divergence: shared.remove_data_directory_on_diverged_timelines,
+            replaces_on_missing_wal: shared.remove_data_directory_on_missing_wal,
+        },
     }
 }
 
@@ -135,6 +142,7 @@ pub(crate) fn config(settings: &Settings, dynamic: &Value) -> (pgctl::Config, Ve
         .map(tool_option)
         .collect();
     config.basebackup = effective.basebackup.iter().map(tool_option).collect();
+    config.rewind_options = effective.rewind.iter().map(tool_option).collect();
     (config, warnings)
 }
 

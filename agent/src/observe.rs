@@ -9,6 +9,7 @@ use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{
     About, ClusterView, ControlState, ControlView, DataView, Fault, LocalView, Lsn, Mono, Position,
     PrimaryView, Revision, ServerView, StandbyView, SystemId, Timeline, ValueChange, Wall,
+    WreckView,
 };
 use herdsman_pgctl as pgctl;
 
@@ -89,6 +90,10 @@ fn data(data: &pgctl::DataDirectory) -> DataView {
     match data {
         pgctl::DataDirectory::Missing | pgctl::DataDirectory::Empty => DataView::Empty,
         pgctl::DataDirectory::Leftover(_) => DataView::Leftover,
+        pgctl::DataDirectory::Wreck(wreck) => DataView::Wreck(WreckView {
+            system_id: SystemId(wreck.system_id),
+            why: wreck.why.clone(),
+        }),
         pgctl::DataDirectory::NotACluster(what) => {
             DataView::Unusable(format!("the data directory is no database: {what}"))
         }
@@ -102,6 +107,11 @@ fn data(data: &pgctl::DataDirectory) -> DataView {
                 timeline: Timeline(control.timeline.0),
                 lsn: Lsn(control.checkpoint.0),
             },
+            min_recovery: control.min_recovery.map(|(lsn, timeline)| Position {
+                timeline: Timeline(timeline.0),
+                lsn: Lsn(lsn.0),
+            }),
+            is_rewindable: control.wal_log_hints || control.checksums,
         }),
     }
 }

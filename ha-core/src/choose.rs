@@ -119,7 +119,9 @@ fn leading(memory: &Memory, server: Server) -> Choice {
         return choice;
     }
     match server {
-        Server::Empty | Server::Leftover | Server::Unusable => without_data(memory, Lock::Mine),
+        Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable => {
+            without_data(memory, Lock::Mine)
+        }
         Server::Down
         | Server::Starting
         | Server::Stopping
@@ -136,7 +138,7 @@ fn leading(memory: &Memory, server: Server) -> Choice {
 fn following(memory: &Memory, server: Server) -> Choice {
     let server = word::unled(memory, server);
     let link = link(memory);
-    follower::running(server, word::leader(memory), link)
+    follower::running(server, word::leader(memory), link, word::way(memory, link))
         .unwrap_or_else(|| down(memory, server, Lock::Other))
 }
 
@@ -244,6 +246,7 @@ fn moving_in_pause(memory: &Memory, lock: Lock, server: Server) -> Option<Choice
             Lock::Mine | Lock::Stale | Lock::Other | Lock::Free | Lock::Unseen,
             Server::Empty
             | Server::Leftover
+            | Server::Wreck
             | Server::Unusable
             | Server::Down
             | Server::Starting
@@ -258,6 +261,9 @@ fn moving_in_pause(memory: &Memory, lock: Lock, server: Server) -> Option<Choice
 fn link(memory: &Memory) -> Link {
     match memory.server() {
         Some(ServerView::Standby(standby)) => word::link(memory, standby),
+        Some(ServerView::Down { .. }) if word::server(memory) == Some(Server::Wreck) => {
+            word::wreck_link(memory)
+        }
         Some(
             ServerView::Down { .. }
             | ServerView::Starting

@@ -26,6 +26,54 @@ pub enum SynchronousMode {
     Quorum,
 }
 
+/// What may be done about data that cannot follow the leader as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejoinRules {
+    /// Diverged data may be rewound: `use_pg_rewind`.
+    pub rewinds: bool,
+    /// Data that a rewind left unfinished, or that it could not be used on, may be replaced by a
+    /// copy: `remove_data_directory_on_rewind_failure`.
+    pub replaces_on_failure: bool,
+    /// Diverged data may be replaced by a copy:
+    /// `remove_data_directory_on_diverged_timelines`.
+    pub replaces_on_divergence: bool,
+    /// A standby that misses WAL which the leader does not have any more may be replaced by a
+    /// copy: `remove_data_directory_on_missing_wal`.
+    pub replaces_on_missing_wal: bool,
+}
+
+/// What a member's own configuration says about [`RejoinRules`]; it goes before the cluster's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejoinSettings {
+    /// `use_pg_rewind`.
+    pub rewinds: Option<bool>,
+    /// `remove_data_directory_on_rewind_failure`.
+    pub replaces_on_failure: Option<bool>,
+    /// `remove_data_directory_on_diverged_timelines`.
+    pub replaces_on_divergence: Option<bool>,
+    /// `remove_data_directory_on_missing_wal`.
+    pub replaces_on_missing_wal: Option<bool>,
+}
+
+impl RejoinSettings {
+    /// These over the cluster's rules.
+    #[must_use]
+    pub fn over(&self, rules: RejoinRules) -> RejoinRules {
+        RejoinRules {
+            rewinds: self.rewinds.unwrap_or(rules.rewinds),
+            replaces_on_failure: self
+                .replaces_on_failure
+                .unwrap_or(rules.replaces_on_failure),
+            replaces_on_divergence: self
+                .replaces_on_divergence
+                .unwrap_or(rules.replaces_on_divergence),
+            replaces_on_missing_wal: self
+                .replaces_on_missing_wal
+                .unwrap_or(rules.replaces_on_missing_wal),
+        }
+    }
+}
+
 /// The rules that decisions follow, valid for all members of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
@@ -55,6 +103,9 @@ pub struct Rules {
     pub member_slots_ttl: Duration,
     /// How many lines of timeline history are kept; zero: all.
     pub max_timelines_history: usize,
+    /// What may be done about data that cannot follow the leader as it is.
+    #[serde(default)]
+    pub rejoin: RejoinRules,
 }
 
 impl Default for Rules {
@@ -73,6 +124,7 @@ impl Default for Rules {
             use_slots: true,
             member_slots_ttl: Duration::from_secs(1800),
             max_timelines_history: 0,
+            rejoin: RejoinRules::default(),
         }
     }
 }
@@ -112,6 +164,7 @@ impl Rules {
                 .and_then(|section| section.get("use_slots"))
                 .and_then(truth)
                 .unwrap_or(default.use_slots),
+            rejoin: reader.rejoin(),
             member_slots_ttl: reader.seconds(&["member_slots_ttl"], default.member_slots_ttl, 0),
             max_timelines_history: usize::try_from(reader.number(&["max_timelines_history"], 0))
                 .unwrap_or(usize::MAX),
@@ -223,6 +276,30 @@ impl Reader<'_> {
         truth
     }
 
+    /// What cannot be read forbids: no data is touched for a slip of the pen.
+    fn rejoin(&mut self) -> RejoinRules {
+        RejoinRules {
+            rewinds: self.permission("use_pg_rewind"),
+            replaces_on_failure: self.permission("remove_data_directory_on_rewind_failure"),
+            replaces_on_divergence: self.permission("remove_data_directory_on_diverged_timelines"),
+            replaces_on_missing_wal: self.permission("remove_data_directory_on_missing_wal"),
+        }
+    }
+
+    /// A switch of the section `postgresql`.
+    fn permission(&mut self, key: &'static str) -> bool {
+        let section = self.config.get("postgresql");
+        let value = section.and_then(|section| section.get(key));
+        let Some(value) = value.filter(|value| !value.is_null()) else {
+            return false;
+        };
+        truth(value).unwrap_or_else(|| {
+            let warning = format!("postgresql.{key}: {value} is neither on nor off, off is used");
+            self.warnings.push(warning);
+            false
+        })
+    }
+
     fn synchronous_mode(&mut self) -> SynchronousMode {
         let Some((key, value)) = self.find(&["synchronous_mode"]) else {
             return SynchronousMode::Off;
@@ -301,6 +378,29 @@ mod tests {
     fn one_call_never_takes_more_than_half_the_lease() {
         let (rules, _) = Rules::read(&json!({"ttl": 5, "retry_timeout": 10}));
         assert_eq!(rules.call_limit(), Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn only_what_is_permitted_in_so_many_words_is_done_to_data() {
+        let (rules, warnings) = Rules::read(&json!({"postgresql": {
+            "use_pg_rewind": true, "remove_data_directory_on_rewind_failure": "on",
+            "remove_data_directory_on_diverged_timelines": "please",
+        }}));
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let rejoin = RejoinRules {
+            rewinds: true,
+            replaces_on_failure: true,
+            ..RejoinRules::default()
+        };
+        assert_eq!(rules.rejoin, rejoin);
+        let own = RejoinSettings {
+            rewinds: Some(false),
+            replaces_on_missing_wal: Some(true),
+            ..RejoinSettings::default()
+        };
+        let in_force = own.over(rejoin);
+        assert!(!in_force.rewinds && in_force.replaces_on_failure);
+        assert!(in_force.replaces_on_missing_wal && !in_force.replaces_on_divergence);
     }
 
     #[test]

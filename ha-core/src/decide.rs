@@ -78,6 +78,8 @@ pub enum Act {
     BeginRestart,
     /// The time of a scheduled restart has come, and it is not carried out.
     DropRestart,
+    /// Take the data back to where the leader's history left it.
+    Rewind,
     /// Copy the leader's data into the empty directory.
     Clone,
     /// Claim to make the cluster.

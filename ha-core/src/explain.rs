@@ -1,5 +1,7 @@
 //! From a choice to its reason: the one place where a [`Reason`] gets its data.
 
+mod rejoining;
+
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
@@ -111,6 +113,43 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
             mine: position(memory),
             fork: fork(memory),
         },
+        Code::RewindingToLeader => Reason::RewindingToLeader {
+            holder: holder(memory),
+            mine: position(memory),
+            fork: fork(memory),
+        },
+        Code::RewindAwaitsCheckpoint => Reason::RewindAwaitsCheckpoint {
+            holder: holder(memory),
+        },
+        Code::RewindFailed => Reason::RewindFailed {
+            holder: holder(memory),
+            error: last_error(memory, "rewind"),
+        },
+        Code::DivergedBarred => Reason::DivergedBarred {
+            holder: holder(memory),
+            mine: position(memory),
+            fork: fork(memory),
+            why: rejoining::barred(memory),
+        },
+        Code::WreckBarred => Reason::WreckBarred {
+            why: rejoining::wreck(memory),
+            advice: rejoining::ADVICE_ON_WRECKS.to_owned(),
+        },
+        Code::WreckReplaced => Reason::WreckReplaced {
+            holder: holder(memory),
+            why: rejoining::wreck(memory),
+        },
+        Code::WreckAwaitsLeader => Reason::WreckAwaitsLeader {
+            why: rejoining::wreck(memory),
+        },
+        Code::MissingWal => Reason::MissingWal {
+            holder: holder(memory),
+            segment: rejoining::segment(memory),
+        },
+        Code::MissingWalReplaced => Reason::MissingWalReplaced {
+            holder: holder(memory),
+            segment: rejoining::segment(memory),
+        },
         Code::NewerThanLeader => Reason::NewerThanLeader {
             holder: holder(memory),
             mine: position(memory),
@@ -209,6 +248,7 @@ fn mine(memory: &Memory) -> SystemId {
 pub(crate) fn own_system_id(memory: &Memory) -> Option<SystemId> {
     match &memory.local.as_ref()?.data {
         DataView::Cluster(control) => Some(control.system_id),
+        DataView::Wreck(wreck) => Some(wreck.system_id),
         DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
     }
 }
@@ -224,9 +264,8 @@ fn cluster(memory: &Memory) -> SystemId {
 fn unusable(memory: &Memory) -> String {
     match memory.local.as_ref().map(|local| &local.data) {
         Some(DataView::Unusable(what)) => what.clone(),
-        Some(DataView::Empty | DataView::Leftover | DataView::Cluster(_)) | None => {
-            "the data directory cannot be used".to_owned()
-        }
+        Some(DataView::Empty | DataView::Leftover | DataView::Wreck(_) | DataView::Cluster(_))
+        | None => "the data directory cannot be used".to_owned(),
     }
 }
 

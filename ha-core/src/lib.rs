@@ -18,6 +18,7 @@
 //!     tags: Tags::default(),
 //!     bootstrap_config: Some(serde_json::json!({ "ttl": 5 })),
 //!     watchdog_required: false,
+//!     rejoin: RejoinSettings::default(),
 //! };
 //! let now = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), wall: Wall(0) };
 //! let boot = Boot::new(InstanceId::from("run-1"), 1);
@@ -85,7 +86,7 @@ mod work;
 #[doc(hidden)]
 pub use candidate::Successor;
 pub use command::{Answer, AnswerKind, Command, ConfigChange};
-pub use config::{Rules, SynchronousMode, truth};
+pub use config::{RejoinRules, RejoinSettings, Rules, SynchronousMode, truth};
 pub use journal::{Decision, Verdict};
 pub use lease::{Grant, Hold};
 pub use machine::{Deadline, Input, Machine, Output, Quit, Step};
@@ -111,5 +112,5 @@ pub use view::{
     About, ClusterView, ControlState, ControlView, DataView, Fault, HistoryLine, Initialize, Keyed,
     LeaderKey, LeadershipRecord, LocalView, MemberView, MoveRequest, PeerAnswer, PeerReport,
     PeerServer, PrimaryView, ServerIdentity, ServerView, StandbyView, StatusKey, SyncKey,
-    ValueChange,
+    ValueChange, WreckView,
 };

@@ -263,6 +263,7 @@ impl Machine {
             | Act::Replace
             | Act::ProveLeader
             | Act::Reinitialize
+            | Act::Rewind
             | Act::Clone
             | Act::Claim
             | Act::Bootstrap
@@ -300,7 +301,11 @@ impl Machine {
         let task = Broken::of(&memory.boot).weakened(task);
         if matches!(
             task,
-            Task::Start { .. } | Task::Bootstrap | Task::Clone { .. } | Task::Reinitialize { .. }
+            Task::Start { .. }
+                | Task::Bootstrap
+                | Task::Clone { .. }
+                | Task::Reinitialize { .. }
+                | Task::Rewind { .. }
         ) {
             memory.is_gone = false;
         }

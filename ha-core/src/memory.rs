@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::changes::Change;
-use crate::config::Rules;
+use crate::config::{RejoinRules, RejoinSettings, Rules};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::machine::Moving;
@@ -21,7 +21,7 @@ use crate::restart::{Restart, Scheduled};
 use crate::tags::Tags;
 use crate::task::{Boot, KeyState, Purpose, Task};
 use crate::time::{Mono, Now};
-use crate::value::{Generation, MemberName, Revision, SessionName, Timeline};
+use crate::value::{Generation, Lsn, MemberName, Revision, SessionName, Timeline};
 use crate::view::{
     ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
     ServerView,
@@ -43,6 +43,9 @@ pub struct Settings {
     pub bootstrap_config: Option<Value>,
     /// Whether leading needs a watchdog.
     pub watchdog_required: bool,
+    /// What its operator permits about data that cannot follow the leader as it is.
+    #[serde(default)]
+    pub rejoin: RejoinSettings,
 }
 
 /// The memory of a machine.
@@ -90,6 +93,12 @@ pub(crate) struct Memory {
     pub(crate) down_since: Option<Mono>,
     /// Since when the standby is up and not streaming.
     pub(crate) idle_since: Option<Mono>,
+    /// Since when the standby has replayed nothing new.
+    pub(crate) stalled_since: Option<Mono>,
+    /// The leadership for which our data was rewound.
+    pub(crate) rewound_for: Option<Generation>,
+    /// Why it cannot be rewound, and under which leadership that was found out.
+    pub(crate) rewind_refused: Option<(Generation, String)>,
     /// No process of the server is left: proven since it went down.
     pub(crate) is_gone: bool,
 
@@ -229,6 +238,9 @@ impl Memory {
             unleased_since: None,
             down_since: None,
             idle_since: None,
+            stalled_since: None,
+            rewound_for: None,
+            rewind_refused: None,
             is_gone: false,
             work: Work::default(),
             evidence: None,
@@ -271,14 +283,33 @@ impl Memory {
         self.view.as_ref().filter(|_| self.fault.is_none())
     }
 
+    /// What may be done about data that cannot follow the leader as it is.
+    pub(crate) fn rejoin_rules(&self) -> RejoinRules {
+        self.settings.rejoin.over(self.rules.rejoin)
+    }
+
     pub(crate) fn server(&self) -> Option<&ServerView> {
         self.local.as_ref().map(|local| &local.server)
+    }
+
+    /// How far the standby had replayed when it was last looked at.
+    pub(crate) fn replayed(&self) -> Option<Lsn> {
+        match self.server()? {
+            ServerView::Standby(standby) => Some(standby.replayed),
+            ServerView::Down { .. }
+            | ServerView::Starting
+            | ServerView::Stopping
+            | ServerView::Unresponsive
+            | ServerView::Primary(_) => None,
+        }
     }
 
     pub(crate) fn control_state(&self) -> Option<ControlState> {
         match &self.local.as_ref()?.data {
             DataView::Cluster(control) => Some(control.state),
-            DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+            DataView::Empty | DataView::Leftover | DataView::Wreck(_) | DataView::Unusable(_) => {
+                None
+            }
         }
     }
 
@@ -295,8 +326,10 @@ impl Memory {
         // The first checkpoint after a promotion comes late: a control file may tell less than what
         // was seen while the server ran.
         running.or_else(|| match &local.data {
-            DataView::Cluster(control) => Some(self.last_timeline.max(control.checkpoint.timeline)),
-            DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+            DataView::Cluster(control) => Some(self.last_timeline.max(control.newest_timeline())),
+            DataView::Empty | DataView::Leftover | DataView::Wreck(_) | DataView::Unusable(_) => {
+                None
+            }
         })
     }
 

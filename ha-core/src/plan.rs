@@ -4,6 +4,7 @@
 //! knows (an open session, a fresh lease) is still to come, and the machine looks again.
 
 mod demand;
+mod rejoin;
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -16,7 +17,6 @@ use crate::candidate::is_scheduled;
 use crate::decide::Act;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
-use crate::rejoin::LeaderElsewhere;
 use crate::restart;
 use crate::schema::{key, slot_name, write};
 use crate::situation as word;
@@ -25,6 +25,9 @@ use crate::task::{
 };
 use crate::value::{MemberName, SessionName, Timeline};
 use crate::view::{ClusterView, LeadershipRecord, MoveRequest, ServerView};
+
+pub(crate) use rejoin::witness;
+use rejoin::{identify, replace, rewind};
 
 /// How long a standby may take to accept connections before its start counts as failed. The
 /// server goes on meanwhile: a failed start is only looked at again.
@@ -70,6 +73,7 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::Replace => replace(memory).into_iter().collect(),
         Act::ProveLeader => demand::prove_leader(memory).into_iter().collect(),
         Act::Reinitialize => demand::reinitialize(memory).into_iter().collect(),
+        Act::Rewind => rewind(memory).into_iter().collect(),
         Act::Clone => clone_source(memory)
             .map(|from| Task::Clone { from })
             .into_iter()
@@ -451,31 +455,6 @@ fn clone_source(memory: &Memory) -> Option<Upstream> {
     Some(Upstream {
         slot: None,
         ..source
-    })
-}
-
-fn identify(memory: &Memory) -> Option<Task> {
-    Some(Task::Identify {
-        upstream: upstream(memory)?,
-    })
-}
-
-/// The proof that another member holds the good copy, from the latest check of the present leader.
-pub(crate) fn witness(memory: &Memory) -> Option<LeaderElsewhere> {
-    let leader = memory.current_view()?.leader.as_ref()?;
-    let is_any_taken = memory.breaks(Mutant::IdentityOfEarlierLeadership);
-    let check = memory
-        .identity
-        .as_ref()
-        .filter(|check| check.generation == leader.generation || is_any_taken)?;
-    let mine = crate::explain::own_system_id(memory)?;
-    LeaderElsewhere::prove(memory.me(), leader, &check.identity, mine)
-}
-
-fn replace(memory: &Memory) -> Option<Task> {
-    Some(Task::Replace {
-        witness: witness(memory)?,
-        from: upstream(memory)?,
     })
 }
 

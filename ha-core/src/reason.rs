@@ -171,6 +171,24 @@ reasons! {
     NewerThanLeader { holder: MemberName, mine: Position } "newer-than-leader" "our WAL ends at {mine}, a later timeline than the one that {holder} leads: it is not removed, somebody must decide which copy is kept";
     /// Our WAL has records that the leader's history lacks.
     DivergedFromLeader { holder: MemberName, mine: Position, fork: Lsn } "diverged-from-leader" "our WAL ends at {mine}, the history of {holder} left that timeline at {fork}: copying its data anew";
+    /// Our WAL has records that the leader's history lacks, and they may be undone.
+    RewindingToLeader { holder: MemberName, mine: Position, fork: Lsn } "rewinding-to-leader" "our WAL ends at {mine}, the history of {holder} left that timeline at {fork}: rewinding our data to it";
+    /// A rewind would take the leader for what it was before its promotion.
+    RewindAwaitsCheckpoint { holder: MemberName } "rewind-awaits-checkpoint" "our data diverged from {holder}, which has still to write the checkpoint that a rewind begins with";
+    /// A rewind did not begin.
+    RewindFailed { holder: MemberName, error: String } "rewind-failed" "our data diverged from {holder}, and rewinding it did not begin ({error}): trying again later";
+    /// Our WAL has records that the leader's history lacks, and nothing may be done about it.
+    DivergedBarred { holder: MemberName, mine: Position, fork: Lsn, why: String } "diverged-barred" "our WAL ends at {mine}, the history of {holder} left that timeline at {fork}, and our data is left alone: {why}";
+    /// A rewind was broken off, and nothing may be done about what it left.
+    WreckBarred { why: String, advice: String } "wreck-barred" "a rewind did not come to its end ({why}) and what it left is never started: {advice}";
+    /// A rewind was broken off, and what it left may be replaced.
+    WreckReplaced { holder: MemberName, why: String } "wreck-replaced" "a rewind did not come to its end ({why}): what it left is replaced by a copy of {holder}";
+    /// A rewind was broken off, and nobody has proven to hold the good copy.
+    WreckAwaitsLeader { why: String } "wreck-awaits-leader" "a rewind did not come to its end ({why}) and what it left is never started: waiting for a leader that proves to be a running primary";
+    /// The leader does not have the WAL any more that our standby needs.
+    MissingWal { holder: MemberName, segment: String } "missing-wal" "our standby needs WAL segment {segment}, which {holder} does not have any more, and no archive gives it: put it into pg_wal or the archive, reinitialise this member, or permit that with postgresql.remove_data_directory_on_missing_wal";
+    /// The same, and the settings permit to replace our copy.
+    MissingWalReplaced { holder: MemberName, segment: String } "missing-wal-replaced" "our standby needs WAL segment {segment}, which {holder} does not have any more: copying its data anew";
     /// The leader must be a live primary before data is removed for it.
     DivergedLeaderUnproven { holder: MemberName } "diverged-leader-unproven" "our data diverged from {holder}, which has not proven to be a running primary: our copy is kept";
     /// A stopped standby is started behind the leader.

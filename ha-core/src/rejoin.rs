@@ -114,6 +114,7 @@ mod tests {
             is_primary: true,
             position: at(3, 900),
             history: vec![(Timeline(1), Lsn(100)), (Timeline(2), Lsn(500))],
+            missing_wal: None,
         }
     }
 

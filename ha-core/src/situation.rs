@@ -17,11 +17,11 @@ use crate::task::{Lane, StartAs, StopMode, Task};
 use crate::value::Lsn;
 use crate::view::{ControlState, DataView, Initialize, LocalView, ServerView};
 
-pub(crate) use link::{kin, link};
+pub(crate) use link::{kin, link, way, wreck_link};
 pub(crate) use overdue::{overdue, overdue_since};
 pub use words::{
     Asked, Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake,
-    Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased,
+    Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased, Way,
     Writable,
 };
 
@@ -106,6 +106,7 @@ pub(crate) fn server(memory: &Memory) -> Option<Server> {
         (_, ServerView::Unresponsive) => Server::Unresponsive,
         (DataView::Empty, ServerView::Down { .. }) => Server::Empty,
         (DataView::Leftover, ServerView::Down { .. }) => Server::Leftover,
+        (DataView::Wreck(_), ServerView::Down { .. }) => Server::Wreck,
         (DataView::Unusable(_), ServerView::Down { .. }) => Server::Unusable,
         (DataView::Cluster(_), ServerView::Down { .. }) => Server::Down,
     })
@@ -201,6 +202,7 @@ pub(crate) fn busy(memory: &Memory) -> Busy {
         }
         Task::Start { .. }
         | Task::Promote { .. }
+        | Task::Rewind { .. }
         | Task::Follow { .. }
         | Task::OpenSession { .. }
         | Task::Renew { .. }
@@ -245,10 +247,7 @@ pub(crate) fn made(memory: &Memory) -> Made {
     let Some(view) = &memory.view else {
         return Made::Known;
     };
-    let mine = memory.local.as_ref().and_then(|local| match &local.data {
-        DataView::Cluster(control) => Some(control.system_id),
-        DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
-    });
+    let mine = crate::explain::own_system_id(memory);
     match &view.initialize.value {
         Initialize::Known(cluster) => match mine {
             Some(mine) if mine != *cluster && !memory.breaks(Mutant::SystemMismatchIgnored) => {
@@ -340,7 +339,11 @@ pub(crate) fn shutdown_checkpoint(memory: &Memory) -> Option<Lsn> {
         DataView::Cluster(control) if control.state == ControlState::ShutDown => {
             Some(control.checkpoint.lsn)
         }
-        DataView::Cluster(_) | DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
+        DataView::Cluster(_)
+        | DataView::Empty
+        | DataView::Leftover
+        | DataView::Wreck(_)
+        | DataView::Unusable(_) => None,
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Grant;
 use crate::rejoin::LeaderElsewhere;
-use crate::value::{InstanceId, MemberName, Revision, SessionName, Timeline};
+use crate::value::{InstanceId, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{HistoryLine, PeerReport, ServerIdentity};
 
 /// What may run beside what: tasks of different lanes do not disturb each other.
@@ -119,6 +119,8 @@ pub enum Task {
     Identify {
         /// The server.
         upstream: Upstream,
+        /// Where the WAL begins that our standby needs next; none: it needs none.
+        needs: Option<Position>,
     },
     /// Make a new database cluster in the empty data directory and start it.
     Bootstrap,
@@ -143,6 +145,14 @@ pub enum Task {
         /// The leader's server, which must confirm the witness.
         leader: Upstream,
         /// Whom to copy.
+        from: Upstream,
+    },
+    /// Stop the server and take its data back to where the leader's history left it, and on to
+    /// what the leader has. The witness must still hold when it is executed.
+    Rewind {
+        /// The proof that another member holds the good copy.
+        witness: LeaderElsewhere,
+        /// Whom to be like.
         from: Upstream,
     },
     /// Start the server.
@@ -317,6 +327,7 @@ impl Task {
             | Self::Clone { .. }
             | Self::Replace { .. }
             | Self::Reinitialize { .. }
+            | Self::Rewind { .. }
             | Self::Start { .. }
             | Self::Stop { .. }
             | Self::Promote { .. }
@@ -343,6 +354,7 @@ impl Task {
             Self::Clone { .. } => "clone",
             Self::Replace { .. } => "replace",
             Self::Reinitialize { .. } => "reinitialize",
+            Self::Rewind { .. } => "rewind",
             Self::Start {
                 role: StartAs::Primary(_),
                 ..

@@ -288,10 +288,21 @@ pub enum DataView {
     Empty,
     /// A copy or an initialisation did not finish: its remains may be removed.
     Leftover,
+    /// A rewind was begun and did not come to its end: never started, and no copy of anything.
+    Wreck(WreckView),
     /// It cannot be read, or holds something that is no database: never touched.
     Unusable(String),
     /// A database cluster.
     Cluster(ControlView),
+}
+
+/// What is known of data that a rewind left unfinished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WreckView {
+    /// The identity of what it was a copy of.
+    pub system_id: SystemId,
+    /// Why the rewind did not come to its end; none: it was interrupted.
+    pub why: Option<String>,
 }
 
 /// What the control file says.
@@ -303,6 +314,21 @@ pub struct ControlView {
     pub state: ControlState,
     /// The latest checkpoint and its timeline.
     pub checkpoint: Position,
+    /// Up to where a standby must replay before it is consistent; none: not a standby's.
+    #[serde(default)]
+    pub min_recovery: Option<Position>,
+    /// Whether the data can be rewound: it has checksums, or hint bits are logged.
+    #[serde(default)]
+    pub is_rewindable: bool,
+}
+
+impl ControlView {
+    /// The newest timeline that the data is known to be on.
+    #[must_use]
+    pub fn newest_timeline(&self) -> Timeline {
+        let recovered = self.min_recovery.map(|position| position.timeline);
+        recovered.unwrap_or_default().max(self.checkpoint.timeline)
+    }
 }
 
 /// How a server was left, according to its control file.
@@ -467,4 +493,7 @@ pub struct ServerIdentity {
     pub position: Position,
     /// Where each earlier timeline of its history ended.
     pub history: Vec<(Timeline, Lsn)>,
+    /// The WAL segment that the asking standby needs next and this server does not have any more.
+    #[serde(default)]
+    pub missing_wal: Option<String>,
 }

@@ -38,6 +38,7 @@ pub(crate) struct Tool {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
+    folder: Option<PathBuf>,
     input: Vec<u8>,
     surroundings: Surroundings,
 }
@@ -58,6 +59,7 @@ impl Tool {
             program,
             arguments: Vec::new(),
             environment: Vec::new(),
+            folder: None,
             input: Vec::new(),
             surroundings: Surroundings::Clean,
         }
@@ -79,6 +81,12 @@ impl Tool {
         self
     }
 
+    /// Where it works; by default where we do.
+    pub(crate) fn works_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
     /// What it reads from its standard input. Not shown anywhere.
     pub(crate) fn input(mut self, input: Vec<u8>) -> Self {
         self.input = input;
@@ -92,24 +100,41 @@ impl Tool {
         limit: Limit,
         mut line: impl FnMut(&str) + Send,
     ) -> Result<String> {
+        let seen = |text: &str| {
+            line(text);
+            false
+        };
+        self.run_until(limit, seen).await
+    }
+
+    /// Runs it until a line is the one that was waited for: then it is killed,
+    /// and that is a success.
+    pub(crate) async fn run_until(
+        self,
+        limit: Limit,
+        mut is_enough: impl FnMut(&str) -> bool + Send,
+    ) -> Result<String> {
         let name = self.name.clone();
         let (mut running, input) = self.spawn()?;
         let mut lines = VecDeque::new();
         let ended = running
             .follow(input, limit, |text| {
-                line(text);
+                if is_enough(text) {
+                    return true;
+                }
                 if !text.trim().is_empty() {
                     lines.push_back(text.to_owned());
                     if lines.len() > ERROR_LINES {
                         lines.pop_front();
                     }
                 }
+                false
             })
             .await;
         let (status, output) = ended.map_err(|failure| failure.into_error(&name, limit))?;
-        if status.success() {
+        let Some(status) = status.filter(|status| !status.success()) else {
             return Ok(output);
-        }
+        };
         Err(Error::Command {
             program: name,
             status: status.to_string(),
@@ -138,6 +163,9 @@ impl Tool {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         let child = command
             .spawn()
             .map_err(Error::io("cannot run", &self.program))?;
@@ -182,8 +210,9 @@ impl Running {
         &mut self,
         input: Vec<u8>,
         limit: Limit,
-        mut line: impl FnMut(&str),
-    ) -> Result<(ExitStatus, String), Failure> {
+        mut is_enough: impl FnMut(&str) -> bool,
+    ) -> Result<(Option<ExitStatus>, String), Failure> {
+        let mut has_enough = false;
         let mut stdout = self.child.stdout.take().expect("stdout is piped");
         let mut stderr = self.child.stderr.take().expect("stderr is piped");
         let mut stdin = self.child.stdin.take();
@@ -208,16 +237,20 @@ impl Running {
                     out_open = !chunk.is_empty();
                     let room = KEPT_BYTES.saturating_sub(output.len());
                     output.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                    out_lines.push(&chunk, &mut line);
+                    has_enough |= out_lines.push(&chunk, &mut is_enough);
                     limit.extend(&mut deadline);
                 }
                 chunk = read(&mut stderr), if err_open => {
                     let chunk = chunk.map_err(Failure::Io)?;
                     err_open = !chunk.is_empty();
-                    err_lines.push(&chunk, &mut line);
+                    has_enough |= err_lines.push(&chunk, &mut is_enough);
                     limit.extend(&mut deadline);
                 }
                 () = tokio::time::sleep_until(deadline) => return Err(Failure::TimedOut),
+            }
+            if has_enough {
+                self.end().await.map_err(Failure::Io)?;
+                return Ok((None, String::from_utf8_lossy(&output).into_owned()));
             }
         }
         let status = tokio::time::timeout_at(deadline, self.child.wait()).await;
@@ -225,7 +258,17 @@ impl Running {
             .map_err(|_| Failure::TimedOut)?
             .map_err(Failure::Io)?;
         self.group = None;
-        Ok((status, String::from_utf8_lossy(&output).into_owned()))
+        Ok((Some(status), String::from_utf8_lossy(&output).into_owned()))
+    }
+
+    /// Kills it and waits for its death.
+    async fn end(&mut self) -> std::io::Result<()> {
+        if let Some(group) = self.group {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+        self.child.wait().await?;
+        self.group = None;
+        Ok(())
     }
 }
 
@@ -269,7 +312,9 @@ struct Lines {
 }
 
 impl Lines {
-    fn push(&mut self, chunk: &[u8], line: &mut impl FnMut(&str)) {
+    /// Tells whether one of the lines was enough.
+    fn push(&mut self, chunk: &[u8], is_enough: &mut impl FnMut(&str) -> bool) -> bool {
+        let mut has_enough = false;
         self.rest.extend_from_slice(chunk);
         if chunk.is_empty() && !self.rest.is_empty() {
             self.rest.push(b'\n');
@@ -280,8 +325,9 @@ impl Lines {
             .position(|byte| matches!(byte, b'\n' | b'\r'))
         {
             let whole: Vec<u8> = self.rest.drain(..=end).collect();
-            line(String::from_utf8_lossy(&whole[..end]).trim_end());
+            has_enough |= is_enough(String::from_utf8_lossy(&whole[..end]).trim_end());
         }
+        has_enough
     }
 }
 
@@ -324,6 +370,16 @@ mod tests {
         };
         assert!(status.contains('3'), "{status}");
         assert_eq!(lines, ["why"]);
+    }
+
+    #[tokio::test]
+    async fn a_program_is_ended_once_it_has_said_enough() {
+        let limit = Limit::Total(Duration::from_secs(20));
+        let tool = shell("echo one; echo two; sleep 600");
+        let output = tool.run_until(limit, |line| line == "two").await.unwrap();
+        assert_eq!(output, "one\ntwo\n");
+        let error = shell("echo one; exit 3").run_until(limit, |line| line == "two");
+        assert!(matches!(error.await, Err(Error::Command { .. })));
     }
 
     #[tokio::test]

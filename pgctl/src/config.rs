@@ -30,6 +30,17 @@ pub(crate) use files::{file_mode, sync_folder_of, write_atomically};
 pub(crate) use guc::Kind;
 pub(crate) use parameters::{Found, Parameters, managed_names, pending_restart};
 
+/// A password file that ends with its use.
+#[derive(Debug)]
+pub(crate) struct Passfile(pub(crate) PathBuf);
+
+impl Drop for Passfile {
+    fn drop(&mut self) {
+        // It need not have been written.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// Which files [`Instance::write_config`] had to change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConfigChange {
@@ -229,6 +240,43 @@ impl Instance {
         // libpq ignores a password file that the group may read.
         write_atomically(&self.options().pgpass, content.as_bytes(), 0o600)?;
         Ok(true)
+    }
+
+    /// A connection string for `pg_rewind`, which reads the password in a file
+    /// of its own: the standby's is for another role. `reached_at` is where the
+    /// program connects to, if not to the server itself.
+    pub(crate) async fn prepare_rewind(
+        &self,
+        source: &crate::Upstream,
+        reached_at: Option<&crate::Upstream>,
+    ) -> Result<(String, Passfile)> {
+        let version = self.program_version().await?;
+        let config = self.config();
+        let mut role = config.rewind_role().clone();
+        if reached_at.is_some() {
+            // This hop does not leave the machine.
+            role.sslmode = Some("disable".to_owned());
+            role.keywords = [("gssencmode".to_owned(), "disable".to_owned())].into();
+        }
+        let mut upstream = reached_at.unwrap_or(source).clone();
+        // A server that went into recovery since it was asked is refused.
+        upstream.read_write_only = true;
+        let mut path = self.options().pgpass.clone().into_os_string();
+        path.push(".rewind");
+        let passfile = Passfile(path.into());
+        let content = pgpass::render(&upstream, &role);
+        if let Some(content) = &content {
+            write_atomically(&passfile.0, content.as_bytes(), 0o600)?;
+        }
+        let info = ConnInfo {
+            upstream: &upstream,
+            credentials: &role,
+            database: &config.database,
+            passfile: content.as_ref().map(|_| passfile.0.as_path()),
+            application_name: self.name(),
+            version,
+        };
+        Ok((info.render(), passfile))
     }
 
     /// A connection string for a helper program, and its password file.

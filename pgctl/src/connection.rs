@@ -1,4 +1,4 @@
-//! SQL sessions with the local server.
+//! SQL sessions with the local server, and with the source of a rewind.
 //!
 //! Invariant: every wait has a limit of our own. The library's connect timeout
 //! does not cover the startup exchange, and a dropped query goes on at the
@@ -10,11 +10,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
+use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::options::Config;
 use crate::process::LockFile;
 use crate::text;
+use crate::upstream::Upstream;
 use crate::version::Version;
 
 /// What the server is told about a session at its beginning.
@@ -56,21 +58,55 @@ impl Session {
         let lock = LockFile::read(instance.data_dir()).ok().flatten();
         let lock = lock.ok_or(Error::NotRunning)?;
         let place = Place::of(&config, &lock);
+        Self::connect(&place, &config.superuser, &config.database, limit).await
+    }
+
+    /// Connects to the first host of another server that answers.
+    pub(crate) async fn remote(
+        server: &Upstream,
+        role: &Credentials,
+        database: &str,
+        limit: Duration,
+    ) -> Result<Self> {
+        let mut last = None;
+        for host in server.hosts() {
+            let place = Place {
+                host: host.to_owned(),
+                port: server.port,
+            };
+            match Self::connect(&place, role, database, limit).await {
+                Ok(session) => return Ok(session),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Unreachable {
+            to: server.to_string(),
+            message: "no host is named".to_owned(),
+            code: None,
+        }))
+    }
+
+    async fn connect(
+        place: &Place,
+        role: &Credentials,
+        database: &str,
+        limit: Duration,
+    ) -> Result<Self> {
         let mut settings = tokio_postgres::Config::new();
         settings
             .host(&place.host)
             .port(place.port)
-            .dbname(&config.database)
+            .dbname(database)
             .application_name("herdsman")
             .options(format!(
                 "{QUIET} -c statement_timeout={}",
                 limit.as_millis()
             ))
             .connect_timeout(limit);
-        if let Some(user) = &config.superuser.username {
+        if let Some(user) = &role.username {
             settings.user(user);
         }
-        if let Some(password) = &config.superuser.password {
+        if let Some(password) = &role.password {
             settings.password(password.expose());
         }
         let peer = format!("at {}:{}", place.host, place.port);
@@ -193,7 +229,6 @@ fn message(error: &tokio_postgres::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::Credentials;
 
     fn place(use_unix_socket: bool, socket: Option<&str>, address: Option<&str>) -> String {
         let nobody = Credentials::system_user();

@@ -5,6 +5,7 @@
 
 mod mark;
 mod wipe;
+mod wreck;
 
 use std::fs;
 use std::io;
@@ -22,6 +23,7 @@ use mark::{mark_beside, mark_inside, marks_on, remove_marks};
 use wipe::wipe_contents;
 
 pub(crate) use mark::Marked;
+pub(crate) use wreck::{forget_wreck, mark_wreck, note_failure, wreck_on};
 
 impl Instance {
     /// Marks the data directory as being made, so that it shows as a leftover
@@ -50,7 +52,11 @@ impl Instance {
     /// A file that cannot be removed.
     pub async fn unmark(&self) -> Result<()> {
         let data_dir = self.data_dir().to_owned();
-        blocking(move || remove_marks(&data_dir)).await
+        blocking(move || {
+            forget_wreck(&data_dir)?;
+            remove_marks(&data_dir)
+        })
+        .await
     }
 
     /// Deletes what the data directory holds, with its log directory and
@@ -73,6 +79,7 @@ impl Instance {
             let data_dir = instance.data_dir();
             no_processes(data_dir)?;
             wipe_contents(data_dir)?;
+            forget_wreck(data_dir)?;
             remove_marks(data_dir)
         })
         .await
@@ -167,6 +174,9 @@ pub(crate) fn look(data_dir: &Path) -> Seen {
     if entries.next().is_none() {
         return Seen::Other(DataDirectory::Empty);
     }
+    if let Some(wreck) = wreck_on(data_dir) {
+        return Seen::Other(DataDirectory::Wreck(wreck));
+    }
     let control = data_dir.join("global/pg_control");
     for needed in [data_dir.join("PG_VERSION"), control.clone()] {
         match fs::metadata(&needed) {
@@ -208,6 +218,7 @@ fn not_empty(data_dir: &Path, found: &DataDirectory) -> Error {
         DataDirectory::NotACluster(what) => format!("is not a cluster: {what}"),
         DataDirectory::Unreadable(error) => format!("cannot be read: {error}"),
         DataDirectory::Leftover(kind) => format!("is left over from a {}", kind.name()),
+        DataDirectory::Wreck(_) => "is left over from a rewind".to_owned(),
         DataDirectory::Missing | DataDirectory::Empty | DataDirectory::Cluster(_) => {
             "holds a cluster".to_owned()
         }

@@ -139,6 +139,19 @@ pub enum Error {
         found: Timeline,
     },
 
+    /// The data cannot be rewound; nothing of it was changed.
+    #[error("the data cannot be rewound: {why}")]
+    NotRewindable {
+        /// What stands in the way, in words.
+        why: String,
+    },
+    /// A rewind was begun and did not come to its end: what is left is useless.
+    #[error("the rewind did not come to its end, its remains are useless: {why}")]
+    Wrecked {
+        /// What went wrong, in words.
+        why: String,
+    },
+
     /// The server ended while it was starting.
     #[error("PostgreSQL did not start: {exit}{}", crate::text::indented(log))]
     StartFailed {
@@ -228,8 +241,10 @@ impl Error {
             | Self::RunsAsRoot
             | Self::WrongMode { .. }
             | Self::PortTaken { .. }
+            | Self::NotRewindable { .. }
             | Self::NotEmpty { .. } => Advice::AskHuman,
             Self::NoCluster { .. }
+            | Self::Wrecked { .. }
             | Self::AlreadyRunning { .. }
             | Self::Orphans { .. }
             | Self::NotRunning

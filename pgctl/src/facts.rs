@@ -36,12 +36,24 @@ pub enum DataDirectory {
     /// A clone or a bootstrap was interrupted here: what is there is useless
     /// and may be wiped.
     Leftover(Leftover),
+    /// A rewind was begun here and did not come to its end: what is there is
+    /// neither the old data nor the new, and is never started.
+    Wreck(Wreck),
     /// It holds something that is not a cluster; in words.
     NotACluster(String),
     /// It cannot be looked at; the reason in words.
     Unreadable(String),
     /// A cluster.
     Cluster(ControlData),
+}
+
+/// What a rewind left that did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wreck {
+    /// The identifier of the cluster that it was a copy of.
+    pub system_id: u64,
+    /// Why it ended, in one line; none: it was interrupted, or still runs.
+    pub why: Option<String>,
 }
 
 /// What left a useless directory behind.

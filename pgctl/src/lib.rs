@@ -46,13 +46,16 @@ mod instance;
 mod kill_all;
 mod listen;
 mod lsn;
+mod missing_wal;
 mod options;
 mod preflight;
 mod probe;
 mod process;
 mod promote;
 mod replication;
+mod rewind;
 mod script;
+mod single_user;
 mod slots;
 mod sql_text;
 mod standby;
@@ -69,7 +72,7 @@ pub use credentials::{Credentials, Secret};
 pub use error::{Advice, Error, Result};
 pub use facts::{
     DataDirectory, Facts, Leftover, PendingRestart, Process, Receiver, Sender, Server, ServerRole,
-    Slot, SlotKind, Standby,
+    Slot, SlotKind, Standby, Wreck,
 };
 pub use instance::Instance;
 pub use kill_all::{Gone, kill_server};
@@ -80,6 +83,7 @@ pub use process::{
     Exit, ExitEvents, RaisedParameter, StartAs, Started, StopMode, become_subreaper,
 };
 pub use replication::Identity;
+pub use rewind::Rewound;
 pub use script::Script;
 pub use slots::{SlotChanges, slot_name};
 pub use standby::Followed;

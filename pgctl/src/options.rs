@@ -96,6 +96,8 @@ pub struct Config {
     pub initdb: Vec<ToolOption>,
     /// Options of `pg_basebackup`.
     pub basebackup: Vec<ToolOption>,
+    /// Options of `pg_rewind`.
+    pub rewind_options: Vec<ToolOption>,
 }
 
 impl Config {
@@ -119,7 +121,13 @@ impl Config {
             custom_conf: None,
             initdb: Vec::new(),
             basebackup: Vec::new(),
+            rewind_options: Vec::new(),
         }
+    }
+
+    /// The role of `pg_rewind`.
+    pub(crate) fn rewind_role(&self) -> &Credentials {
+        self.rewind.as_ref().unwrap_or(&self.superuser)
     }
 }
 

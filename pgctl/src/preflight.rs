@@ -61,6 +61,9 @@ impl Instance {
                 Seen::Other(DataDirectory::Leftover(Leftover::Clone)) => {
                     "a clone was interrupted there".to_owned()
                 }
+                Seen::Other(DataDirectory::Wreck(_)) => {
+                    "a rewind was begun there and did not come to its end".to_owned()
+                }
                 Seen::Other(DataDirectory::NotACluster(what) | DataDirectory::Unreadable(what)) => {
                     what
                 }

@@ -13,7 +13,7 @@ mod postmaster;
 pub(crate) mod proc;
 mod reap;
 mod stale;
-mod start;
+pub(crate) mod start;
 mod stop;
 
 pub use exit::{Exit, ExitEvents};

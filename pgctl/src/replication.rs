@@ -20,7 +20,8 @@ use crate::lsn::Lsn;
 use crate::options::Config;
 use crate::timeline::{HistoryLine, Timeline, parse_history};
 use crate::upstream::Upstream;
-use startup::{AsReplication, Wire};
+use startup::AsReplication;
+pub(crate) use startup::Wire;
 
 /// Who a server is, as `IDENTIFY_SYSTEM` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +186,7 @@ impl Walsender {
     }
 }
 
-async fn dial(host: &str, port: u16) -> io::Result<Wire> {
+pub(crate) async fn dial(host: &str, port: u16) -> io::Result<Wire> {
     if host.starts_with('/') {
         let socket = Path::new(host).join(format!(".s.PGSQL.{port}"));
         return Ok(Wire::Unix(UnixStream::connect(socket).await?));

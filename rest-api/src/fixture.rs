@@ -139,6 +139,7 @@ fn member(name: &str) -> Snapshot {
         tags: tags(json!({"clonefrom": true, "rack": "a1"})),
         bootstrap_config: None,
         watchdog_required: false,
+        rejoin: herdsman_ha_core::RejoinSettings::default(),
     };
     let boot = Boot::new(InstanceId::from(format!("run-of-{name}").as_str()), 1);
     let now = Now {
@@ -175,6 +176,8 @@ fn local(server: ServerView, state: ControlState) -> LocalView {
             system_id: SystemId(7_277_694_203_142_172_922),
             state,
             checkpoint: Position::default(),
+            min_recovery: None,
+            is_rewindable: true,
         }),
         server,
         about: None,

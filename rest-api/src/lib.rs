@@ -24,6 +24,7 @@
 //!     tags: Tags::default(),
 //!     bootstrap_config: None,
 //!     watchdog_required: false,
+//!     rejoin: herdsman_ha_core::RejoinSettings::default(),
 //! };
 //! let boot = Boot::new(InstanceId::from("run-1"), 1);
 //! let machine = Machine::new(settings, boot, Now::default());

@@ -158,6 +158,7 @@ impl<'a> Node<'a> {
     pub(crate) fn system_id(&self) -> Option<SystemId> {
         match &self.status().local.as_ref()?.data {
             DataView::Cluster(control) => Some(control.system_id),
+            DataView::Wreck(wreck) => Some(wreck.system_id),
             DataView::Empty | DataView::Leftover | DataView::Unusable(_) => None,
         }
     }

@@ -14,7 +14,8 @@ use herdsman_ha_core::decide::{
 };
 use herdsman_ha_core::situation::{
     Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
-    Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased, Writable,
+    Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased, Way,
+    Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -198,9 +199,15 @@ fn follower_table() -> Table {
         Column::of("server", Server::ALL),
         Column::of("leader", Leader::ALL),
         Column::of("link", Link::ALL),
+        Column::of("way", Way::ALL),
     ];
     Table::heading("follower: another member leads").with(&columns, &|at| {
-        follower::running(Server::ALL[at[0]], Leader::ALL[at[1]], Link::ALL[at[2]])
+        follower::running(
+            Server::ALL[at[0]],
+            Leader::ALL[at[1]],
+            Link::ALL[at[2]],
+            Way::ALL[at[3]],
+        )
     })
 }
 

@@ -19,6 +19,7 @@ mod maintenance;
 mod parameters;
 mod pause;
 mod reality;
+mod rewind;
 mod secrets;
 mod store_lost;
 mod store_of_three;

@@ -7,6 +7,7 @@ pub mod balancer;
 pub mod bench;
 pub mod cluster;
 pub mod drill;
+pub mod diverged;
 pub mod etcd_metrics;
 pub mod keys;
 pub mod program;

@@ -10,7 +10,7 @@ use herdsman_ha_core::{
     Boot, ClusterView, Command, ControlState, ControlView, DataView, Failure, Fault, Input,
     InstanceId, LocalView, Lsn, MemberName, Mono, Now, OpId, Outcome, PeerAnswer, PeerReport,
     PeerServer, Position, PrimaryView, Report, RequestId, Revision, ServerIdentity, ServerView,
-    SessionName, Settings, StandbyView, SystemId, Tags, Task, Timeline, Wall,
+    SessionName, Settings, StandbyView, SystemId, Tags, Task, Timeline, Wall, WreckView,
 };
 use serde_json::{Map, json};
 
@@ -62,6 +62,12 @@ impl Run {
                 .once_in(2)
                 .then(|| json!({ "ttl": 5, "loop_wait": 1 })),
             watchdog_required: chance.once_in(10),
+            rejoin: herdsman_ha_core::RejoinSettings {
+                rewinds: chance.one_of(&[None, Some(true), Some(false)]),
+                replaces_on_failure: chance.one_of(&[None, Some(true)]),
+                replaces_on_divergence: chance.one_of(&[None, Some(true)]),
+                replaces_on_missing_wal: chance.one_of(&[None, Some(true)]),
+            },
         };
         let boot = Boot::new(InstanceId::from("run"), seed);
         let clocks = Now {
@@ -195,10 +201,16 @@ impl Run {
             0 => DataView::Empty,
             1 => DataView::Leftover,
             2 => DataView::Unusable("x".to_owned()),
+            3 if self.chance.once_in(2) => DataView::Wreck(WreckView {
+                system_id: SystemId(system),
+                why: self.chance.one_of(&[None, Some("no".to_owned())]),
+            }),
             _ => DataView::Cluster(ControlView {
                 system_id: SystemId(system),
                 state,
                 checkpoint: self.position(),
+                min_recovery: None,
+                is_rewindable: !self.chance.once_in(4),
             }),
         };
         let server = match (&data, self.chance.below(10)) {
@@ -221,7 +233,11 @@ impl Run {
                 ServerView::Unresponsive,
             ]),
             (
-                DataView::Cluster(_) | DataView::Empty | DataView::Leftover | DataView::Unusable(_),
+                DataView::Cluster(_)
+                | DataView::Empty
+                | DataView::Leftover
+                | DataView::Wreck(_)
+                | DataView::Unusable(_),
                 _,
             ) => ServerView::Down {
                 orphans: self.chance.once_in(4),
@@ -290,6 +306,7 @@ impl Run {
                 is_primary: !self.chance.once_in(3),
                 position: self.position(),
                 history: vec![(Timeline(1), self.position().lsn)],
+                missing_wal: self.chance.one_of(&[None, Some("1".to_owned())]),
             }),
             Task::ProveGone | Task::Fence => Report::Gone,
             Task::Renew { .. }
@@ -299,6 +316,7 @@ impl Run {
             | Task::Clone { .. }
             | Task::Replace { .. }
             | Task::Reinitialize { .. }
+            | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -15,7 +15,7 @@ use super::{Executor, Tell, done};
 use crate::settings::ReplicaMethod;
 
 /// The longest silence of a running copy.
-const COPY_SILENCE: Duration = Duration::from_secs(120);
+pub(super) const COPY_SILENCE: Duration = Duration::from_secs(120);
 
 impl Executor {
     pub(super) async fn clone_from(&self, from: &core::Upstream, tell: &Tell) -> Outcome {

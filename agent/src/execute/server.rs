@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core as core;
-use herdsman_ha_core::{
-    Grant, LeaderElsewhere, Lsn, Outcome, Position, Report, ServerIdentity, StartAs, StopMode,
-    SystemId, Timeline,
-};
+use herdsman_ha_core::{Grant, Outcome, Report, StartAs, StopMode, Timeline};
 use herdsman_pgctl as pgctl;
 
-use super::{Executor, Tell, done, failed, transient};
+use super::{Executor, done, failed, transient};
 
 /// How long a stop in order may take before everything is dropped.
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -19,13 +16,11 @@ const BEFORE_STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long an immediate stop may take before the processes are killed.
 const IMMEDIATE_STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long killing every process may take; longer only hangs in the kernel.
-const KILL_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// How long a standby may replay what it received before it is primary.
 const PROMOTION_LIMIT: Duration = Duration::from_secs(600);
 /// How long a checkpoint may take.
 const CHECKPOINT_LIMIT: Duration = Duration::from_secs(3600);
-/// How long another server may take to say who it is.
-const IDENTIFY_LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) fn upstream(upstream: &core::Upstream) -> pgctl::Upstream {
     let server = pgctl::Upstream::new(upstream.host.clone(), upstream.port);
@@ -36,81 +31,6 @@ pub(super) fn upstream(upstream: &core::Upstream) -> pgctl::Upstream {
 }
 
 impl Executor {
-    pub(super) async fn identify(&self, from: &core::Upstream) -> Outcome {
-        match self.identity(&upstream(from)).await {
-            Ok(identity) => Outcome::Done(Report::Identity(identity)),
-            Err(error) => failed(&error),
-        }
-    }
-
-    async fn identity(&self, server: &pgctl::Upstream) -> pgctl::Result<ServerIdentity> {
-        let identity = self.instance.identify(server, IDENTIFY_LIMIT).await?;
-        let is_primary = self.instance.is_primary(server, IDENTIFY_LIMIT).await?;
-        let history = self
-            .instance
-            .timeline_history(server, identity.timeline, IDENTIFY_LIMIT)
-            .await?;
-        Ok(ServerIdentity {
-            system_id: SystemId(identity.system_id),
-            is_primary,
-            position: Position {
-                timeline: Timeline(identity.timeline.0),
-                lsn: Lsn(identity.lsn.0),
-            },
-            history: history
-                .into_iter()
-                .map(|line| (Timeline(line.timeline.0), Lsn(line.switch_lsn.0)))
-                .collect(),
-        })
-    }
-
-    /// Deletes data: only while the leader's server, which the witness speaks of, answers as a
-    /// running primary of the same cluster, in this moment.
-    pub(super) async fn replace(
-        &self,
-        witness: &LeaderElsewhere,
-        leader: &core::Upstream,
-        from: &core::Upstream,
-        tell: &Tell,
-    ) -> Outcome {
-        if *witness.leader() != leader.name || *witness.leader() == self.name {
-            return transient("the witness speaks of another member");
-        }
-        let server = upstream(leader);
-        match self.confirm(witness, &server).await {
-            Ok(true) => {}
-            Ok(false) => return transient(format!("{} is not a running primary", leader.name)),
-            Err(error) => return failed(&error),
-        }
-        let stopped = self.stop(StopMode::Immediate).await;
-        if !matches!(stopped, Outcome::Done(_)) {
-            return stopped;
-        }
-        // Stopping took a while: the last look is right before the deletion.
-        match self.confirm(witness, &server).await {
-            Ok(true) => {}
-            Ok(false) => return transient(format!("{} is not a running primary", leader.name)),
-            Err(error) => return failed(&error),
-        }
-        tracing::warn!(leader = %leader.name, from = %from.name, "our data is removed and copied anew");
-        let replaced = async {
-            self.instance.mark(pgctl::Leftover::Clone).await?;
-            // The mark makes it ours to empty; a way that works on what is there may keep it.
-            self.copy(&upstream(from), tell).await
-        };
-        done(replaced.await)
-    }
-
-    async fn confirm(
-        &self,
-        witness: &LeaderElsewhere,
-        server: &pgctl::Upstream,
-    ) -> pgctl::Result<bool> {
-        let identity = self.instance.identify(server, IDENTIFY_LIMIT).await?;
-        let is_primary = self.instance.is_primary(server, IDENTIFY_LIMIT).await?;
-        Ok(is_primary && SystemId(identity.system_id) == witness.system_id())
-    }
-
     pub(super) async fn start(&self, role: StartAs, limit: Duration) -> Outcome {
         let role = match role {
             StartAs::Primary(grant) => {

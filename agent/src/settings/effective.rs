@@ -59,6 +59,8 @@ pub struct EffectivePostgres {
     pub replica_methods: Vec<Option<ReplicaMethod>>,
     /// A command to run before each stop of the server.
     pub before_stop: Option<String>,
+    /// Whether a standby that misses WAL may be replaced by a new copy (no).
+    pub remove_data_directory_on_missing_wal: bool,
     /// What the dynamic configuration holds that is not in force.
     pub warnings: Vec<Warning>,
 }
@@ -117,6 +119,10 @@ impl EffectivePostgres {
             callbacks: local.callbacks.or(dynamic.callbacks).unwrap_or_default(),
             replica_methods,
             before_stop: local.before_stop.or(dynamic.before_stop),
+            remove_data_directory_on_missing_wal: no(
+                local.remove_data_directory_on_missing_wal,
+                dynamic.remove_data_directory_on_missing_wal,
+            ),
             warnings: passed_over(findings),
         }
     }

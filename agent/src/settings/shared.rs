@@ -47,6 +47,8 @@ pub struct SharedPostgres {
     pub remove_data_directory_on_rewind_failure: Option<bool>,
     /// Whether diverged data may be replaced by a new copy.
     pub remove_data_directory_on_diverged_timelines: Option<bool>,
+    /// Whether a standby that misses WAL may be replaced by a new copy.
+    pub remove_data_directory_on_missing_wal: Option<bool>,
     /// Scripts to run at events, by event.
     pub callbacks: Option<BTreeMap<String, String>>,
     /// Ways to make a standby, in order of preference.
@@ -84,6 +86,8 @@ impl SharedPostgres {
                 .optional_boolean(section, "remove_data_directory_on_rewind_failure"),
             remove_data_directory_on_diverged_timelines: f
                 .optional_boolean(section, "remove_data_directory_on_diverged_timelines"),
+            remove_data_directory_on_missing_wal: f
+                .optional_boolean(section, "remove_data_directory_on_missing_wal"),
             callbacks: callbacks(f, section),
             create_replica_methods,
             replica_methods,

@@ -85,6 +85,8 @@ bootstrap:
     retry_timeout: 2
     primary_start_timeout: 0
     postgresql:
+      use_pg_rewind: true
+      remove_data_directory_on_rewind_failure: true
       parameters:
         max_connections: 50
   initdb:

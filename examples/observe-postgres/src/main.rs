@@ -46,6 +46,7 @@ fn print(facts: &Facts) {
         DataDirectory::Missing
         | DataDirectory::Empty
         | DataDirectory::Leftover(_)
+        | DataDirectory::Wreck(_)
         | DataDirectory::NotACluster(_)
         | DataDirectory::Unreadable(_) => println!("data      {:?}", facts.data),
     }

@@ -28,6 +28,7 @@ pub fn decide(server: Server, blind: Blind, backoff: Backoff) -> Choice {
             Blind::Lost | Blind::Never,
             _,
         ) => hold(Code::StoreUnreachable),
+        (Server::Wreck, _, _) => hold(Code::WreckAwaitsLeader),
         (Server::Unusable, _, _) => hold(Code::DataUnusable),
     }
 }

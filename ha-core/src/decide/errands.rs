@@ -58,6 +58,7 @@ pub fn restart(mode: Mode, lock: Lock, server: Server, restart: Restart) -> Opti
             | Restart::Down,
             Server::Empty
             | Server::Leftover
+            | Server::Wreck
             | Server::Unusable
             | Server::Down
             | Server::Starting
@@ -84,6 +85,7 @@ pub fn reinit(mode: Mode, lock: Lock, server: Server, reinit: Reinit) -> Option<
             Reinit::Unproven,
             Server::Empty
             | Server::Leftover
+            | Server::Wreck
             | Server::Unusable
             | Server::Down
             | Server::Starting
@@ -100,6 +102,7 @@ pub fn reinit(mode: Mode, lock: Lock, server: Server, reinit: Reinit) -> Option<
             Reinit::Proven,
             Server::Empty
             | Server::Leftover
+            | Server::Wreck
             | Server::Unusable
             | Server::Down
             | Server::Starting

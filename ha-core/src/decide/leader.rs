@@ -47,7 +47,11 @@ pub fn running(
         },
         (Server::Stopping, _, _) => hold(Code::LeaderStopping),
         (Server::Unresponsive, _, _) => hold(Code::LeaderUnresponsive),
-        (Server::Down | Server::Empty | Server::Leftover | Server::Unusable, _, _) => return None,
+        (
+            Server::Down | Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
+            _,
+            _,
+        ) => return None,
     })
 }
 

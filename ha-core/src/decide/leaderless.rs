@@ -34,6 +34,7 @@ pub fn running(server: Server, made: Made, race: Race) -> Option<Choice> {
         (Server::Starting, _, _) => hold(Code::StandbyStarting),
         (Server::Stopping, _, _) => hold(Code::StandbyStopping),
         (Server::Unresponsive, _, _) => hold(Code::StandbyUnresponsive),
+        (Server::Wreck, _, _) => hold(Code::WreckAwaitsLeader),
         (Server::Unusable, _, _) => hold(Code::DataUnusable),
         (Server::Down | Server::Empty | Server::Leftover, _, _) => return None,
     })

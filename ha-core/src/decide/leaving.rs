@@ -44,25 +44,29 @@ pub fn decide(
             act(Act::AskAndProve, Code::LeavingConfirm)
         }
         (
-            Server::Down | Server::Empty | Server::Leftover | Server::Unusable,
+            Server::Down | Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
             Lock::Mine,
             _,
             Gone::Unproven,
             _,
         ) => act(Act::ProveGone, Code::LeavingConfirm),
         (Server::Down, Lock::Mine, Successor::Ready | Successor::Missing, Gone::Proven, _)
-        | (Server::Empty | Server::Leftover | Server::Unusable, Lock::Mine, _, Gone::Proven, _) => {
-            act(Act::Release, Code::LeavingRelease)
-        }
+        | (
+            Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
+            Lock::Mine,
+            _,
+            Gone::Proven,
+            _,
+        ) => act(Act::Release, Code::LeavingRelease),
         (
-            Server::Down | Server::Empty | Server::Leftover | Server::Unusable,
+            Server::Down | Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
             Lock::Stale | Lock::Other | Lock::Free | Lock::Unseen,
             _,
             _,
             SessionState::Open,
         ) => act(Act::CloseSession, Code::LeavingSession),
         (
-            Server::Down | Server::Empty | Server::Leftover | Server::Unusable,
+            Server::Down | Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
             Lock::Stale | Lock::Other | Lock::Free | Lock::Unseen,
             _,
             _,

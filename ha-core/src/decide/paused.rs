@@ -26,7 +26,7 @@ pub fn decide(
         (Lock::Mine, Server::Down, _, Gone::Proven, _, _)
         | (
             Lock::Mine,
-            Server::Standby | Server::Empty | Server::Leftover | Server::Unusable,
+            Server::Standby | Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
             _,
             _,
             _,
@@ -63,6 +63,7 @@ pub fn decide(
             Lock::Stale,
             Server::Empty
             | Server::Leftover
+            | Server::Wreck
             | Server::Unusable
             | Server::Down
             | Server::Starting

@@ -10,7 +10,7 @@ use crate::restart;
 use crate::schema::read;
 use crate::situation as word;
 use crate::task::{Commit, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
-use crate::value::{Generation, Revision};
+use crate::value::{Generation, Revision, Timeline};
 use crate::view::{ClusterView, Fault, Initialize, LocalView, ServerView};
 use crate::work::Running;
 
@@ -167,6 +167,11 @@ impl Machine {
             }
             ServerView::Standby(standby) => {
                 memory.was_primary = false;
+                let has_moved = memory.replayed() != Some(standby.replayed);
+                if has_moved || standby.is_streaming {
+                    memory.stalled_since = None;
+                }
+                memory.stalled_since.get_or_insert(now);
                 if standby.is_streaming {
                     memory.idle_since = None;
                 } else {
@@ -189,6 +194,7 @@ impl Machine {
         }
         if !matches!(local.server, ServerView::Standby(_)) {
             memory.idle_since = None;
+            memory.stalled_since = None;
         }
         memory.local = Some(local);
         self.forget_loss_when_harmless();
@@ -238,6 +244,7 @@ impl Machine {
                     self.memory.down_since = Some(now);
                 }
             }
+            Task::Rewind { witness, .. } => self.absorb_rewind(witness.generation(), outcome),
             Task::ProveGone | Task::Fence => {
                 if outcome == Outcome::Done(Report::Gone) {
                     self.memory.is_gone = true;
@@ -270,6 +277,24 @@ impl Machine {
             | Task::Follow { .. } => {}
         }
         self.forget_loss_when_harmless();
+    }
+
+    fn absorb_rewind(&mut self, generation: Generation, outcome: Outcome) {
+        match outcome {
+            Outcome::Done(_) => {
+                self.memory.rewound_for = Some(generation);
+                // The data is on the leader's timeline, whatever the server was on before.
+                self.memory.last_timeline = Timeline(0);
+            }
+            Outcome::Failed(failure) if !failure.is_transient => {
+                self.memory.rewind_refused = Some((generation, failure.message));
+            }
+            Outcome::Failed(_)
+            | Outcome::NotApplied
+            | Outcome::SessionLost
+            | Outcome::Unknown
+            | Outcome::Cancelled => {}
+        }
     }
 
     fn absorb_session(&mut self, ended: &Running, outcome: Outcome) {

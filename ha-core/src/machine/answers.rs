@@ -47,7 +47,7 @@ impl Machine {
             return;
         };
         let memory = &mut self.memory;
-        let Task::Identify { upstream } = &ended.task else {
+        let Task::Identify { upstream, .. } = &ended.task else {
             return;
         };
         let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {

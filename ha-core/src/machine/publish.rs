@@ -408,9 +408,10 @@ pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
             ControlState::InArchiveRecovery => ("crashed", "replica"),
             ControlState::Other => ("crashed", "demoted"),
         },
-        (ServerView::Down { .. }, DataView::Empty | DataView::Leftover | DataView::Unusable(_)) => {
-            ("stopped", "uninitialized")
-        }
+        (
+            ServerView::Down { .. },
+            DataView::Empty | DataView::Leftover | DataView::Wreck(_) | DataView::Unusable(_),
+        ) => ("stopped", "uninitialized"),
     }
 }
 

@@ -24,6 +24,7 @@ fn settings() -> Settings {
         tags: Tags::default(),
         bootstrap_config: Some(json!({"ttl": 5})),
         watchdog_required: false,
+        rejoin: crate::RejoinSettings::default(),
     }
 }
 

@@ -390,6 +390,7 @@ fn settings() -> Settings {
         tags: Tags::default(),
         bootstrap_config: Some(json!({})),
         watchdog_required: false,
+        rejoin: crate::RejoinSettings::default(),
     }
 }
 
@@ -439,6 +440,8 @@ fn cluster(state: ControlState) -> DataView {
         system_id: SystemId(7_000_000_001),
         state,
         checkpoint: Position::default(),
+        min_recovery: None,
+        is_rewindable: true,
     })
 }
 

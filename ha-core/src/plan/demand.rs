@@ -16,7 +16,10 @@ pub(super) fn prove_leader(memory: &Memory) -> Option<Task> {
     if reinit::ask_again_at(memory).is_some_and(|at| memory.mono() < at) {
         return None;
     }
-    leader_server(memory).map(|upstream| Task::Identify { upstream })
+    leader_server(memory).map(|upstream| Task::Identify {
+        upstream,
+        needs: None,
+    })
 }
 
 /// The leader's server, whatever our own tags say about streaming.

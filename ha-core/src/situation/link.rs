@@ -6,18 +6,22 @@
 
 use core::time::Duration;
 
-use super::words::{Kin, Link};
+use super::words::{Kin, Link, Way};
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::rejoin::{self, Relation};
 use crate::value::Timeline;
-use crate::view::StandbyView;
+use crate::view::{DataView, StandbyView};
 
 /// How long a standby may be up without streaming before its history is compared.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// How long a standby must have been up without streaming before its data is replaced.
 const STEADY: Duration = Duration::from_millis(1500);
+
+/// How long a standby must have replayed nothing before WAL that it misses counts as gone: an
+/// archive may still give it, one segment after the other.
+const STALL: Duration = Duration::from_secs(15);
 
 /// How the running standby stands to the leader.
 pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
@@ -41,9 +45,87 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
     }
     match relation(memory, standby) {
         None => Link::Suspect,
+        Some(Relation::Ancestor) if is_starved(memory) => Link::Starved,
         Some(Relation::Ancestor | Relation::Unknown) => Link::Quiet,
         Some(Relation::Diverged { .. }) => diverged(memory, standby),
     }
+}
+
+/// The leader lacks the WAL that our standby needs next, and nothing else gives it.
+fn is_starved(memory: &Memory) -> bool {
+    let is_missing = memory
+        .identity
+        .as_ref()
+        .is_some_and(|check| check.identity.missing_wal.is_some());
+    let is_stalled = memory
+        .stalled_since
+        .is_some_and(|since| memory.mono().since(since) >= STALL);
+    is_missing && is_stalled && crate::plan::witness(memory).is_some()
+}
+
+/// How data that a rewind left unfinished stands to the leader: only whether it has proven itself.
+pub(crate) fn wreck_link(memory: &Memory) -> Link {
+    if crate::plan::upstream(memory).is_none() {
+        return Link::Quiet;
+    }
+    if !is_identity_current(memory) {
+        return Link::Suspect;
+    }
+    if crate::plan::witness(memory).is_some() {
+        Link::Diverged
+    } else {
+        Link::DivergedUnproven
+    }
+}
+
+/// How data that cannot follow the leader as it is may come back.
+pub(crate) fn way(memory: &Memory, link: Link) -> Way {
+    let rules = memory.rejoin_rules();
+    let copy_if = |is_permitted| if is_permitted { Way::Copy } else { Way::Barred };
+    let Some(local) = &memory.local else {
+        return Way::Barred;
+    };
+    let control = match &local.data {
+        DataView::Cluster(control) => control,
+        DataView::Wreck(_) => {
+            return copy_if(rules.replaces_on_failure || rules.replaces_on_divergence);
+        }
+        DataView::Empty | DataView::Leftover | DataView::Unusable(_) => return Way::Barred,
+    };
+    if link == Link::Starved {
+        return copy_if(rules.replaces_on_missing_wal);
+    }
+    let leadership = memory
+        .view
+        .as_ref()
+        .and_then(|view| view.leader.as_ref())
+        .map(|leader| leader.generation);
+    let is_refused = memory
+        .rewind_refused
+        .as_ref()
+        .is_some_and(|(generation, _)| Some(*generation) == leadership);
+    // What a rewind has not helped once it will not help again.
+    let is_in_vain = leadership.is_some() && memory.rewound_for == leadership;
+    let is_failed = rules.rewinds && (is_refused || is_in_vain);
+    if !rules.rewinds || !control.is_rewindable || is_failed {
+        return copy_if(rules.replaces_on_divergence || (is_failed && rules.replaces_on_failure));
+    }
+    if memory.work.must_wait("rewind", memory.mono()) {
+        Way::Again
+    } else if is_checkpoint_to_come(memory) {
+        Way::Soon
+    } else {
+        Way::Rewind
+    }
+}
+
+/// Whether the leader says that it has not written a checkpoint since its promotion.
+fn is_checkpoint_to_come(memory: &Memory) -> bool {
+    let said = memory.view.as_ref().and_then(|view| {
+        let leader = view.members.get(&view.leader.as_ref()?.name)?;
+        leader.value.get("checkpoint_after_promote")?.as_bool()
+    });
+    said == Some(false)
 }
 
 /// A standby that is pointed elsewhere, or nowhere.
@@ -78,8 +160,8 @@ fn diverged(memory: &Memory, standby: &StandbyView) -> Link {
         return Link::Newer;
     }
     // A walreceiver that was just told a new upstream needs a moment: data is not given up for a
-    // standby that is about to stream.
-    if quiet_for(memory) < STEADY {
+    // standby that is about to stream. One that is pointed at nobody has none.
+    if standby.upstream.is_some() && quiet_for(memory) < STEADY {
         Link::Quiet
     } else if crate::plan::witness(memory).is_some() {
         Link::Diverged
@@ -97,14 +179,20 @@ fn quiet_for(memory: &Memory) -> Duration {
 
 /// What a comparison with the present leader has shown; none: it is to be made, or made again.
 fn relation(memory: &Memory, standby: &StandbyView) -> Option<Relation> {
-    let leader = memory.view.as_ref()?.leader.as_ref()?;
     let check = memory.identity.as_ref()?;
+    let mine = standby.position();
+    is_identity_current(memory).then(|| memory.judged(mine, rejoin::relate(mine, &check.identity)))
+}
+
+/// Whether the present leader's server was asked under its leadership, not long ago.
+fn is_identity_current(memory: &Memory) -> bool {
+    let leader = memory.view.as_ref().and_then(|view| view.leader.as_ref());
+    let (Some(leader), Some(check)) = (leader, &memory.identity) else {
+        return false;
+    };
     let is_of_this_leadership =
         check.generation == leader.generation || memory.breaks(Mutant::IdentityOfEarlierLeadership);
-    let is_current =
-        is_of_this_leadership && memory.mono().since(check.asked_at) < memory.rules.loop_wait;
-    let mine = standby.position();
-    is_current.then(|| memory.judged(mine, rejoin::relate(mine, &check.identity)))
+    is_of_this_leadership && memory.mono().since(check.asked_at) < memory.rules.loop_wait
 }
 
 /// The timeline that the leader says its primary is on.
@@ -118,7 +206,10 @@ fn leader_timeline(memory: &Memory) -> Option<Timeline> {
 pub(crate) fn kin(memory: &Memory) -> Kin {
     let own = memory.own_timeline();
     let is_same = own.is_some() && own == leader_timeline(memory);
-    if is_same || memory.breaks(Mutant::FollowsUncompared) {
+    let leader = memory.view.as_ref().and_then(|view| view.leader.as_ref());
+    // A rewind has compared the histories, and ends with data that is the leader's.
+    let is_rewound = leader.is_some_and(|leader| memory.rewound_for == Some(leader.generation));
+    if is_same || is_rewound || memory.breaks(Mutant::FollowsUncompared) {
         Kin::Same
     } else {
         Kin::Other

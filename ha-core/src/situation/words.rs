@@ -37,6 +37,8 @@ words! {
         Empty,
         /// Remains of an unfinished copy or initialisation.
         Leftover,
+        /// Data that a rewind left unfinished.
+        Wreck,
         /// Data that cannot be used.
         Unusable,
         /// Not running.
@@ -234,6 +236,21 @@ words! {
         DivergedUnproven,
         /// Our data has diverged, and is on a later timeline than the leader's.
         Newer,
+        /// The leader does not have the WAL any more that we need next.
+        Starved,
+    }
+    /// How data that cannot follow the leader as it is may come back.
+    Way {
+        /// By a rewind.
+        Rewind,
+        /// By a rewind, once the leader has written the checkpoint that it begins with.
+        Soon,
+        /// By a rewind, a moment after the last attempt.
+        Again,
+        /// As a new copy.
+        Copy,
+        /// Not by itself.
+        Barred,
     }
     /// Whether a running primary may be the cluster's latest.
     Standing {

@@ -49,7 +49,7 @@ fn mark_path(data_dir: &Path, kind: Leftover) -> PathBuf {
 
 /// The identity of the directory is in the mark, so that a mark that was
 /// forgotten does not condemn another directory which took the place.
-fn identity(data_dir: &Path) -> Option<String> {
+pub(super) fn identity(data_dir: &Path) -> Option<String> {
     let id = DirectoryId::of(data_dir).ok()?;
     Some(format!("{}:{}\n", id.device, id.inode))
 }

@@ -98,13 +98,14 @@ pub(crate) fn works_in(pid: u32, directory: DirectoryId) -> io::Result<bool> {
     DirectoryId::of(Path::new(&format!("/proc/{pid}/cwd"))).map(|id| id == directory)
 }
 
-/// Whether the process runs the `postgres` program, also one that was replaced
-/// on disk since (`postgres (deleted)`).
+/// Whether the process runs a program that changes a cluster where it works:
+/// `postgres`, or a `pg_rewind` that its agent left behind. Also one that was
+/// replaced on disk since (`postgres (deleted)`).
 pub(crate) fn runs_postgres(pid: u32) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| {
         exe.file_name()
             .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with("postgres"))
+            .is_some_and(|name| name.starts_with("postgres") || name.starts_with("pg_rewind"))
     })
 }
 

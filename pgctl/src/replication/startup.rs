@@ -15,7 +15,7 @@ const PARAMETER: &[u8] = b"replication\0true\0";
 
 /// A connection to a server.
 #[derive(Debug)]
-pub(super) enum Wire {
+pub(crate) enum Wire {
     Tcp(TcpStream),
     Unix(UnixStream),
 }

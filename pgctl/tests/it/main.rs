@@ -9,5 +9,6 @@ mod numbers;
 mod processes;
 mod promotion;
 mod refused;
+mod rewind;
 mod standby;
 mod support;

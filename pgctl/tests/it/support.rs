@@ -98,6 +98,11 @@ impl TestServer {
         Instance::new(options(name, self.folder.path(), self.port))
     }
 
+    /// What another handle can be made from, with changes.
+    pub(crate) fn options(&self) -> InstanceOptions {
+        options(self.instance.name(), self.folder.path(), self.port)
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -63,6 +63,7 @@ pub(crate) fn status() -> Status {
         tags: Tags::default(),
         bootstrap_config: None,
         watchdog_required: false,
+        rejoin: herdsman_ha_core::RejoinSettings::default(),
     };
     let boot = Boot::new(InstanceId::from("run-1"), 1);
     let now = Now {
@@ -109,6 +110,8 @@ pub(crate) fn primary() -> Snapshot {
             system_id: SystemId(7_277_694_203_142_172_922),
             state: ControlState::InProduction,
             checkpoint: Position::default(),
+            min_recovery: None,
+            is_rewindable: true,
         }),
         server: ServerView::Primary(PrimaryView {
             position: Position {

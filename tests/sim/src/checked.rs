@@ -156,7 +156,10 @@ impl Checked {
         if let Some(grant) = grant(task) {
             self.check_grant(now, grant, task.name());
         }
-        if let Task::Replace { witness, .. } | Task::Reinitialize { witness, .. } = task {
+        if let Task::Replace { witness, .. }
+        | Task::Reinitialize { witness, .. }
+        | Task::Rewind { witness, .. } = task
+        {
             self.check_witness(witness);
         }
         self.running.insert(op, task.clone());
@@ -269,6 +272,7 @@ fn grant(task: &Task) -> Option<Grant> {
         | Task::Clone { .. }
         | Task::Replace { .. }
         | Task::Reinitialize { .. }
+        | Task::Rewind { .. }
         | Task::Stop { .. }
         | Task::Follow { .. }
         | Task::ProveGone

@@ -16,6 +16,8 @@ pub enum Destruction {
     Replaced,
     /// A copy was made anew because somebody asked for it.
     OnDemand,
+    /// The machine asked for its rewind.
+    Rewound,
     /// A copy was begun in a directory that was empty or held remains.
     CopiedOver,
     /// The disk was lost: nobody's decision.

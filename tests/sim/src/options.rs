@@ -62,6 +62,8 @@ pub struct Options {
     pub latency: Latency,
     /// By how many millionths each member's clock runs too fast; missing: 0.
     pub drift_ppm: Vec<i32>,
+    /// Whether diverged data is rewound; otherwise it is copied anew, as what a rewind left is.
+    pub rewinds: bool,
     /// Whether a guardian beside each agent kills the server when its lease ends.
     pub has_guardian: bool,
     /// The pause between two writes of the model client.
@@ -95,6 +97,7 @@ impl Default for Options {
             primary_start_timeout: Duration::from_secs(300),
             latency: Latency::Fixed,
             drift_ppm: Vec::new(),
+            rewinds: false,
             has_guardian: true,
             write_every: Duration::from_secs(2),
             nofailover: BTreeSet::new(),

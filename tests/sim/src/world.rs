@@ -15,6 +15,7 @@ mod host;
 mod manual;
 mod net;
 mod peers;
+mod rejoin;
 mod replication;
 mod server;
 mod start;

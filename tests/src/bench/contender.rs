@@ -115,11 +115,12 @@ impl Contender {
             .allow_errors();
         match self {
             Self::Herdsman => builder,
-            Self::Patroni(program) => builder.daemon(program, &[]).config(&Self::rejoin()),
+            Self::Patroni(program) => builder.daemon(program, &[]),
         }
+        .config(&Self::rejoin())
     }
 
-    /// A member that was leader comes back by itself, as ours does.
+    /// A member that was leader comes back by itself.
     fn rejoin() -> Value {
         json!({"postgresql": {
             "use_pg_rewind": true,

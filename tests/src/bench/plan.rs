@@ -5,6 +5,7 @@ use super::idle;
 use super::outage::{self, Fault};
 use super::report::{Report, Row};
 use super::statistics::{Series, Unit};
+use crate::diverged;
 
 /// A measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Measure {
         /// The lease.
         ttl_seconds: u64,
     },
+    /// From the start of the agent of a leader whose data has diverged until it streams.
+    Return,
     /// Memory and requests of an idle cluster.
     Idle,
 }
@@ -72,6 +75,7 @@ impl Plan {
                         .rows
                         .push(self.outages(&title, target, timing, Fault::HostLoss, &tell));
                 }
+                Measure::Return => report.rows.push(self.returns(&tell)),
                 Measure::Idle => self.idle(&mut report, &tell),
             }
         }
@@ -104,6 +108,30 @@ impl Plan {
             title: title.to_owned(),
             unit: Unit::Seconds,
             target,
+            series: series.collect(),
+        }
+    }
+
+    fn returns(&self, tell: &impl Fn(&str)) -> Row {
+        let title = "return of a diverged leader";
+        let timing = Timing::quick(TTL_SECONDS);
+        let series = self.contenders.iter().map(|contender| {
+            let cluster = contender.cluster(timing).start();
+            let mut series = Series::default();
+            for run in 1..=self.runs {
+                let old = diverged::diverge(&cluster);
+                let took = diverged::come_back(&cluster, old).elapsed();
+                cluster.wait_until_settled();
+                let (name, runs) = (contender.name(), self.runs);
+                tell(&format!("{name}, {title}, run {run} of {runs}: {took:.3?}"));
+                series.push_duration(took);
+            }
+            Some(series)
+        });
+        Row {
+            title: title.to_owned(),
+            unit: Unit::Seconds,
+            target: 5.0,
             series: series.collect(),
         }
     }

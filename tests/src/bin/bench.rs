@@ -17,7 +17,7 @@ const USAGE: &str =
   --runs N           how often each thing is measured (5)
   --against patroni  the same of Patroni, named by PATRONI_BIN or found in PATH
   --ttl T,..         the leases in seconds with which a host is lost (5,20)
-  --only M,..        of crash, switchover, host, idle";
+  --only M,..        of crash, switchover, host, return, idle";
 
 /// Leases with which a host is lost.
 const TTLS: [u64; 2] = [5, 20];
@@ -87,7 +87,7 @@ fn parse(arguments: &[String]) -> Result<Option<Plan>, String> {
 }
 
 fn measures(only: Option<&[String]>, ttls: &[u64]) -> Result<Vec<Measure>, String> {
-    let all = ["crash", "switchover", "host", "idle"].map(str::to_owned);
+    let all = ["crash", "switchover", "host", "return", "idle"].map(str::to_owned);
     let mut measures = Vec::new();
     for name in only.unwrap_or(&all) {
         match name.as_str() {
@@ -97,6 +97,7 @@ fn measures(only: Option<&[String]>, ttls: &[u64]) -> Result<Vec<Measure>, Strin
                 ttls.iter()
                     .map(|&ttl_seconds| Measure::HostLoss { ttl_seconds }),
             ),
+            "return" => measures.push(Measure::Return),
             "idle" => measures.push(Measure::Idle),
             other => return Err(format!("`{other}` is no measurement")),
         }

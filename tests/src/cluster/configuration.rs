@@ -82,7 +82,10 @@ pub(crate) fn dynamic(ttl_seconds: u64) -> Value {
         "ttl": ttl_seconds,
         "loop_wait": 1,
         "retry_timeout": 2,
-        "postgresql": {"parameters": {"max_connections": 30}},
+        "postgresql": {
+            "parameters": {"max_connections": 30},
+            "remove_data_directory_on_diverged_timelines": true,
+        },
     })
 }
 

@@ -258,6 +258,24 @@ impl Member {
         before
     }
 
+    /// Its server sends no WAL any more: what it writes from now on nobody else has. The processes
+    /// stand still until the server is killed.
+    ///
+    /// # Panics
+    /// When nobody receives from it.
+    pub fn stop_sending(&self) {
+        let senders = self.ask("SELECT string_agg(pid::text, ',') FROM pg_stat_replication");
+        let senders = senders.unwrap_or_default();
+        let pids: Vec<u32> = senders
+            .split(',')
+            .filter_map(|pid| pid.parse().ok())
+            .collect();
+        assert!(!pids.is_empty(), "nobody receives from {}", self.name());
+        for pid in pids {
+            processes::signal(pid, Signal::STOP);
+        }
+    }
+
     /// Kills every process of the server.
     ///
     /// # Panics

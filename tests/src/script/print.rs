@@ -89,7 +89,7 @@ fn describe(task: &Task, show: Show) -> String {
         }
         Task::Identify { upstream, .. } => upstream.name.to_string(),
         Task::Clone { from } => format!("from={}", from.name),
-        Task::Replace { witness, from } => {
+        Task::Replace { witness, from } | Task::Rewind { witness, from } => {
             format!(
                 "from={} witness={} gen={}",
                 from.name,

@@ -30,7 +30,7 @@ pub(crate) async fn wait(stage: &Stage, member: Index, since: Mono) -> Result<()
     // What it decided before belongs to the chapter of its fall.
     timeline.begin_with(Code::AwaitingSuccessor);
     timeline.name_phases(&[
-        (Code::DivergedFromLeader, "diverged"),
+        (Code::RewindingToLeader, "diverged"),
         (Code::FollowingLeader, "streaming"),
     ]);
     stage
@@ -38,7 +38,7 @@ pub(crate) async fn wait(stage: &Stage, member: Index, since: Mono) -> Result<()
         .say(&format!("\n{}\n", timeline.lines(stage.screen.width())));
     let primary = stage.cluster.name(primary);
     let data = match timeline.missing(&["diverged"]).is_empty() {
-        true => "its data had diverged and was copied anew",
+        true => "its data had diverged and was rewound",
         false => "its data had not diverged and was kept",
     };
     stage.tell(&format!(

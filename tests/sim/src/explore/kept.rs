@@ -244,6 +244,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
         | Task::Clone { .. }
         | Task::Replace { .. }
         | Task::Reinitialize { .. }
+        | Task::Rewind { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
         | Task::Promote { .. }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use herdsman_ha_core::{Boot, InstanceId, Settings, Tags};
+use herdsman_ha_core::{Boot, InstanceId, RejoinSettings, Settings, Tags};
 use serde_json::{Value, json};
 
 use super::disks::Disks;
@@ -33,6 +33,10 @@ pub(super) fn settings(node: Node) -> Settings {
         tags: Tags::default(),
         bootstrap_config: Some(configuration()),
         watchdog_required: false,
+        rejoin: RejoinSettings {
+            replaces_on_divergence: Some(true),
+            ..RejoinSettings::default()
+        },
     }
 }
 

@@ -39,7 +39,10 @@ pub(super) fn check(
             }
             Ok(())
         }
-        Destruction::Replaced | Destruction::CopiedOver | Destruction::OnDemand => {
+        Destruction::Replaced
+        | Destruction::Rewound
+        | Destruction::CopiedOver
+        | Destruction::OnDemand => {
             if let Some(number) = gone.first() {
                 let row = &world.rows[*number];
                 let (at, writer) = (row.place.end, row.node);

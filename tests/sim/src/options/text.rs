@@ -46,6 +46,7 @@ impl fmt::Display for Options {
                 switch(self.is_synchronous),
                 switch(usual.is_synchronous),
             ),
+            ("rewind", switch(self.rewinds), switch(usual.rewinds)),
             (
                 "guardian",
                 switch(self.has_guardian),

@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches data while a process of the server lives, other than the loss of the disk.
 
-use herdsman_ha_core::{ControlState, Lsn, SystemId, Timeline};
+use herdsman_ha_core::{ControlState, Lsn, Position, SystemId, Timeline};
 
 use super::refused::Refused;
 use super::server::{Data, Files, Process, Server};
@@ -97,43 +97,80 @@ impl Server {
         self.data = Data::Empty;
     }
 
-    /// Returns to where the source's history left ours and takes the source's from there.
+    /// A rewind is prepared: whatever can be found out without changing anything is found out.
+    /// Tells whether there is something to undo.
+    ///
+    /// # Errors
+    ///
+    /// When processes live, the source is no running primary of the same cluster, or WAL is
+    /// missing.
+    pub fn can_rewind_to(&self, source: &Self, tree: &Tree) -> Result<bool, Refused> {
+        self.check_gone()?;
+        let own = self.files().ok_or(Refused::NoCluster)?;
+        Ok(own.fork_from(source, tree)?.is_some())
+    }
+
+    /// The rewind begins: what was there is neither what it was nor what it shall be.
+    ///
+    /// # Errors
+    ///
+    /// When processes live, or there is no cluster.
+    pub fn begin_rewind(&mut self) -> Result<(), Refused> {
+        self.check_gone()?;
+        let files = self.files().ok_or(Refused::NoCluster)?.clone();
+        self.data = Data::Wreck(Box::new(files));
+        Ok(())
+    }
+
+    /// The rewind comes to its end: the data is where the source's history left ours, and on from
+    /// there the source's.
     ///
     /// It goes by timeline numbers: on equal ones it finds nothing to do, and where two branches
     /// share a number it takes the wrong place for the fork, which spoils the copy.
     ///
     /// # Errors
     ///
-    /// When processes live, the source is no running primary of the same cluster, or WAL is
-    /// missing.
-    pub fn rewind_to(&mut self, source: &Self, tree: &Tree) -> Result<(), Refused> {
+    /// When nothing was begun, it breaks off, or the source is not any more what it was: the wreck
+    /// stays.
+    pub fn finish_rewind(&mut self, source: &Self, tree: &Tree) -> Result<(), Refused> {
         self.check_gone()?;
-        let own = self.files_mut().ok_or(Refused::NoCluster)?;
-        if !source.is_reachable() {
-            return Err(Refused::SourceSilent);
-        }
-        let theirs = source.files().ok_or(Refused::SourceSilent)?;
-        if source.process != Process::Primary {
-            return Err(Refused::SourceNotPrimary);
-        }
-        if own.system != theirs.system {
-            return Err(Refused::OtherSystem);
-        }
-        let Some(fork) = fork_by_numbers(own.wal, theirs.wal, tree) else {
-            return Ok(());
+        let Data::Wreck(own) = &self.data else {
+            return Err(Refused::NotBegun);
         };
-        let (mine, whole) = (tree.at(own.wal, fork), tree.at(theirs.wal, fork));
-        let checkpoint = tree.last_checkpoint(mine).ok_or(Refused::WalGone)?;
-        if own.kept_from > checkpoint.lsn || theirs.kept_from > fork {
-            return Err(Refused::WalGone);
+        if self.has(Quirk::CopyFails) {
+            return Err(Refused::CopyFails);
         }
-        own.is_corrupt |= theirs.is_corrupt || mine != whole;
-        own.wal = theirs.wal;
-        own.checkpoint = checkpoint;
-        own.consistent_at = Some(theirs.wal.end);
-        own.replay_anew();
-        own.control = ControlState::InArchiveRecovery;
-        own.slots.clear();
+        if self.has(Quirk::DiskFull) {
+            return Err(Refused::DiskFull);
+        }
+        let fork = own.fork_from(source, tree)?;
+        let mut own = (**own).clone();
+        if let Some((fork, checkpoint)) = fork {
+            let theirs = source.files().ok_or(Refused::SourceSilent)?;
+            let (mine, whole) = (tree.at(own.wal, fork), tree.at(theirs.wal, fork));
+            own.is_corrupt |= theirs.is_corrupt || mine != whole;
+            own.wal = theirs.wal;
+            own.checkpoint = checkpoint;
+            own.consistent_at = Some(theirs.wal.end);
+            own.replay_anew();
+            own.control = ControlState::InArchiveRecovery;
+            own.heard = None;
+            own.slots.clear();
+        }
+        self.data = Data::Cluster(own);
+        Ok(())
+    }
+
+    /// The three of them at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the three.
+    pub fn rewind_to(&mut self, source: &Self, tree: &Tree) -> Result<(), Refused> {
+        if self.can_rewind_to(source, tree)? {
+            self.begin_rewind()?;
+            self.finish_rewind(source, tree)?;
+        }
         Ok(())
     }
 
@@ -145,7 +182,7 @@ impl Server {
                 Ok(())
             }
             Data::Unusable => Err(Refused::Unusable),
-            Data::Cluster(_) => Err(Refused::Occupied),
+            Data::Cluster(_) | Data::Wreck(_) => Err(Refused::Occupied),
         }
     }
 
@@ -156,6 +193,39 @@ impl Server {
         } else {
             Err(Refused::NotBegun)
         }
+    }
+}
+
+impl Files {
+    /// Where the source's history left ours, and the last checkpoint before; none: nothing is to be
+    /// undone.
+    fn fork_from(&self, source: &Server, tree: &Tree) -> Result<Option<(Lsn, Position)>, Refused> {
+        if !source.is_reachable() {
+            return Err(Refused::SourceSilent);
+        }
+        let theirs = source.files().ok_or(Refused::SourceSilent)?;
+        if source.process != Process::Primary {
+            return Err(Refused::SourceNotPrimary);
+        }
+        if self.system != theirs.system {
+            return Err(Refused::OtherSystem);
+        }
+        let Some(fork) = fork_by_numbers(self.wal, theirs.wal, tree) else {
+            return Ok(None);
+        };
+        let mine = tree.at(self.wal, fork);
+        let checkpoint = tree.last_checkpoint(mine).ok_or(Refused::WalGone)?;
+        if self.kept_from > checkpoint.lsn || theirs.kept_from > fork {
+            return Err(Refused::WalGone);
+        }
+        Ok(Some((fork, checkpoint)))
+    }
+
+    /// Whether a checkpoint was written on the timeline that the WAL is on: before that a rewind
+    /// takes a new primary for what it was.
+    #[must_use]
+    pub fn is_settled(&self, tree: &Tree) -> bool {
+        self.checkpoint.timeline == tree.timeline(self.wal)
     }
 }
 
@@ -280,6 +350,26 @@ mod tests {
         c.kill_all();
         let refused = pair.a.rewind_to(&c, &pair.tree);
         assert_eq!(refused, Err(Refused::SourceSilent));
+    }
+
+    #[test]
+    fn a_rewind_that_breaks_off_leaves_a_wreck_that_is_not_started_or_rewound_again() {
+        let mut pair = Pair::new();
+        pair.a.write(&mut pair.tree).expect("a primary");
+        pair.fail_over();
+        assert_eq!(pair.a.can_rewind_to(&pair.b, &pair.tree), Ok(true));
+        pair.a.begin_rewind().expect("a cluster");
+        pair.a.quirks.insert(Quirk::CopyFails);
+        let broken_off = pair.a.finish_rewind(&pair.b, &pair.tree);
+        assert_eq!(broken_off, Err(Refused::CopyFails));
+        assert!(matches!(pair.a.data, Data::Wreck(_)));
+        assert_eq!(pair.a.wal(), None);
+        let started = pair.a.begin_start(false, None, None);
+        assert_eq!(started, Err(Refused::NoCluster));
+        let again = pair.a.rewind_to(&pair.b, &pair.tree);
+        assert_eq!(again, Err(Refused::NoCluster));
+        assert_eq!(pair.a.begin_copy(), Err(Refused::Occupied));
+        assert_eq!(pair.a.wipe(), Ok(()));
     }
 
     #[test]

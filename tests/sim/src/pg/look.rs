@@ -5,6 +5,7 @@
 
 use herdsman_ha_core::{
     ControlView, DataView, Lsn, Position, PrimaryView, ServerIdentity, ServerView, StandbyView,
+    WreckView,
 };
 
 use super::server::{Data, Files, Process, Receiver, Server};
@@ -33,18 +34,24 @@ impl Server {
     /// A look at the data directory and at the server.
     #[must_use]
     pub fn look(&self, tree: &Tree) -> (DataView, ServerView) {
-        (self.look_at_data(), self.look_at_server(tree))
+        (self.look_at_data(tree), self.look_at_server(tree))
     }
 
-    fn look_at_data(&self) -> DataView {
+    fn look_at_data(&self, tree: &Tree) -> DataView {
         match &self.data {
             Data::Empty => DataView::Empty,
             Data::Leftover => DataView::Leftover,
+            Data::Wreck(files) => DataView::Wreck(WreckView {
+                system_id: files.system,
+                why: None,
+            }),
             Data::Unusable => DataView::Unusable("the data directory is no database".to_owned()),
             Data::Cluster(files) => DataView::Cluster(ControlView {
                 system_id: files.system,
                 state: files.control,
                 checkpoint: files.checkpoint,
+                min_recovery: files.min_recovery(tree),
+                is_rewindable: true,
             }),
         }
     }
@@ -93,6 +100,7 @@ impl Server {
                 lsn: wal.end,
             },
             history: tree.history(wal.branch),
+            missing_wal: None,
         })
     }
 }

@@ -39,6 +39,8 @@ pub enum Data {
     Empty,
     /// A copy or a bootstrap is on its way, or was broken off.
     Leftover,
+    /// A rewind is on its way, or was broken off: what was there before, half changed.
+    Wreck(Box<Files>),
     /// Something that is no database.
     Unusable,
     /// A database cluster.
@@ -151,7 +153,7 @@ impl Server {
     pub fn files(&self) -> Option<&Files> {
         match &self.data {
             Data::Cluster(files) => Some(files),
-            Data::Empty | Data::Leftover | Data::Unusable => None,
+            Data::Empty | Data::Leftover | Data::Wreck(_) | Data::Unusable => None,
         }
     }
 
@@ -159,7 +161,7 @@ impl Server {
     pub fn files_mut(&mut self) -> Option<&mut Files> {
         match &mut self.data {
             Data::Cluster(files) => Some(files),
-            Data::Empty | Data::Leftover | Data::Unusable => None,
+            Data::Empty | Data::Leftover | Data::Wreck(_) | Data::Unusable => None,
         }
     }
 
@@ -278,6 +280,20 @@ impl Files {
         let first = behind(self.checkpoint).max(consistent_at);
         self.replayed = first.min(self.wal.end);
         self.consistent_at = Some(consistent_at);
+    }
+
+    /// Up to where a standby must replay before it is consistent.
+    #[must_use]
+    pub fn min_recovery(&self, tree: &Tree) -> Option<Position> {
+        let is_standby = matches!(
+            self.control,
+            ControlState::ShutDownInRecovery | ControlState::InArchiveRecovery
+        );
+        let lsn = self.consistent_at.filter(|_| is_standby)?;
+        Some(Position {
+            timeline: tree.timeline(tree.at(self.wal, lsn)),
+            lsn,
+        })
     }
 
     /// Writes a record as a primary.

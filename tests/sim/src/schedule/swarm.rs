@@ -75,6 +75,8 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         ttl,
         loop_wait: Duration::from_secs(loop_wait),
         is_synchronous: chance.once_in(8),
+        // No draw of its own: a seed goes on to mean what it meant.
+        rewinds: write_every < 1000,
         lag_limit: chance.one_of(&[1 << 10, 4 << 10, 64 << 10, 1 << 20, 1 << 20]),
         primary_start_timeout: start_timeout,
         latency,

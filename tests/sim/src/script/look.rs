@@ -38,6 +38,7 @@ fn disk(host: &Host) -> &'static str {
     match &host.server.data {
         Data::Empty => "empty",
         Data::Leftover => "unfinished",
+        Data::Wreck(_) => "wreck",
         Data::Unusable => "unusable",
         Data::Cluster(_) => "down",
     }

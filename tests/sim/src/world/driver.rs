@@ -27,6 +27,7 @@ impl World {
             | Task::Clone { .. }
             | Task::Replace { .. }
             | Task::Reinitialize { .. }
+            | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use herdsman_ha_core::{Boot, InstanceId, Now, Settings, Tags, Wall};
+use herdsman_ha_core::{Boot, InstanceId, Now, RejoinSettings, Settings, Tags, Wall};
 use serde_json::{Value, json};
 
 use super::World;
@@ -37,6 +37,12 @@ impl World {
             tags: Tags::read(&tags),
             bootstrap_config: Some(self.configuration()),
             watchdog_required: false,
+            rejoin: RejoinSettings {
+                rewinds: Some(self.options.rewinds),
+                replaces_on_failure: Some(self.options.rewinds),
+                replaces_on_divergence: Some(!self.options.rewinds),
+                replaces_on_missing_wal: None,
+            },
         }
     }
 

@@ -44,6 +44,7 @@ fn kind(task: &Task) -> Call {
         | Task::Clone { .. }
         | Task::Replace { .. }
         | Task::Reinitialize { .. }
+        | Task::Rewind { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
         | Task::Promote { .. }
@@ -177,6 +178,7 @@ impl World {
             | Task::Clone { .. }
             | Task::Replace { .. }
             | Task::Reinitialize { .. }
+            | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Grant, LeaderElsewhere, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task, Timeline,
-    Upstream,
+    Grant, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task, Timeline, Upstream,
 };
 
 use super::World;
@@ -32,7 +31,7 @@ impl World {
             return;
         };
         match &*task {
-            Task::Identify { upstream } => self.identify(node, op, upstream, stage),
+            Task::Identify { upstream, .. } => self.identify(node, op, upstream, stage),
             Task::Bootstrap => self.bootstrap(node, op, stage),
             Task::Clone { from } => self.copy(node, op, from, stage),
             Task::Replace { witness, from } => {
@@ -43,6 +42,7 @@ impl World {
                 leader,
                 from,
             } => self.replace(node, op, (witness, leader), from, stage),
+            Task::Rewind { witness, from } => self.rewind(node, op, witness, from, stage),
             Task::Start { role, limit } => self.start_server(node, op, role, *limit, stage),
             Task::Stop { mode } => self.stop(node, op, *mode, stage),
             Task::Promote {
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    fn next_stage(&mut self, node: Node, op: OpId, stage: u8, after: Duration) {
+    pub(super) fn next_stage(&mut self, node: Node, op: OpId, stage: u8, after: Duration) {
         self.plan_agent(node, after, AgentEvent::Stage { op, stage });
     }
 
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// Tells whether the server hears of it.
-    fn stop_processes(&mut self, node: Node, is_fast: bool) -> bool {
+    pub(super) fn stop_processes(&mut self, node: Node, is_fast: bool) -> bool {
         let server = &mut self.hosts[node.index()].server;
         if is_fast && (server.is_frozen || server.has(crate::fault::Quirk::IgnoresFastStop)) {
             return false;
@@ -253,7 +253,7 @@ impl World {
     }
 
     /// The server behind an upstream, when it can be reached from here.
-    fn reach(&self, node: Node, upstream: &Upstream) -> Option<Node> {
+    pub(super) fn reach(&self, node: Node, upstream: &Upstream) -> Option<Node> {
         let there = self.node_named(upstream.name.as_str())?;
         let host = self.host(there);
         let is_there = host.is_up
@@ -302,7 +302,7 @@ impl World {
         self.end_soon(node, op, Outcome::Done(Report::Nothing));
     }
 
-    fn copy(&mut self, node: Node, op: OpId, from: &Upstream, stage: u8) {
+    pub(super) fn copy(&mut self, node: Node, op: OpId, from: &Upstream, stage: u8) {
         let there = self.reach(node, from);
         let Some(there) = there else {
             self.end_soon(node, op, transient("the source does not answer"));
@@ -333,70 +333,6 @@ impl World {
         }
         self.tell(Fact::Copied { node, from: there });
         self.end_soon(node, op, Outcome::Done(Report::Nothing));
-    }
-
-    fn confirm(&self, node: Node, witness: &LeaderElsewhere, from: &Upstream) -> bool {
-        if self.options.driver_mutant == Some(DriverMutant::NoSecondLookAtTheWitness) {
-            return true;
-        }
-        let there = self.reach(node, from);
-        let identity = there.and_then(|there| self.host(there).server.identity(&self.tree));
-        identity.is_some_and(|identity| {
-            identity.is_primary && identity.system_id == witness.system_id()
-        })
-    }
-
-    fn replace(
-        &mut self,
-        node: Node,
-        op: OpId,
-        (witness, leader): (&LeaderElsewhere, &Upstream),
-        from: &Upstream,
-        stage: u8,
-    ) {
-        match stage {
-            0 | 2 if !self.confirm(node, witness, leader) => {
-                self.end_soon(node, op, transient("the leader is not a running primary"));
-            }
-            0 => {
-                self.stop_processes(node, false);
-                let takes = self.draws.millis(What::Stop, node, 110, 300);
-                self.next_stage(node, op, 2, takes);
-            }
-            2 => {
-                let was = self.host(node).server.wal();
-                let is_on_demand = matches!(
-                    self.task_of(node, op).as_deref(),
-                    Some(Task::Reinitialize { .. })
-                );
-                self.kill_server(node);
-                if let Err(refused) = self.hosts[node.index()].server.wipe() {
-                    self.end_soon(node, op, transient(refused.as_str()));
-                    return;
-                }
-                self.tell(Fact::Destroyed {
-                    node,
-                    was,
-                    by: if is_on_demand {
-                        Destruction::OnDemand
-                    } else {
-                        Destruction::Replaced
-                    },
-                });
-                self.copy_after_wipe(node, op, from);
-            }
-            _ => self.copy(node, op, from, 1),
-        }
-    }
-
-    fn copy_after_wipe(&mut self, node: Node, op: OpId, from: &Upstream) {
-        if self.hosts[node.index()].server.begin_copy().is_err() || self.reach(node, from).is_none()
-        {
-            self.end_soon(node, op, transient("the source does not answer"));
-            return;
-        }
-        let takes = self.draws.millis(What::Copy, node, 500, 10_000);
-        self.next_stage(node, op, 3, takes);
     }
 }
 

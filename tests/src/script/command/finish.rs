@@ -121,6 +121,7 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
         | Task::Clone { .. }
         | Task::Replace { .. }
         | Task::Reinitialize { .. }
+        | Task::Rewind { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
         | Task::Follow { .. }
@@ -175,5 +176,6 @@ fn identity(words: &mut Words) -> Result<ServerIdentity, String> {
                 .ok_or("at= must say where its WAL ends")?,
         },
         history: history.collect::<Result<_, String>>()?,
+        missing_wal: words.value("missing"),
     })
 }

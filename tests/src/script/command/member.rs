@@ -1,12 +1,12 @@
 //! `member a`: an agent starts. A second time: the same member's agent starts anew, with the
 //! server as it is and a memory that is empty.
 
-use herdsman_ha_core::{Settings, Tags};
+use herdsman_ha_core::{RejoinSettings, Settings, Tags};
 use serde_json::{Map, Value, json};
 
 use super::no_facts;
 use crate::script::world::{World, read_instant};
-use herdsman_sim::words::Words;
+use herdsman_sim::words::{Words, list};
 
 pub(crate) fn perform(world: &mut World, mut words: Words, input: &[String]) -> Result<(), String> {
     no_facts(input)?;
@@ -29,9 +29,31 @@ pub(crate) fn start(world: &mut World, name: &str, words: &mut Words) -> Result<
         tags: tags(words)?,
         bootstrap_config: bootstrap(words)?,
         watchdog_required: words.flag("watchdog"),
+        rejoin: rejoin(words)?,
     };
     world.start_agent(name, settings, seed);
     Ok(())
+}
+
+/// `rejoin=rewind,on-failure`: what may be done about data that cannot follow. Without the word
+/// diverged data may be replaced.
+fn rejoin(words: &mut Words) -> Result<RejoinSettings, String> {
+    let permitted = words
+        .value("rejoin")
+        .unwrap_or_else(|| "on-divergence".to_owned());
+    let mut settings = RejoinSettings::default();
+    for word in list(&permitted) {
+        let permission = match word.as_str() {
+            "rewind" => &mut settings.rewinds,
+            "on-failure" => &mut settings.replaces_on_failure,
+            "on-divergence" => &mut settings.replaces_on_divergence,
+            "on-missing-wal" => &mut settings.replaces_on_missing_wal,
+            "none" => continue,
+            other => return Err(format!("{other} is no way to rejoin")),
+        };
+        *permission = Some(true);
+    }
+    Ok(settings)
 }
 
 fn tags(words: &mut Words) -> Result<Tags, String> {

@@ -173,6 +173,14 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
     if let Some(timeline) = words.parsed::<u32>("tli")? {
         changed.insert("timeline".to_owned(), json!(timeline));
     }
+    if let Some(text) = words.value("checkpoint") {
+        // As other programs have it: the key is there as long as the checkpoint is not.
+        let value = match text.as_str() {
+            "to-come" => json!(false),
+            _ => Value::Null,
+        };
+        changed.insert("checkpoint_after_promote".to_owned(), value);
+    }
     for (word, field) in [
         ("role", "role"),
         ("state", "state"),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use herdsman_ha_core::schema::slot_name;
 use herdsman_ha_core::{
     About, ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, ServerView,
-    StandbyView, SystemId, Timeline, ValueChange,
+    StandbyView, SystemId, Timeline, ValueChange, WreckView,
 };
 
 use super::super::world::{Server, World, read_instant, wall_at};
@@ -42,6 +42,10 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     let data = match (kind.as_str(), words.value("why")) {
         ("empty", _) => DataView::Empty,
         ("leftover", _) => DataView::Leftover,
+        ("wreck", why) => DataView::Wreck(WreckView {
+            system_id: server.system,
+            why,
+        }),
         ("unusable", why) => DataView::Unusable(why.unwrap_or_else(|| "no such file".to_owned())),
         _ => DataView::Cluster(control(server, &view, &mut words)?),
     };
@@ -145,7 +149,7 @@ fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView
                 slots,
             })
         }
-        "down" | "empty" | "leftover" | "unusable" => ServerView::Down {
+        "down" | "empty" | "leftover" | "wreck" | "unusable" => ServerView::Down {
             orphans: words.flag("orphans"),
         },
         "starting" => ServerView::Starting,
@@ -169,6 +173,10 @@ fn control(server: &Server, view: &ServerView, words: &mut Words) -> Result<Cont
         None if server.was_primary => ControlState::InProduction,
         None => ControlState::InArchiveRecovery,
     };
+    let min_recovery = words.parsed("min-recovery-tli")?.map(|timeline| Position {
+        timeline: Timeline(timeline),
+        lsn: server.end(),
+    });
     let lsn = words.parsed("checkpoint")?.unwrap_or_else(|| server.end());
     Ok(ControlView {
         system_id: server.system,
@@ -177,5 +185,7 @@ fn control(server: &Server, view: &ServerView, words: &mut Words) -> Result<Cont
             timeline: server.timeline,
             lsn,
         },
+        min_recovery,
+        is_rewindable: !words.flag("no-hints"),
     })
 }

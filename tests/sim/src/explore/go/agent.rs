@@ -70,6 +70,7 @@ impl Small {
             | Task::Clone { .. }
             | Task::Replace { .. }
             | Task::Reinitialize { .. }
+            | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
             | Task::Promote { .. }

@@ -93,7 +93,7 @@ impl Small {
                 server.checkpoint(tree)
             })),
             Task::SyncSlots { wanted, dropped } => ended(self.make_slots(node, wanted, dropped)),
-            Task::Identify { upstream } => self.identify(upstream),
+            Task::Identify { upstream, .. } => self.identify(upstream),
             Task::Bootstrap => self.bootstrap(node),
             Task::Clone { from } if is_first => self.begin_copy(node, from, Stage::Second, scene),
             Task::Clone { from } => self.finish_copy(node, from),
@@ -106,6 +106,10 @@ impl Small {
             Task::Replace { from, .. } | Task::Reinitialize { from, .. } => {
                 self.finish_copy(node, from)
             }
+            Task::Rewind { witness, from } if is_first || is_second => {
+                self.begin_rewind(node, witness, from, is_first, scene)
+            }
+            Task::Rewind { from, .. } => self.finish_rewind(node, from),
             Task::OpenSession { .. }
             | Task::Renew { .. }
             | Task::CloseSession { .. }
@@ -280,12 +284,7 @@ impl Small {
         is_first: bool,
         scene: &mut Scene<'_>,
     ) -> Stage {
-        let there = self.reach(from);
-        let identity = there.and_then(|there| self.disks.server(there).identity(&self.disks.tree));
-        let holds = identity.is_some_and(|identity| {
-            identity.is_primary && identity.system_id == witness.system_id()
-        });
-        if !holds {
+        if !self.confirms(witness, from) {
             return failed("the leader is not a running primary");
         }
         self.kill(node);
@@ -298,6 +297,66 @@ impl Small {
         }
         self.check_removal(node, was, scene);
         self.begin_copy(node, from, Stage::Third, scene)
+    }
+
+    fn confirms(&self, witness: &LeaderElsewhere, from: &Upstream) -> bool {
+        let there = self.reach(from);
+        let identity = there.and_then(|there| self.disks.server(there).identity(&self.disks.tree));
+        identity.is_some_and(|identity| {
+            identity.is_primary && identity.system_id == witness.system_id()
+        })
+    }
+
+    fn begin_rewind(
+        &mut self,
+        node: Node,
+        witness: &LeaderElsewhere,
+        from: &Upstream,
+        is_first: bool,
+        scene: &mut Scene<'_>,
+    ) -> Stage {
+        let there = self.reach(from).filter(|_| self.confirms(witness, from));
+        let Some(there) = there else {
+            return failed("the leader is not a running primary");
+        };
+        self.kill(node);
+        if is_first {
+            return Stage::Second;
+        }
+        let was = self.disks.server(node).wal();
+        let begun = self.with_disks(|disks| {
+            let source = disks.server(there).clone();
+            let tree = disks.tree.clone();
+            let server = &mut disks.servers[node.index()];
+            let is_needed = server.can_rewind_to(&source, &tree)?;
+            if is_needed {
+                server.begin_rewind()?;
+            }
+            Ok(is_needed)
+        });
+        match begun {
+            Ok(true) => {
+                self.check_removal(node, was, scene);
+                Stage::Third
+            }
+            Ok(false) => done(),
+            Err(why) => refused(why),
+        }
+    }
+
+    fn finish_rewind(&mut self, node: Node, from: &Upstream) -> Stage {
+        let Some(there) = self.reach(from) else {
+            return failed("the source does not answer");
+        };
+        let rewound = self.with_disks(|disks| {
+            let source = disks.server(there).clone();
+            let tree = disks.tree.clone();
+            disks.servers[node.index()].finish_rewind(&source, &tree)
+        });
+        match rewound {
+            Ok(()) => done(),
+            Err(why) => refused(why),
+        }
     }
 
     fn check_promotion(&mut self, node: Node, scene: &mut Scene<'_>) {
