@@ -112,10 +112,6 @@ static FRAGMENTS: &[Fragment] = &[
     },
     Fragment {
         warnings: &[
-            (
-                "2:3: postgresql.use_pg_rewind",
-                " is accepted but has no effect yet",
-            ),
             ("3:3: postgresql.use_slots", KEPT),
             ("5:16: postgresql.parameters.wal_level", KEPT),
             ("6:18: postgresql.parameters.hot_standby", KEPT),

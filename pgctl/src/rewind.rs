@@ -175,12 +175,11 @@ impl Instance {
         if !self.is_primary(source, ASK_LIMIT).await? {
             return Err(error);
         }
-        Err(match error {
-            Error::Command { lines, .. } => Error::NotRewindable {
-                why: reason_in(&lines),
-            },
-            other => other,
-        })
+        if let Error::Command { lines, .. } = &error {
+            let why = reason_in(lines);
+            return Err(Error::NotRewindable { why });
+        }
+        Err(error)
     }
 
     async fn rewind_tool(&self, plan: &Plan, more: &[&str]) -> Result<Tool> {
@@ -245,9 +244,10 @@ impl Instance {
                 kept.forget()?;
                 return Ok(Rewound::Done);
             };
-            let why = match &error {
-                Error::Command { lines, .. } => reason_in(lines),
-                other => text::chain(other),
+            let why = if let Error::Command { lines, .. } = &error {
+                reason_in(lines)
+            } else {
+                text::chain(&error)
             };
             note_failure(&data_dir, system_id, &why)?;
             Err(Error::Wrecked { why })

@@ -58,15 +58,15 @@ impl Instance {
             .arg("template1")
             .run(Limit::Total(RECOVERY_LIMIT), log)
             .await;
-        recovered.map(drop).map_err(|error| match error {
-            Error::Command { lines, .. } => Error::NotRewindable {
-                why: format!(
-                    "it was not shut down in order and cannot recover: {}",
-                    lines.last().map_or("no word why", String::as_str)
-                ),
-            },
-            other => other,
-        })
+        let Err(error) = recovered else {
+            return Ok(());
+        };
+        if let Error::Command { lines, .. } = &error {
+            let why = lines.last().map_or("no word why", String::as_str);
+            let why = format!("it was not shut down in order and cannot recover: {why}");
+            return Err(Error::NotRewindable { why });
+        }
+        Err(error)
     }
 }
 
