@@ -231,6 +231,13 @@ impl Agent {
             Arc::clone(&self.clock),
             self.events.0.clone(),
         ));
+        if let Err(error) = self.executor.instance.tidy_wreck().await {
+            let error = crate::observe::chain(&error);
+            tracing::warn!(
+                error,
+                "the member's own files are not given back to its wreck"
+            );
+        }
         background.spawn(tell_exits(
             self.executor.instance.clone(),
             self.events.0.clone(),

@@ -33,14 +33,22 @@ pub fn diverge(cluster: &Cluster) -> &Member {
     old
 }
 
-/// Starts the lost member again; returns when it had begun once it streams from the new leader and
-/// has its rows, and none of its own.
+/// Starts the lost member again; returns when it had begun once it is back.
 ///
 /// # Panics
 /// When it does not come back.
 pub fn come_back(cluster: &Cluster, old: &Member) -> Instant {
     let since = Instant::now();
     old.start_daemon();
+    wait_until_back(cluster, old);
+    since
+}
+
+/// Waits until the lost member streams from the new leader and has its rows, and none of its own.
+///
+/// # Panics
+/// When it does not come back.
+pub fn wait_until_back(cluster: &Cluster, old: &Member) {
     wait_for("the diverged member to stream", || {
         let streams =
             old.ask("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'")?;
@@ -48,5 +56,4 @@ pub fn come_back(cluster: &Cluster, old: &Member) -> Instant {
         let wanted = cluster.primary()?.ask("SELECT count(*) FROM alone")?;
         (streams == "1" && rows == wanted).then_some(())
     });
-    since
 }

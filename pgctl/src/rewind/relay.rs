@@ -10,7 +10,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixListener;
@@ -69,15 +68,14 @@ impl Drop for Relay {
 }
 
 fn make_folder() -> Result<PathBuf> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let parent = std::env::temp_dir();
+    let mut count = 0_u32;
     loop {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = parent.join(format!("herdsman-{}-{count}", std::process::id()));
         match fs::DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => return Ok(folder),
-            // Left by an earlier process of the same id, or somebody else's.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Of another rewind, left by an earlier process of the same id, or somebody else's.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => count += 1,
             Err(error) => return Err(Error::io("cannot make", &folder)(error)),
         }
     }

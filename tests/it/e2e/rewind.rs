@@ -1,6 +1,10 @@
 //! A leader that went on alone comes back: by a rewind, and by a copy where that fails.
 
-use herdsman_tests::cluster::{Builder, Cluster, Member, wait_for};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use herdsman_tests::cluster::{Builder, Cluster, Member, postgres_folder, wait_for};
 use herdsman_tests::diverged;
 use serde_json::{Value, json};
 
@@ -57,6 +61,124 @@ fn diverged_leader_that_may_not_be_touched_says_what_to_do() {
         Some("1000"),
         "its own rows are still there"
     );
+}
+
+/// A `pg_rewind` that looks like the real one and does as it, but for the part that changes data:
+/// there it empties a file of the configuration, as the real one does on its way, and then goes on
+/// with `rest`.
+struct Broken {
+    folder: tempfile::TempDir,
+}
+
+impl Broken {
+    fn new(rest: &str) -> Self {
+        let broken = Self {
+            folder: tempfile::tempdir().expect("a folder for temporary files can be made"),
+        };
+        let real = postgres_folder().join("pg_rewind");
+        let text = format!(
+            "#!/bin/sh\ncase \"$*\" in *--dry-run*) exec {} \"$@\";; esac\n\
+             : > pg_hba.conf\n: > {}\n{rest}\n",
+            real.display(),
+            broken.has_begun().display()
+        );
+        fs::write(broken.program(), text).expect("the folder is writable");
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(broken.program(), executable).expect("it is ours");
+        broken
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.path().join("pg_rewind")
+    }
+
+    /// There once the changes have begun.
+    fn has_begun(&self) -> PathBuf {
+        self.folder.path().join("begun")
+    }
+
+    /// What makes a member use it.
+    fn local(&self) -> Value {
+        json!({"postgresql": {"bin_name": {"pg_rewind": self.program()}}})
+    }
+}
+
+fn own_rules(member: &Member) -> String {
+    fs::read_to_string(member.data_dir().join("pg_hba.conf")).unwrap_or_default()
+}
+
+#[test]
+fn interrupted_rewind_is_never_started_and_is_replaced_once_that_is_permitted() {
+    let broken = Broken::new("exec sleep 600");
+    let cluster = cluster(&rewinds()).local(&broken.local()).start();
+    let old = diverged::diverge(&cluster);
+    let rules = own_rules(old);
+    old.start_daemon();
+    wait_for("the rewind to begin", || {
+        broken.has_begun().exists().then_some(())
+    });
+    old.kill_host();
+    assert_eq!(own_rules(old), "", "it was interrupted in its middle");
+    old.start_daemon();
+    let sentence = wait_for("the reason", || sentence_of(old, "wreck-barred"));
+    let advice = "remove_data_directory_on_rewind_failure";
+    assert!(sentence.contains(advice), "{sentence}");
+    assert_eq!(own_rules(old), rules, "its own files are given back");
+    assert!(old.server_processes().is_empty(), "nothing runs on it");
+    let permitted = json!({"postgresql": {advice: true}});
+    let answer = old.send("PATCH", "/config", &permitted).expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    diverged::wait_until_back(&cluster, old);
+    assert!(decided_at(old, "wreck-replaced").is_some());
+    cluster.wait_until_settled();
+}
+
+#[test]
+fn failed_rewind_is_followed_by_a_copy_where_that_is_permitted() {
+    let broken = Broken::new("echo 'pg_rewind: error: the disk is full' >&2; exit 1");
+    let mut rejoin = rewinds();
+    rejoin["remove_data_directory_on_rewind_failure"] = json!(true);
+    let cluster = cluster(&rejoin)
+        .local(&broken.local())
+        .allow_errors()
+        .start();
+    let old = diverged::diverge(&cluster);
+    diverged::come_back(&cluster, old);
+    let sentence = sentence_of(old, "wreck-replaced").expect("what came of the rewind");
+    assert!(sentence.contains("the disk is full"), "{sentence}");
+    cluster.wait_until_settled();
+}
+
+#[test]
+fn nothing_of_a_diverged_leader_is_touched_while_no_primary_proves_itself() {
+    let everything = json!({
+        "use_pg_rewind": true,
+        "remove_data_directory_on_rewind_failure": true,
+        "remove_data_directory_on_diverged_timelines": true,
+        "remove_data_directory_on_missing_wal": true,
+    });
+    let cluster = cluster(&everything).start();
+    let old = diverged::diverge(&cluster);
+    let others = cluster.others(old.name());
+    for other in &others {
+        other.kill_host();
+    }
+    old.start_daemon();
+    wait_for("the leadership to run out", || {
+        let answer = old.get("/cluster").ok()?.json();
+        let members = answer["members"].as_array()?;
+        let is_led = members.iter().any(|member| member["role"] == "leader");
+        (!members.is_empty() && !is_led).then_some(())
+    });
+    let rows = wait_for("its own rows", || old.ask("SELECT count(*) FROM alone"));
+    assert_eq!(rows, "1000");
+    assert_eq!(old.is_primary(), Some(false), "its history is not the last");
+    for other in &others {
+        other.start_daemon();
+    }
+    diverged::wait_until_back(&cluster, old);
+    assert!(decided_at(old, "rewinding-to-leader").is_some());
+    cluster.wait_until_settled();
 }
 
 /// What a member last decided with this code, in words.
