@@ -157,9 +157,15 @@ fn nothing_of_a_diverged_leader_is_touched_while_no_primary_proves_itself() {
         "remove_data_directory_on_diverged_timelines": true,
         "remove_data_directory_on_missing_wal": true,
     });
-    let cluster = cluster(&everything).start();
+    let cluster = cluster(&everything)
+        .config(&json!({"check_timeline": true}))
+        .start();
     let old = diverged::diverge(&cluster);
     let others = cluster.others(old.name());
+    wait_for("the new history to be published", || {
+        let history = cluster.primary()?.get("/history").ok()?.json();
+        (!history.as_array()?.is_empty()).then_some(())
+    });
     for other in &others {
         other.kill_host();
     }
