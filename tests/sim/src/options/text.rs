@@ -110,6 +110,9 @@ impl Options {
         if let Some(text) = words.value("sync") {
             options.is_synchronous = switched(&text)?;
         }
+        if let Some(text) = words.value("rewind") {
+            options.rewinds = switched(&text)?;
+        }
         if let Some(text) = words.value("guardian") {
             options.has_guardian = switched(&text)?;
         }
