@@ -6,8 +6,8 @@
 pub mod balancer;
 pub mod bench;
 pub mod cluster;
-pub mod drill;
 pub mod diverged;
+pub mod drill;
 pub mod etcd_metrics;
 pub mod keys;
 pub mod program;
