@@ -105,7 +105,7 @@ fn errand(memory: &Memory, lock: Lock, server: Server) -> Option<Choice> {
 fn blind_choice(memory: &Memory, server: Server) -> Choice {
     let server = word::unled(memory, server);
     let backoff = word::backoff(memory, &["start-standby"]);
-    blind::decide(server, word::blind(memory), backoff)
+    blind::decide(server, word::blind(memory), backoff, word::kin(memory))
 }
 
 fn leading(memory: &Memory, server: Server) -> Choice {

@@ -134,7 +134,7 @@ reasons! {
     /// The store is out of reach.
     StoreUnreachable {} "store-unreachable" "the store is unreachable: a standby stays as it is";
     /// A server that we stopped because of the store serves reads.
-    ReadOnlyWithoutStore {} "read-only-without-store" "the store is unreachable: PostgreSQL is started read-only, behind the last known leader if that is another member";
+    ReadOnlyWithoutStore {} "read-only-without-store" "the store is unreachable: PostgreSQL is started read-only, behind the last known leader if that is another member on our timeline";
 
     // No leader.
     /// A healthy standby asks the others before it races.

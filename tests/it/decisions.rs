@@ -271,12 +271,14 @@ fn blind_table() -> Table {
         Column::of("server", Server::ALL),
         Column::of("blind", Blind::ALL),
         Column::of("backoff", Backoff::ALL),
+        Column::of("kin", Kin::ALL),
     ];
     Table::heading("blind: the store cannot be seen and no lease holds").with(&columns, &|at| {
         Some(blind::decide(
             Server::ALL[at[0]],
             Blind::ALL[at[1]],
             Backoff::ALL[at[2]],
+            Kin::ALL[at[3]],
         ))
     })
 }
