@@ -11,6 +11,7 @@ use crate::config::SynchronousMode;
 use crate::memory::{Evidence, Memory};
 use crate::mutant::Mutant;
 use crate::reason::Veto;
+use crate::rejoin::{self, Relation};
 use crate::schema::write;
 use crate::time::Mono;
 use crate::value::{Lsn, MemberName, Position, Timeline};
@@ -107,6 +108,7 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
         // that died on the way has not.
         Named::Us { is_by_hand: false } | Named::Nobody => {
             vetoes.extend(lag_veto(memory, view, mine));
+            vetoes.extend(apart_veto(memory, mine));
         }
         Named::Other(candidate) => vetoes.push(Veto::DeferringTo { candidate }),
         Named::NotUs => vetoes.push(Veto::SteppedDown),
@@ -222,6 +224,23 @@ fn timeline_veto(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<
     let cluster = view.timeline()?;
     let is_behind = mine < cluster && !memory.breaks(Mutant::ClusterTimelineIgnored);
     is_behind.then_some(Veto::TimelineBehind { mine, cluster })
+}
+
+/// A store that was put back may be led from an earlier timeline than ours. Once we have seen that
+/// our lines have parted, our bytes say nothing about what that leader has written since.
+fn apart_veto(memory: &Memory, mine: Position) -> Option<Veto> {
+    let check = memory.identity.as_ref()?;
+    let leader = check.identity.position.timeline;
+    let is_of_the_last = memory
+        .leader_since
+        .is_some_and(|(generation, _)| generation == check.generation);
+    let relation = rejoin::relate(mine, &check.identity);
+    let has_parted = matches!(relation, Relation::Diverged { .. }) && mine.timeline > leader;
+    let is_unnoticed = memory.breaks(Mutant::PartedLineIgnored);
+    (is_of_the_last && has_parted && !is_unnoticed).then_some(Veto::NewerThanLeader {
+        mine: mine.timeline,
+        leader,
+    })
 }
 
 fn primary_veto(memory: &Memory, report: &PeerReport, server: &PeerServer) -> Option<Veto> {

@@ -127,7 +127,7 @@ mutants! {
         "A view that is older than the one already known replaces it.";
     SystemMismatchIgnored "system-mismatch-ignored" "same-system"
         "Data of another cluster counts as belonging to this one.";
-    ForgottenClusterCountsAsAbsent "forgotten-cluster-counts-as-absent" "converges"
+    ForgottenClusterCountsAsAbsent "forgotten-cluster-counts-as-absent" "same-system"
         "A store that lost the cluster counts as one that never knew it.";
     ClaimOfAnotherCounts "claim-of-another-counts" "one-writable-primary"
         "Another member's claim to make the cluster counts as ours.";
@@ -139,16 +139,18 @@ mutants! {
     // Who may lead.
     LagLimitIgnored "lag-limit-ignored" "bounded-loss-async"
         "A standby takes over however far it is behind.";
-    PeerAheadIgnored "peer-ahead-ignored" "one-owner-per-timeline"
+    PeerAheadIgnored "peer-ahead-ignored" "rightful-leader"
         "A standby takes over although another one has more.";
-    PeerTimelineIgnored "peer-timeline-ignored" "one-owner-per-timeline"
+    PeerTimelineIgnored "peer-timeline-ignored" "rightful-leader"
         "Positions of peers are compared without their timelines.";
-    PeerPrimaryIgnored "peer-primary-ignored" "one-writable-primary"
+    PeerPrimaryIgnored "peer-primary-ignored" "rightful-leader"
         "A member takes over although another one says that it is a primary.";
-    ClusterTimelineIgnored "cluster-timeline-ignored" "one-owner-per-timeline"
+    ClusterTimelineIgnored "cluster-timeline-ignored" "rightful-leader"
         "A member takes over on a timeline that the cluster has left.";
-    LastLeadershipIgnored "last-leadership-ignored" "one-owner-per-timeline"
+    LastLeadershipIgnored "last-leadership-ignored" "rightful-leader"
         "A former primary takes the leadership back although somebody has led since.";
+    PartedLineIgnored "parted-line-ignored" "bounded-loss-async"
+        "A standby whose line has parted from the last leader's earlier one takes over.";
     OldAnswersCount "old-answers-count" "converges"
         "Answers from before the leader key was seen absent, or long ago, decide who leads.";
     SynchronousModeIgnored "synchronous-mode-ignored" "no-acked-loss-sync"
@@ -207,9 +209,9 @@ mutants! {
         "No standby ever counts as diverged.";
     EverythingDiverges "everything-diverges" "last-copy"
         "A standby that does not stream counts as diverged although all it has is the leader's.";
-    IdentityOfEarlierLeadership "identity-of-earlier-leadership" "last-copy"
+    IdentityOfEarlierLeadership "identity-of-earlier-leadership" "proven-witness"
         "What a leader's server said under an earlier leadership decides about our data.";
-    StandbyAsWitness "standby-as-witness" "last-copy"
+    StandbyAsWitness "standby-as-witness" "proven-witness"
         "A leader's server that is no primary counts as the proof that it holds the good copy.";
 }
 

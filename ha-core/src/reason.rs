@@ -324,6 +324,8 @@ pub enum Veto {
     Lagging { by: Bytes, limit: Bytes },
     /// On an older timeline than the cluster.
     TimelineBehind { mine: Timeline, cluster: Timeline },
+    /// Compared with the last leader, which ran on an earlier timeline: its rows are not here.
+    NewerThanLeader { mine: Timeline, leader: Timeline },
     /// The end of the local WAL is not reached: the position is not known.
     WalEndNotReached,
     /// Another member is ahead.
@@ -370,6 +372,12 @@ impl fmt::Display for Veto {
             Self::Lagging { by, limit } => write!(f, "lagging by {by}, limit {limit}"),
             Self::TimelineBehind { mine, cluster } => {
                 write!(f, "on timeline {mine}, the cluster is on {cluster}")
+            }
+            Self::NewerThanLeader { mine, leader } => {
+                write!(
+                    f,
+                    "apart from the last leader: on timeline {mine}, it was on {leader}"
+                )
             }
             Self::WalEndNotReached => f.write_str("the end of our own WAL is not reached yet"),
             Self::PeerAhead { name, at } => write!(f, "{name} is ahead at {at}"),

@@ -116,8 +116,8 @@ pub(crate) fn server(memory: &Memory) -> Option<Server> {
 /// control file is a primary, whoever made it one: it may still write.
 pub(crate) fn unled(memory: &Memory, server: Server) -> Server {
     let is_in_production = memory.control_state() == Some(ControlState::InProduction);
-    let is_left_alone = memory.breaks(Mutant::UnknownSilenceIsLeftAlone);
-    if server == Server::Unresponsive && is_in_production && !is_left_alone {
+    let is_silent_primary = server == Server::Unresponsive && is_in_production;
+    if is_silent_primary && !is_silence_harmless(memory) {
         Server::Primary
     } else {
         server
@@ -138,7 +138,10 @@ pub(crate) fn writable(memory: &Memory) -> Writable {
     let may_write = match memory.server() {
         Some(ServerView::Primary(_)) => true,
         Some(ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive) => {
-            let is_silent_primary = memory.local.as_ref().is_some_and(is_silent_primary);
+            let is_silent_primary = memory
+                .local
+                .as_ref()
+                .is_some_and(|local| is_silent_primary(memory, local));
             (memory.was_primary || is_silent_primary)
                 && !memory.breaks(Mutant::SilenceCountsAsHarmless)
         }
@@ -155,12 +158,18 @@ pub(crate) fn writable(memory: &Memory) -> Writable {
 
 /// A server that does not answer and is in production according to its control file: it may write
 /// again at any moment.
-pub(crate) fn is_silent_primary(local: &LocalView) -> bool {
+pub(crate) fn is_silent_primary(memory: &Memory, local: &LocalView) -> bool {
     let is_in_production = matches!(
         &local.data,
         DataView::Cluster(control) if control.state == ControlState::InProduction
     );
-    local.server == ServerView::Unresponsive && is_in_production
+    local.server == ServerView::Unresponsive && is_in_production && !is_silence_harmless(memory)
+}
+
+/// Never; three rules ask, because each alone would still stop such a server.
+fn is_silence_harmless(memory: &Memory) -> bool {
+    memory.breaks(Mutant::UnknownSilenceIsLeftAlone)
+        || memory.breaks(Mutant::SilenceCountsAsHarmless)
 }
 
 /// Processes that a dead postmaster of a primary left behind. A fresh agent knows what the server
@@ -176,6 +185,9 @@ pub(crate) fn unleased(memory: &Memory) -> Unleased {
     if memory.lease.leadership().is_none() && has_writing_orphans(memory) {
         // They serve nobody who could be adopted.
         return Unleased::Overdue;
+    }
+    if memory.view.is_none() && memory.breaks(Mutant::BlindAgentWaits) {
+        return Unleased::No;
     }
     let is_late = unleased_until(memory).is_some_and(|until| memory.mono() >= until);
     // Without a cluster in the store nobody else can be promoted.

@@ -45,6 +45,10 @@ impl Machine {
             self.memory.lease.store_replaced();
             self.memory.committed.clear();
             self.memory.releasing = None;
+            if let Some(view) = &mut self.memory.view {
+                // Whatever is seen next is newer than what is known from another history.
+                view.revision = Revision(0);
+            }
         }
         self.memory.fault = Some(fault);
     }
@@ -55,8 +59,13 @@ impl Machine {
             .view
             .as_ref()
             .is_some_and(|known| view.revision < known.revision);
-        if is_older && memory.fault.is_none() && !memory.breaks(Mutant::OlderViewsAccepted) {
-            // A view that was overtaken says nothing new.
+        let is_any_taken = memory.breaks(Mutant::OlderViewsAccepted)
+            || memory.breaks(Mutant::EndedLeadershipRevived)
+            || memory.breaks(Mutant::OldViewEndsLeadership);
+        if is_older && !is_any_taken {
+            // A view that was overtaken says nothing new. One that comes after an interruption is
+            // no exception: the server that answers may be behind, and until it has caught up the
+            // store counts as unseen.
             return;
         }
         memory.fault = None;
@@ -149,8 +158,8 @@ impl Machine {
         if let Some(position) = local.server.position() {
             memory.last_timeline = position.timeline;
         }
-        let is_primary =
-            matches!(local.server, ServerView::Primary(_)) || word::is_silent_primary(&local);
+        let is_primary = matches!(local.server, ServerView::Primary(_))
+            || word::is_silent_primary(memory, &local);
         let is_unleased = is_primary && memory.lease.leadership().is_none();
         memory.unleased_since = memory.unleased_since.or(Some(now)).filter(|_| is_unleased);
         match &local.server {

@@ -25,7 +25,7 @@ use crate::view::{
 
 const TTL: Duration = Duration::from_secs(30);
 
-const INVARIANTS: [&str; 17] = [
+const INVARIANTS: [&str; 19] = [
     "one-writable-primary",
     "promotion-under-grant",
     "fenced-in-time",
@@ -43,6 +43,8 @@ const INVARIANTS: [&str; 17] = [
     "quiescent",
     "no-corruption",
     "release-after-death",
+    "rightful-leader",
+    "proven-witness",
 ];
 
 #[test]

@@ -3,7 +3,7 @@
 //! Facts come from the models. What a machine believes is told only where the fact is about the
 //! machine itself: its decisions and its tasks.
 
-use herdsman_ha_core::{ControlState, Lane, OpId, SystemId};
+use herdsman_ha_core::{ControlState, Lane, OpId, PeerServer, SystemId};
 
 use crate::ids::Node;
 use crate::pg::Wal;
@@ -119,6 +119,32 @@ pub enum Fact {
         name: &'static str,
         /// Whether the cluster is paused as far as this machine could know.
         is_paused: bool,
+    },
+    /// A round of questions is over: who answered with a running server.
+    PeersHeard {
+        /// Who asked.
+        node: Node,
+        /// The answers.
+        answers: Vec<(Node, PeerServer)>,
+    },
+    /// The leader's server has said who it is.
+    Identified {
+        /// Who asked.
+        node: Node,
+        /// Whether it said that it is a primary.
+        is_primary: bool,
+    },
+    /// A server is told to become a primary, or started as one.
+    ToldToWrite {
+        /// Whose.
+        node: Node,
+    },
+    /// The driver works on a server for a task.
+    Touched {
+        /// Whose.
+        node: Node,
+        /// The task's number.
+        op: OpId,
     },
     /// A check of a machine's own outputs failed.
     Broken {

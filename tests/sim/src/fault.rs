@@ -10,6 +10,7 @@ use crate::ids::{At, Node};
 mod names;
 mod parts;
 pub mod text;
+mod upon;
 
 /// A fault and when it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,64 @@ pub enum Call {
     Release,
     /// Any other change.
     Commit,
+}
+
+/// What a member begins, for faults that hit whoever begins it in that very moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Work {
+    /// The leader renews its session.
+    Renew,
+    /// The leadership is asked for.
+    Acquire,
+    /// It is given up.
+    Release,
+    /// A standby is to become a primary.
+    Promote,
+    /// A server is started as a primary.
+    StartPrimary,
+    /// A server is stopped.
+    Stop,
+    /// Others are asked for their positions.
+    AskPeers,
+    /// The leader's server is asked who it is.
+    Identify,
+    /// Data is replaced.
+    Replace,
+    /// Data is copied into an empty directory.
+    Clone,
+    /// A cluster is made.
+    Bootstrap,
+}
+
+/// What happens to a member whose number is known only when it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mishap {
+    /// Its agent stands still.
+    FreezeAgent,
+    /// Its server stands still.
+    FreezeServer,
+    /// Its machine stands still.
+    FreezeHost,
+    /// Its agent is killed.
+    CrashAgent,
+    /// Its machine loses power.
+    CrashHost,
+    /// Its postmaster is killed.
+    CrashServer,
+    /// Its postmaster is killed, and its backends live on.
+    Orphan,
+    /// It and the store do not hear each other.
+    CutStore,
+    /// It and the others do not hear each other.
+    CutMembers,
+    /// Its server does not hear a stop in order.
+    IgnoreStops,
+    /// It is shown once more what the store was so long ago.
+    OldView,
+    /// It connects anew and is first shown what the store was so long ago.
+    OldServer,
+    /// Somebody deletes the leader key.
+    KeyDeleted,
 }
 
 /// What somebody does to the cluster on purpose.
@@ -192,6 +251,26 @@ pub enum Fault {
     BreakWatch(Node, Duration),
     /// The store shows a member an old state.
     StaleReads(Node, Lasting),
+    /// A member is shown once more what the store was so long ago.
+    OldView {
+        /// Who.
+        node: Node,
+        /// How long ago.
+        back: Duration,
+        /// It has lost its connection before, and sees newer states a second later.
+        reconnects: bool,
+    },
+    /// Something happens to the next member that begins this.
+    Upon {
+        /// What it begins.
+        work: Work,
+        /// How long after it has begun.
+        after: Duration,
+        /// What happens.
+        mishap: Mishap,
+        /// How long it lasts, or how old what it is shown is.
+        lasting: Duration,
+    },
     /// Somebody does something.
     Deed(Deed),
 }

@@ -20,10 +20,12 @@ mod one_writable_primary;
 mod pause;
 mod pause_means_pause;
 mod promotion_under_grant;
+mod proven_witness;
 mod quiescent;
 mod release_after_death;
 mod remarks;
 mod restart_equivalent;
+mod rightful_leader;
 mod rows;
 mod same_system;
 mod store_discipline;
@@ -45,7 +47,9 @@ use crate::pg::Wal;
 use crate::world::World;
 use explained::Explained;
 use one_task_per_lane::Tasks;
+use proven_witness::Witnesses;
 use remarks::Remarks;
+use rightful_leader::Rightful;
 use rows::Rows;
 use truth::Truth;
 
@@ -73,6 +77,8 @@ pub struct Invariants {
     remarks: Remarks,
     tasks: Tasks,
     explained: Explained,
+    rightful: Rightful,
+    witnesses: Witnesses,
     writes: u64,
     /// Why the healed world was not expected to converge; asked for through `&self`.
     stuck: Cell<Option<&'static str>>,
@@ -88,6 +94,8 @@ impl Invariants {
             remarks: Remarks::default(),
             tasks: Tasks::new(world),
             explained: Explained::new(world),
+            rightful: Rightful::new(world),
+            witnesses: Witnesses::new(world),
             writes: 0,
             stuck: Cell::new(None),
         }
@@ -143,6 +151,8 @@ impl Invariants {
             self.take(fact, world)?;
         }
         self.explained.compare(world)?;
+        self.rightful
+            .compare(world, &self.truth, &mut self.remarks)?;
         // Last, because an invariant with a name says more than a rule of the machine.
         facts.iter().try_for_each(machine_rule::check)
     }
@@ -158,8 +168,7 @@ impl Invariants {
             Fact::StartedAsPrimary { node, wal, .. } => self.new_primary(world, *node, *wal, *wal),
             Fact::Bootstrapped { node, .. } => {
                 self.truth.bootstrapped(*node);
-                same_system::bootstrapped(world, &mut self.remarks);
-                Ok(())
+                same_system::bootstrapped(world, *node, &mut self.remarks)
             }
             Fact::Destroyed { node, was, by } => {
                 self.truth.destroyed(*by, world.now);
@@ -177,6 +186,7 @@ impl Invariants {
                 release_after_death::check(change, world, &mut self.remarks)?;
                 same_system::changed(change, world, &self.truth, &mut self.remarks)?;
                 self.truth.changed(change, world);
+                self.rightful.changed(change, world);
                 bounded_loss_async::handed_over(
                     change,
                     world,
@@ -198,6 +208,8 @@ impl Invariants {
                 pre_empts,
             } => {
                 self.explained.started(*node, name, *lane)?;
+                self.rightful.started(world, *node, name);
+                self.witnesses.started(world, *node, name)?;
                 self.tasks
                     .started(world.now, *node, *op, name, *lane, *pre_empts)
             }
@@ -205,6 +217,8 @@ impl Invariants {
             Fact::AgentGone { node } => {
                 self.explained.gone(*node);
                 self.tasks.gone(*node);
+                self.rightful.gone(*node);
+                self.witnesses.gone(*node);
                 Ok(())
             }
             Fact::ServerTold {
@@ -212,6 +226,18 @@ impl Invariants {
                 name,
                 is_paused,
             } => pause_means_pause::check(world, *node, name, *is_paused),
+            Fact::PeersHeard { node, answers } => {
+                self.rightful.heard(*node, answers, world.now);
+                Ok(())
+            }
+            Fact::Identified { node, is_primary } => {
+                self.witnesses.answered(*node, *is_primary);
+                Ok(())
+            }
+            Fact::ToldToWrite { node } => {
+                promotion_under_grant::told(world, *node, &mut self.truth, &mut self.remarks)
+            }
+            Fact::Touched { node, op } => self.tasks.touched(*node, *op),
             Fact::Broken { .. } => Ok(()),
             Fact::Quit {
                 node,

@@ -74,6 +74,8 @@ pub struct Options {
     pub expiry_tick: Duration,
     /// The longest session the store grants; none: any.
     pub max_ttl: Option<Duration>,
+    /// Whether the configuration keeps a standby from leading on a timeline that was left.
+    pub checks_timeline: bool,
     /// Whether faults begin before there is a cluster.
     pub begins_empty: bool,
     /// How long faults go on.
@@ -103,6 +105,7 @@ impl Default for Options {
             nofailover: BTreeSet::new(),
             expiry_tick: Duration::from_millis(500),
             max_ttl: None,
+            checks_timeline: false,
             begins_empty: false,
             safety: Duration::from_secs(600),
             mutant: None,

@@ -7,10 +7,12 @@ use crate::fault::Planned;
 use crate::options::{DriverMutant, Flavour, Options};
 
 mod draw;
+mod focus;
 mod kind;
 mod story;
 mod swarm;
 
+pub use focus::Focus;
 pub use kind::Kind;
 pub use swarm::Swarm;
 
@@ -32,6 +34,8 @@ pub struct Wish {
     pub flavour: Option<Flavour>,
     /// How long faults go on.
     pub safety: Duration,
+    /// The story that is told again and again; none: a half of the seeds has one of any.
+    pub focus: Option<Focus>,
     /// The rule of the machines that is broken.
     pub mutant: Option<&'static str>,
     /// The rule of the driver that is broken.
@@ -43,6 +47,7 @@ impl Default for Wish {
     fn default() -> Self {
         Self {
             flavour: None,
+            focus: None,
             safety: Duration::from_secs(600),
             mutant: None,
             driver_mutant: None,
@@ -98,6 +103,31 @@ mod tests {
     }
 
     #[test]
+    fn a_half_of_the_seeds_has_a_focus_and_each_is_drawn() {
+        let swarms = (0..1000).map(|seed| Swarm::of(seed, &Wish::default()));
+        let drawn: Vec<Focus> = swarms.filter_map(|swarm| swarm.focus).collect();
+        assert!((400..600).contains(&drawn.len()), "{}", drawn.len());
+        let drawn: BTreeSet<Focus> = drawn.into_iter().collect();
+        assert_eq!(drawn, Focus::ALL.iter().copied().collect());
+    }
+
+    #[test]
+    fn a_focus_that_is_wished_for_is_told_in_every_seed() {
+        for focus in Focus::ALL {
+            assert_eq!(focus.name().parse(), Ok(*focus));
+            let wish = Wish {
+                focus: Some(*focus),
+                ..Wish::default()
+            };
+            for seed in 0..20 {
+                let schedule = Schedule::generate(seed, &wish);
+                assert_eq!(Swarm::of(seed, &wish).focus, Some(*focus));
+                assert!(!schedule.faults.is_empty(), "{focus} {seed}");
+            }
+        }
+    }
+
+    #[test]
     fn faults_are_sorted_and_begin_while_faults_go_on() {
         for schedule in generated() {
             assert!(schedule.faults.is_sorted_by_key(|planned| planned.at));
@@ -117,7 +147,8 @@ mod tests {
                     "crash", "pause", "cut", "slow", "stale", "quirk", "dcs down",
                 ]
                 .iter()
-                .any(|verb| text.starts_with(verb) && !text.contains(" server"));
+                .any(|verb| text.starts_with(verb) && !text.contains(" server"))
+                    && !text.contains(" back=");
                 assert!(!is_lasting || text.contains(" for="), "{text}");
             }
         }
@@ -168,6 +199,9 @@ mod tests {
             "stale for",
             "recycle",
             "lose-disk",
+            "stale once back",
+            "stale reconnect back",
+            "upon promote freeze-agent after for",
             "operator switchover to",
             "operator switchover",
             "operator failover to",

@@ -15,6 +15,7 @@ use crate::schedule::{Schedule, Wish};
 
 mod attempt;
 mod cpu;
+mod hint;
 mod mutants;
 mod report;
 #[cfg(test)]

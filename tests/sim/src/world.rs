@@ -37,7 +37,7 @@ use draws::Draws;
 use event::{AgentEvent, Event, Queue, ServerEvent};
 
 use crate::fact::Fact;
-use crate::fault::{Call, End};
+use crate::fault::{Call, End, Fault};
 use crate::ids::{At, Node};
 use crate::options::Options;
 use crate::pg::{Server, Tree};
@@ -93,6 +93,10 @@ pub struct World {
     clients: Clients,
     mute_next: BTreeMap<Call, u32>,
     delay_next: BTreeMap<Call, Vec<Duration>>,
+    /// What waits for somebody to begin some work.
+    upon: Vec<Fault>,
+    /// When the store was last put back: what it was before is nobody's past.
+    put_back_at: At,
     systems: u64,
     draws: Draws,
     queue: Queue,
@@ -138,6 +142,8 @@ impl World {
             clients: Clients::default(),
             mute_next: BTreeMap::new(),
             delay_next: BTreeMap::new(),
+            upon: Vec::new(),
+            put_back_at: At(0),
             systems: 0,
             draws: Draws::new(schedule.seed, options.latency, options.nodes),
             queue: Queue::default(),
@@ -305,14 +311,14 @@ impl World {
     }
 
     /// Plans a fault for an instant of the schedule.
-    pub fn plan_fault(&mut self, at: At, fault: crate::fault::Fault) {
+    pub fn plan_fault(&mut self, at: At, fault: Fault) {
         let at = self.zero.plus(at.since(At(0)));
         self.queue
             .plan(at.max(self.now), Event::Fault(Box::new(fault)));
     }
 
     /// Lets a fault happen now.
-    pub fn inflict(&mut self, fault: &crate::fault::Fault) {
+    pub fn inflict(&mut self, fault: &Fault) {
         self.fault(fault);
         self.broadcast();
     }

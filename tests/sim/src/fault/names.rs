@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Call, Quirk};
+use super::{Call, Mishap, Quirk, Work};
 
 impl Quirk {
     /// All quirks.
@@ -69,5 +69,97 @@ impl FromStr for Call {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|call| call.word() == text);
         found.ok_or_else(|| format!("{text} is no call"))
+    }
+}
+
+impl Work {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Renew,
+        Self::Acquire,
+        Self::Release,
+        Self::Promote,
+        Self::StartPrimary,
+        Self::Stop,
+        Self::AskPeers,
+        Self::Identify,
+        Self::Replace,
+        Self::Clone,
+        Self::Bootstrap,
+    ];
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Renew => "renew",
+            Self::Acquire => "acquire",
+            Self::Release => "release",
+            Self::Promote => "promote",
+            Self::StartPrimary => "start-primary",
+            Self::Stop => "stop",
+            Self::AskPeers => "ask-peers",
+            Self::Identify => "identify",
+            Self::Replace => "replace",
+            Self::Clone => "clone",
+            Self::Bootstrap => "bootstrap",
+        }
+    }
+}
+
+impl FromStr for Work {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.word() == text);
+        found.ok_or_else(|| format!("{text} is no work"))
+    }
+}
+
+impl Mishap {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::FreezeAgent,
+        Self::FreezeServer,
+        Self::FreezeHost,
+        Self::CrashAgent,
+        Self::CrashHost,
+        Self::CrashServer,
+        Self::Orphan,
+        Self::CutStore,
+        Self::CutMembers,
+        Self::IgnoreStops,
+        Self::OldView,
+        Self::OldServer,
+        Self::KeyDeleted,
+    ];
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::FreezeAgent => "freeze-agent",
+            Self::FreezeServer => "freeze-server",
+            Self::FreezeHost => "freeze-host",
+            Self::CrashAgent => "crash-agent",
+            Self::CrashHost => "crash-host",
+            Self::CrashServer => "crash-server",
+            Self::Orphan => "orphan",
+            Self::CutStore => "cut-store",
+            Self::CutMembers => "cut-members",
+            Self::IgnoreStops => "ignore-stops",
+            Self::OldView => "old-view",
+            Self::OldServer => "old-server",
+            Self::KeyDeleted => "key-deleted",
+        }
+    }
+}
+
+impl FromStr for Mishap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.word() == text);
+        found.ok_or_else(|| format!("{text} is no mishap"))
     }
 }

@@ -35,7 +35,8 @@ impl Fault {
             | Self::RecycleWal(node)
             | Self::LoseDisk(node)
             | Self::BreakWatch(node, _)
-            | Self::StaleReads(node, _) => vec![node],
+            | Self::StaleReads(node, _)
+            | Self::OldView { node, .. } => vec![node],
             Self::Cut { from, to, .. } | Self::Slow { from, to, .. } => {
                 let ends = [from, to].into_iter();
                 ends.filter_map(End::node_mut).collect()
@@ -46,7 +47,8 @@ impl Fault {
             | Self::StoreUp
             | Self::StoreElection(_)
             | Self::LoseReply(_)
-            | Self::Delay(..) => Vec::new(),
+            | Self::Delay(..)
+            | Self::Upon { .. } => Vec::new(),
         }
     }
 
@@ -63,9 +65,11 @@ impl Fault {
             | Self::StoreDown(lasting)
             | Self::StaleReads(_, lasting) => lasting.iter_mut().collect(),
             Self::Slow { by, lasting, .. } => lasting.iter_mut().chain([by]).collect(),
+            Self::Upon { after, lasting, .. } => vec![after, lasting],
             Self::StoreElection(duration)
             | Self::Delay(_, duration)
             | Self::BreakWatch(_, duration)
+            | Self::OldView { back: duration, .. }
             | Self::Deed(Deed::Restart { away: duration, .. } | Deed::RestoreStore(duration)) => {
                 vec![duration]
             }

@@ -30,6 +30,7 @@ pub const VERBS: &[&str] = &[
     "recycle",
     "lose-disk",
     "operator",
+    "upon",
 ];
 
 /// The lines of faults that happen in one instant: both directions of a connection are one line.
@@ -173,7 +174,28 @@ impl fmt::Display for Fault {
                 write!(f, "watch {node} broken for={}", Seconds(*duration))
             }
             Self::StaleReads(node, lasting) => write!(f, "stale {node}{}", For(*lasting)),
+            Self::OldView {
+                node,
+                back,
+                reconnects,
+            } => {
+                let how = if *reconnects { "reconnect" } else { "once" };
+                write!(f, "stale {node} {how} back={}", Seconds(*back))
+            }
             Self::Deed(deed) => write!(f, "operator {deed}"),
+            Self::Upon {
+                work,
+                after,
+                mishap,
+                lasting,
+            } => write!(
+                f,
+                "upon {} {} after={} for={}",
+                work.word(),
+                mishap.word(),
+                Seconds(*after),
+                Seconds(*lasting)
+            ),
         }
     }
 }

@@ -16,7 +16,7 @@
 //! | `nobody-may-lead` | all data is with members that must not lead |
 //! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
-//! | `newer-than-leader` | a store that was put back is led from an earlier timeline; the later copy is kept |
+//! | `newer-than-leader` | a store that was put back is or was led from an earlier timeline; the later copy is kept |
 //! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
 
 use herdsman_ha_core::schema::key;
@@ -95,6 +95,9 @@ fn leadership(world: &World) -> Option<&'static str> {
             (Some(_) | None, _) => {}
         }
     }
+    if is_newer_than_told(world) {
+        return Some("cannot-converge-newer-than-leader");
+    }
     let willing: Vec<(Node, &Files)> = world
         .hosts
         .iter()
@@ -118,6 +121,19 @@ fn leadership(world: &World) -> Option<&'static str> {
         });
     }
     recycled(world, &fit)
+}
+
+/// Whether some member is on a later timeline than the store has ever heard of, as far as it
+/// remembers: whoever has compared itself with a leader of before holds back, and the others do so
+/// because of it.
+fn is_newer_than_told(world: &World) -> bool {
+    let text = world.store.value(key::LEADERSHIP).unwrap_or_default();
+    let record: Value = serde_json::from_str(text).unwrap_or_default();
+    let Some(told) = record["timeline"].as_u64() else {
+        return false;
+    };
+    let mut files = world.hosts.iter().filter_map(|host| host.server.files());
+    files.any(|files| u64::from(world.tree.timeline(files.wal).0) > told)
 }
 
 /// Whether some member is on a later timeline than this primary.

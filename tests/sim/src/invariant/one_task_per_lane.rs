@@ -1,6 +1,8 @@
 //! `one-task-per-lane`: at most one task owns a lane, only a fence takes a lane away, and every
 //! started task is told its end once, or goes with its agent.
 //!
+//! A task whose lane was taken away does nothing more to its server.
+//!
 //! An end must come within the limits that the driver has: a minute where nothing is slow, the
 //! limit of a start and a minute for work on the server. Time in which the agent stands still does
 //! not count, nor does a promotion of a server that stands still or hangs in it.
@@ -122,6 +124,21 @@ impl Tasks {
         )
     }
 
+    /// The driver works on a server for a task.
+    pub(super) fn touched(&mut self, node: Node, op: OpId) -> Verdict {
+        let member = &self.members[node.index()];
+        match member.pushed_out.iter().find(|running| running.op == op) {
+            None => Ok(()),
+            Some(running) => broken(
+                NAME,
+                format!(
+                    "{node} goes on with {} ({op}) although a fence has taken its lane",
+                    running.name
+                ),
+            ),
+        }
+    }
+
     pub(super) fn gone(&mut self, node: Node) {
         self.members[node.index()] = Member::default();
     }
@@ -210,6 +227,22 @@ mod tests {
         end(&mut run, 1);
         assert_eq!(violated(&mut run), None);
         end(&mut run, 1);
+        assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn a_task_whose_lane_was_taken_touches_nothing_more() {
+        let mut run = settled();
+        let touch = |run: &mut Run, op: u64| {
+            let op = OpId(1_000_000 + op);
+            run.world.facts.push(Fact::Touched { node: B, op });
+        };
+        start(&mut run, 1, "sync-slots", Lane::Slots, false);
+        touch(&mut run, 1);
+        start(&mut run, 2, "sync-slots", Lane::Slots, true);
+        touch(&mut run, 2);
+        assert_eq!(violated(&mut run), None);
+        touch(&mut run, 1);
         assert_violates(&mut run, NAME);
     }
 

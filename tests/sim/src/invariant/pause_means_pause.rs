@@ -4,7 +4,8 @@
 //! Three things are done in a pause as well: processes that outlived their postmaster are killed,
 //! because nobody may lead beside them; a fence does the same; and a standby is pointed at the
 //! leader that there is. What an operator asks for is done as well: a restart, a new copy, a move to
-//! a named member, and whatever brings up again what went down for it. An old view that its machine ignores counts as unseen.
+//! a named member, and whatever brings up again what went down for it. An old view that its machine
+//! ignores counts as unseen; a pause that it has known is not unlearned from an old view.
 
 use std::time::Duration;
 
@@ -23,6 +24,12 @@ pub(super) fn check(world: &World, node: Node, name: &str, is_paused: bool) -> V
         return Ok(());
     }
     let agent = world.host(node).agent.as_ref();
+    if agent.is_some_and(|agent| agent.has_known_the_pause()) {
+        return broken(
+            NAME,
+            format!("{node} started {name} in a cluster that it knows to be paused"),
+        );
+    }
     // Asked only now, because it costs much.
     if agent.is_some_and(|agent| !agent.subject.machine().status().rules.pause) {
         return Ok(());

@@ -2,6 +2,8 @@
 //! leader key is bound to a session of that member and the session has not expired on the store's
 //! clock.
 //!
+//! So is it told to become one.
+//!
 //! Exempt as for `fenced-in-time`: it is the same right, asked at the moment of its use. A task
 //! that was begun under a lease and ends in a pause, when nobody kills, is one of these.
 
@@ -39,6 +41,22 @@ pub(super) fn check(
     )
 }
 
+/// The driver tells a server to become a primary: it has looked at the lease right before, so
+/// that no standstill of the machine excuses it.
+pub(super) fn told(world: &World, node: Node, truth: &mut Truth, remarks: &mut Remarks) -> Verdict {
+    match truth.standing(node, world) {
+        Standing::Holds => Ok(()),
+        Standing::Unheard { .. } => {
+            remarks.add("leader-key-taken-by-a-tool", world.now);
+            Ok(())
+        }
+        Standing::Never | Standing::Over => broken(
+            NAME,
+            format!("{node} was told to become a primary after its lease had ended at the store"),
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use herdsman_ha_core::ControlState;
@@ -67,6 +85,17 @@ mod tests {
         assert_eq!(violated(&mut run), None);
         run.world.now = run.world.now.plus(std::time::Duration::from_secs(60));
         run.world.facts.push(fact);
+        assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn an_order_after_the_end_of_the_lease_is_not_excused_by_a_standstill() {
+        let mut run = settled();
+        run.world.facts.push(Fact::ToldToWrite { node: A });
+        assert_eq!(violated(&mut run), None);
+        run.world.inflict(&crate::fault::Fault::FreezeHost(A, None));
+        run.world.now = run.world.now.plus(std::time::Duration::from_secs(60));
+        run.world.facts.push(Fact::ToldToWrite { node: A });
         assert_violates(&mut run, NAME);
     }
 }

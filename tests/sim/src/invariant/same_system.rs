@@ -81,11 +81,19 @@ pub(super) fn copied(world: &World, node: Node, truth: &Truth, remarks: &mut Rem
     agree(world, node, mine, "made a copy", truth, remarks)
 }
 
-/// A new cluster was made.
-pub(super) fn bootstrapped(world: &World, remarks: &mut Remarks) {
+/// A new cluster was made: not by a member that was ever told of one.
+pub(super) fn bootstrapped(world: &World, node: Node, remarks: &mut Remarks) -> Verdict {
     if known(world).is_some() {
         remarks.add("cluster-made-in-vain", world.now);
     }
+    let agent = world.host(node).agent.as_ref();
+    if agent.is_some_and(|agent| agent.has_seen_a_cluster()) {
+        return broken(
+            NAME,
+            format!("{node} made a cluster although the store had told it of one"),
+        );
+    }
+    Ok(())
 }
 
 fn agree(

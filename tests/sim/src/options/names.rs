@@ -54,6 +54,22 @@ words!(
 );
 
 impl DriverMutant {
+    /// What it does wrong, in a sentence.
+    #[must_use]
+    pub const fn breaks(self) -> &'static str {
+        match self {
+            Self::NoSecondLookAtTheGrant => {
+                "What makes a server writable is not checked again when it is carried out."
+            }
+            Self::KillToldBeforeItIsDone => "A kill is told as done before it is.",
+            Self::NoSecondLookAtTheWitness => {
+                "Data is deleted without asking the leader's server once more."
+            }
+            Self::FencedTaskGoesOn => "A task that a fence pushed out goes on.",
+            Self::EndIsNeverTold => "A task's end is never told.",
+        }
+    }
+
     /// The invariant that should notice it.
     #[must_use]
     pub const fn expected(self) -> &'static str {
@@ -61,7 +77,7 @@ impl DriverMutant {
             Self::NoSecondLookAtTheGrant => "promotion-under-grant",
             Self::KillToldBeforeItIsDone => "one-writable-primary",
             Self::NoSecondLookAtTheWitness => "last-copy",
-            Self::FencedTaskGoesOn => "fenced-in-time",
+            Self::FencedTaskGoesOn => "one-task-per-lane",
             Self::EndIsNeverTold => "one-task-per-lane",
         }
     }

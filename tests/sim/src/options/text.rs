@@ -52,6 +52,11 @@ impl fmt::Display for Options {
                 switch(self.has_guardian),
                 switch(usual.has_guardian),
             ),
+            (
+                "check-timeline",
+                switch(self.checks_timeline),
+                switch(usual.checks_timeline),
+            ),
             ("latency", self.latency.name(), usual.latency.name()),
             ("begins", beginning(self.begins_empty), "whole"),
             ("mutant", self.mutant.unwrap_or_default(), ""),
@@ -115,6 +120,9 @@ impl Options {
         }
         if let Some(text) = words.value("guardian") {
             options.has_guardian = switched(&text)?;
+        }
+        if let Some(text) = words.value("check-timeline") {
+            options.checks_timeline = switched(&text)?;
         }
         if let Some(text) = words.value("begins") {
             options.begins_empty = match text.as_str() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Kind, Swarm};
 use crate::chance::Chance;
-use crate::fault::{Call, Deed, End, Fault, Quirk};
+use crate::fault::{Call, Deed, End, Fault, Mishap, Quirk, Work};
 use crate::ids::Node;
 
 /// What is drawn from, and what was drawn that limits what may be.
@@ -122,6 +122,18 @@ impl<'a> Draw<'a> {
             }
             Kind::BreakWatch => vec![Fault::BreakWatch(node, self.lasting())],
             Kind::StaleReads => vec![Fault::StaleReads(node, lasting)],
+            Kind::OldView => vec![Fault::OldView {
+                node,
+                back: self.chance.millis(100, 2 * millis(self.swarm.options.ttl)),
+                reconnects: self.chance.once_in(2),
+            }],
+            Kind::Upon => {
+                let (work, mishap) = (
+                    self.chance.one_of(&Work::ALL),
+                    self.chance.one_of(&Mishap::ALL),
+                );
+                vec![self.upon(work, mishap)]
+            }
             Kind::RecycleWal => vec![Fault::RecycleWal(node)],
             Kind::LoseDisk => self.lose_disk(node),
             Kind::Switchover => vec![Fault::Deed(self.switchover(node))],
@@ -141,6 +153,21 @@ impl<'a> Draw<'a> {
             Kind::OverwriteLeaderKey => vec![Fault::Deed(Deed::OverwriteLeaderKey(node))],
             Kind::WipeStore => vec![Fault::Deed(Deed::WipeStore)],
             Kind::RestoreStore => vec![Fault::Deed(Deed::RestoreStore(self.lasting()))],
+        }
+    }
+
+    /// What hits whoever begins this: mostly at once, sometimes a little later.
+    pub(super) fn upon(&mut self, work: Work, mishap: Mishap) -> Fault {
+        let after = match self.chance.below(3) {
+            0 => Duration::ZERO,
+            1 => self.chance.millis(1, 50),
+            _ => self.chance.millis(20, 2000),
+        };
+        Fault::Upon {
+            work,
+            after,
+            mishap,
+            lasting: self.lasting(),
         }
     }
 
@@ -209,7 +236,7 @@ impl<'a> Draw<'a> {
         }]
     }
 
-    fn lose_disk(&mut self, node: Node) -> Vec<Fault> {
+    pub(super) fn lose_disk(&mut self, node: Node) -> Vec<Fault> {
         let lost = self.lost_disks.len() + usize::from(!self.lost_disks.contains(&node));
         if 2 * lost >= usize::from(self.swarm.options.nodes) {
             return Vec::new();

@@ -76,6 +76,10 @@ kinds! {
     Pause "pause" weight 2 odds 4;
     /// The time to live is changed.
     SetTtl "set-ttl" weight 2 odds 4;
+    /// A member is shown what the store was.
+    OldView "old-view" weight 4 odds 2;
+    /// Something happens to whoever begins some work.
+    Upon "upon" weight 8 odds 2;
     /// WAL is removed early.
     RecycleWal "recycle-wal" weight 3 odds 3;
     /// A disk is lost.

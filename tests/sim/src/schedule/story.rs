@@ -42,6 +42,15 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&mut self, at: At) {
         let node = self.draw.node();
+        if let Some(focus) = self.draw.swarm.focus
+            && !self.draw.chance.once_in(3)
+        {
+            let faults = focus.tell(&mut self.draw, node);
+            for (after, fault) in faults {
+                self.add(at.plus(after), [fault]);
+            }
+            return;
+        }
         match self.draw.chance.below(16) {
             0..6 => self.any(at, node),
             6..8 => self.pair(at, node),

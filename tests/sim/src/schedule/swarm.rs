@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Kind, Wish};
+use super::{Focus, Kind, Wish};
 use crate::chance::Chance;
 use crate::options::{Flavour, Latency, Options};
 
@@ -18,6 +18,8 @@ pub struct Swarm {
     pub options: Options,
     /// The faults.
     pub kinds: BTreeSet<Kind>,
+    /// The story that is told between other faults.
+    pub focus: Option<Focus>,
     /// The usual pause between two of them.
     pub pause: Duration,
 }
@@ -27,6 +29,9 @@ impl fmt::Display for Swarm {
         let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
         writeln!(f, "{}", self.options)?;
         let pause = self.pause.as_secs();
+        if let Some(focus) = self.focus {
+            write!(f, "focus {focus}; ")?;
+        }
         write!(f, "faults every {pause} s of: {}", kinds.join(" "))
     }
 }
@@ -41,7 +46,14 @@ impl Swarm {
     pub(super) fn draw(chance: &mut Chance, wish: &Wish) -> Self {
         // Draws of its own, so that a new option does not change all faults.
         let mut own = Chance::new(chance.draw());
-        let options = options(&mut own, wish);
+        let mut options = options(&mut own, wish);
+        let mut own = Chance::new(chance.draw());
+        let drawn = own.one_of(Focus::ALL);
+        let is_drawn = own.once_in(2);
+        let focus = wish.focus.or_else(|| is_drawn.then_some(drawn));
+        if let Some(focus) = focus {
+            focus.favours(&mut own, &mut options);
+        }
         let mut own = Chance::new(chance.draw());
         let enabled = Kind::ALL.iter().filter(|kind| own.once_in(kind.odds()));
         let mut kinds: BTreeSet<Kind> = enabled.copied().collect();
@@ -51,6 +63,7 @@ impl Swarm {
         // Rare faults show what a cluster makes of one, frequent ones what it makes of several.
         let halves = own.one_of(&[1, 2, 4, 4, 8, 12]);
         Self {
+            focus,
             pause: options.ttl * halves / 2,
             options,
             kinds,
@@ -89,6 +102,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
             Flavour::ZooKeeper => 2 * tick,
         }),
         max_ttl: max_ttl(chance, flavour),
+        checks_timeline: chance.once_in(3),
         begins_empty: chance.once_in(8),
         safety: wish.safety,
         mutant: wish.mutant,

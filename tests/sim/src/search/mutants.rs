@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Found, Play, Repeat, Search, Sums, attempt, search};
 use crate::options::DriverMutant;
 use crate::outcome::Outcome;
-use crate::schedule::{Schedule, Wish};
+use crate::schedule::{Focus, Schedule, Wish};
 
 /// A rule that can be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Subject {
         name: &'static str,
         /// The invariant that should notice.
         expected: &'static str,
+        /// The rule, in a sentence.
+        breaks: &'static str,
     },
     /// A rule of the driver around the machine.
     Driver(DriverMutant),
@@ -50,10 +52,26 @@ impl Subject {
         }
     }
 
-    /// The wish, and that this rule is broken.
+    /// The rule that it breaks, in a sentence.
+    #[must_use]
+    pub fn breaks(self) -> &'static str {
+        match self {
+            Self::Core { breaks, .. } => breaks,
+            Self::Driver(mutant) => mutant.breaks(),
+        }
+    }
+
+    /// The story that concerns it; none: any seed will do.
+    #[must_use]
+    pub fn focus(self) -> Option<Focus> {
+        super::hint::focus(self.name())
+    }
+
+    /// The wish, that this rule is broken, and the story that concerns it.
     #[must_use]
     pub fn wish(self, wish: &Wish) -> Wish {
         let mut wish = wish.clone();
+        wish.focus = wish.focus.or_else(|| self.focus());
         match self {
             Self::Core { name, .. } => wish.mutant = Some(name),
             Self::Driver(mutant) => wish.driver_mutant = Some(mutant),
@@ -68,6 +86,7 @@ fn core() -> Vec<Subject> {
     let subject = |mutant: &herdsman_ha_core::Mutant| Subject::Core {
         name: mutant.name(),
         expected: mutant.expected(),
+        breaks: mutant.breaks(),
     };
     mutants.map(subject).collect()
 }
@@ -93,6 +112,13 @@ impl Caught {
     #[must_use]
     pub fn simulated(&self) -> Duration {
         self.sums.simulated
+    }
+
+    /// In how many seeds the same was violated with every rule kept: nothing that a search should
+    /// find.
+    #[must_use]
+    pub fn also_without(&self) -> u64 {
+        self.sums.remarks.get(ALSO_WITHOUT).copied().unwrap_or(0)
     }
 }
 

@@ -34,6 +34,16 @@ fn plainer(fault: &Fault) -> Option<Fault> {
             to: *to,
             lasting: *lasting,
         }),
+        // A late state without a reconnection is a message that took long.
+        Fault::OldView {
+            node,
+            back,
+            reconnects: true,
+        } => Some(Fault::OldView {
+            node: *node,
+            back: *back,
+            reconnects: false,
+        }),
         Fault::Deed(Deed::OverwriteLeaderKey(_)) => Some(Fault::Deed(Deed::DeleteLeaderKey)),
         Fault::Deed(Deed::RestoreStore(_)) => Some(Fault::Deed(Deed::WipeStore)),
         Fault::CrashHost(..)
@@ -54,6 +64,10 @@ fn plainer(fault: &Fault) -> Option<Fault> {
         | Fault::Delay(..)
         | Fault::BreakWatch(..)
         | Fault::StaleReads(..)
+        | Fault::OldView {
+            reconnects: false, ..
+        }
+        | Fault::Upon { .. }
         | Fault::Deed(
             Deed::Switchover { .. }
             | Deed::Failover { .. }

@@ -63,6 +63,7 @@ impl World {
             Deed::RestoreStore(back) => {
                 let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
                 self.store.restore(At(now.0.saturating_sub(back)), now);
+                self.put_back_at = now;
                 for node in self.nodes() {
                     self.store_was_replaced(node);
                 }
@@ -139,6 +140,8 @@ impl World {
         if let Some(agent) = &mut self.host_mut(node).agent {
             // Its revisions say nothing about what was sent before.
             agent.watch.sent = 0;
+            agent.seen = herdsman_ha_core::Revision(0);
+            agent.knows_pause = false;
             self.feed(
                 node,
                 herdsman_ha_core::Input::Cluster(Err(herdsman_ha_core::Fault::StoreReplaced)),

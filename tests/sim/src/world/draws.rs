@@ -15,6 +15,7 @@ pub(super) enum What {
     Message,
     Look,
     Wake,
+    Prepare,
     Server,
     Stop,
     Kill,
@@ -27,7 +28,7 @@ pub(super) enum What {
     Choice,
 }
 
-const WHATS: usize = 16;
+const WHATS: usize = 17;
 
 /// All draws of one run.
 #[derive(Clone, Debug)]

@@ -11,6 +11,9 @@ use crate::fault::{End, Fault, Lasting};
 use crate::ids::Node;
 use crate::trace::Kind;
 
+/// How long a server of the store that is behind shows an old state to whoever connects to it.
+const NEWER_AFTER: Duration = Duration::from_secs(1);
+
 impl World {
     pub(super) fn fault(&mut self, fault: &Fault) {
         self.line(None, Kind::Fault, |_| (fault.to_string(), String::new()));
@@ -82,7 +85,36 @@ impl World {
                 let now = self.now;
                 self.clients.stale.insert(*node, now);
             }
+            Fault::OldView {
+                node,
+                back,
+                reconnects,
+            } => self.show_old_state(*node, *back, *reconnects),
+            Fault::Upon { .. } => self.upon.push(fault.clone()),
             Fault::Deed(deed) => self.deed(deed),
+        }
+    }
+
+    /// What waits for this work happens to whoever begins it now.
+    pub(super) fn upon(&mut self, node: Node, task: &herdsman_ha_core::Task) {
+        if self.upon.is_empty() {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.upon);
+        for fault in waiting {
+            match fault {
+                Fault::Upon {
+                    work,
+                    after,
+                    mishap,
+                    lasting,
+                } if work.is(task) => {
+                    for fault in mishap.faults(node, self.options.nodes, lasting) {
+                        self.plan(after, Event::Fault(Box::new(fault)));
+                    }
+                }
+                other => self.upon.push(other),
+            }
         }
     }
 
@@ -124,7 +156,7 @@ impl World {
                 }
                 self.watch_lost(*node);
             }
-            Fault::StaleReads(node, _) => {
+            Fault::StaleReads(node, _) | Fault::OldView { node, .. } => {
                 self.clients.stale.remove(node);
                 self.watch_stuck_for(*node, Duration::ZERO);
             }
@@ -136,6 +168,7 @@ impl World {
             | Fault::StoreUp
             | Fault::LoseReply(_)
             | Fault::Delay(_, _)
+            | Fault::Upon { .. }
             | Fault::Deed(_) => {}
         }
         self.line(None, Kind::Fault, |_| {
@@ -206,6 +239,7 @@ impl World {
         }
         self.mute_next.clear();
         self.delay_next.clear();
+        self.upon.clear();
         self.clients.stale.clear();
         for node in self.nodes() {
             let host = self.host_mut(node);
@@ -244,6 +278,7 @@ fn lasting(fault: &Fault) -> Lasting {
         | Fault::StaleReads(_, lasting) => *lasting,
         Fault::StoreElection(duration) | Fault::BreakWatch(_, duration) => Some(*duration),
         Fault::Deed(crate::fault::Deed::Restart { away, .. }) => Some(*away),
+        Fault::OldView { reconnects, .. } => reconnects.then_some(NEWER_AFTER),
         Fault::CrashServer { .. }
         | Fault::Start(_)
         | Fault::RecycleWal(_)
@@ -252,6 +287,7 @@ fn lasting(fault: &Fault) -> Lasting {
         | Fault::StoreUp
         | Fault::LoseReply(_)
         | Fault::Delay(_, _)
+        | Fault::Upon { .. }
         | Fault::Deed(_) => None,
     }
 }

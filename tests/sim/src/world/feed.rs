@@ -278,6 +278,7 @@ impl World {
         self.line(Some(node), Kind::Task, |_| {
             (format!("start {name}"), op.to_string())
         });
+        self.upon(node, &task);
         let task = Shared::new(task);
         if let Some(agent) = &mut self.host_mut(node).agent {
             agent.jobs.insert(op, Job::new(Shared::clone(&task)));

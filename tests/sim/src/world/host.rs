@@ -108,6 +108,38 @@ pub struct Agent {
     pub(super) seen: herdsman_ha_core::Revision,
     /// Whether its latest view says that the cluster is paused.
     pub(super) is_paused: bool,
+    /// Whether its machine has known that pause.
+    pub(super) knows_pause: bool,
+    /// Whether a view has told it which cluster this is.
+    pub(super) has_seen_cluster: bool,
+    /// The leadership that the newest view tells of, and when it was told first.
+    pub(super) leader_told: Option<(Generation, At)>,
+}
+
+impl Agent {
+    /// Whether the newest view that it was given says that the cluster is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether its machine has known of the pause that the newest view tells of.
+    #[must_use]
+    pub fn has_known_the_pause(&self) -> bool {
+        self.is_paused && self.knows_pause
+    }
+
+    /// When it was told of the present leadership.
+    #[must_use]
+    pub fn leader_told_at(&self) -> Option<At> {
+        self.leader_told.map(|(_, at)| at)
+    }
+
+    /// Whether any view has told it the identifier of a cluster.
+    #[must_use]
+    pub fn has_seen_a_cluster(&self) -> bool {
+        self.has_seen_cluster
+    }
 }
 
 /// How an agent hears of changes.

@@ -10,6 +10,7 @@ use herdsman_ha_core::{
 use super::World;
 use super::draws::What;
 use super::event::{AgentEvent, Event};
+use crate::fact::Fact;
 use crate::fault::End;
 use crate::ids::Node;
 
@@ -190,6 +191,15 @@ impl World {
             };
             job.reports(peers, |name| self.node_named(name.as_str()))
         };
+        let answers = reports.iter().filter_map(|report| match &report.answer {
+            PeerAnswer::Running(server) => {
+                let peer = self.node_named(report.name.as_str())?;
+                Some((peer, server.clone()))
+            }
+            PeerAnswer::Unreachable | PeerAnswer::NotRunning { .. } => None,
+        });
+        let answers = answers.collect();
+        self.tell(Fact::PeersHeard { node, answers });
         self.finish(node, op, Outcome::Done(Report::Peers(reports)));
     }
 }

@@ -53,6 +53,7 @@ impl World {
             "retry_timeout": (self.options.ttl.as_secs().saturating_sub(self.options.loop_wait.as_secs()) / 2).max(1),
             "maximum_lag_on_failover": self.options.lag_limit,
             "primary_start_timeout": self.options.primary_start_timeout.as_secs(),
+            "check_timeline": self.options.checks_timeline,
         })
     }
 
@@ -106,6 +107,9 @@ impl World {
             },
             seen: herdsman_ha_core::Revision(0),
             is_paused: false,
+            knows_pause: false,
+            has_seen_cluster: false,
+            leader_told: None,
         });
         self.line(Some(node), Kind::Server, |_| {
             ("agent starts".to_owned(), String::new())

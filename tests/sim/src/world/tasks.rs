@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Grant, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task, Timeline, Upstream,
+    Grant, Lane, LeaderElsewhere, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task,
+    Timeline, Upstream,
 };
 
 use super::World;
@@ -30,6 +31,9 @@ impl World {
         let Some(task) = self.task_of(node, op) else {
             return;
         };
+        if task.lane() == Lane::Server {
+            self.tell(Fact::Touched { node, op });
+        }
         match &*task {
             Task::Identify { upstream, .. } => self.identify(node, op, upstream, stage),
             Task::Bootstrap => self.bootstrap(node, op, stage),
@@ -130,14 +134,34 @@ impl World {
             self.end_soon(node, op, transient("the server did not start in time"));
             return;
         }
-        let upstream = match role {
+        if stage == 2 {
+            self.launch(node, op, role, limit);
+            return;
+        }
+        match role {
             StartAs::Primary(grant) => {
                 if !self.still_holds(node, *grant) {
                     self.end_soon(node, op, transient("the lease ended before the task began"));
                     return;
                 }
-                None
+                self.tell(Fact::ToldToWrite { node });
             }
+            StartAs::Standby(_) => {}
+        }
+        // What is left of a crashed server goes first, and may take its time to die.
+        let longest = if self.hosts[node.index()].server.is_orphaned() {
+            6_000
+        } else {
+            60
+        };
+        let takes = self.draws.millis(What::Prepare, node, 2, longest);
+        self.next_stage(node, op, 2, takes);
+    }
+
+    /// The configuration is written, the postmaster is started.
+    fn launch(&mut self, node: Node, op: OpId, role: &StartAs, limit: Duration) {
+        let upstream = match role {
+            StartAs::Primary(_) => None,
             StartAs::Standby(from) => from.clone(),
         };
         let is_primary = matches!(role, StartAs::Primary(_));
@@ -205,6 +229,7 @@ impl World {
             self.end_soon(node, op, transient("the lease ended before the task began"));
             return;
         }
+        self.tell(Fact::ToldToWrite { node });
         let server = &mut self.hosts[node.index()].server;
         if let Err(refused) = server.begin_promote_to(timeline, &self.tree) {
             self.end_soon(node, op, transient(refused.as_str()));
@@ -271,6 +296,8 @@ impl World {
         let there = self.reach(node, upstream);
         match there.and_then(|there| self.host(there).server.identity(&self.tree)) {
             Some(identity) => {
+                let is_primary = identity.is_primary;
+                self.tell(Fact::Identified { node, is_primary });
                 self.end_soon(node, op, Outcome::Done(Report::Identity(identity)));
             }
             None => {

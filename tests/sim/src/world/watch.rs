@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herdsman_ha_core::{ClusterView, Fault as Blindness, Input};
+use herdsman_ha_core::{ClusterView, Fault as Blindness, Initialize, Input};
 
 use super::World;
 use super::draws::What;
@@ -11,7 +11,7 @@ use super::event::AgentEvent;
 use super::host::WatchState;
 use crate::fact::Fact;
 use crate::fault::End;
-use crate::ids::Node;
+use crate::ids::{At, Node};
 use crate::options::Flavour;
 use crate::store::{Change, Writer};
 use crate::trace::Kind;
@@ -82,9 +82,34 @@ impl World {
         old.unwrap_or_else(|| self.store.view())
     }
 
+    /// A member is shown a state that has passed: at once, or by the server of the store that it
+    /// connects to anew.
+    pub(super) fn show_old_state(&mut self, node: Node, back: Duration, reconnects: bool) {
+        let back = u64::try_from(back.as_nanos()).unwrap_or(u64::MAX);
+        let then = At(self.now.0.saturating_sub(back));
+        let past = self.store.old_view(then);
+        let Some(view) = past.filter(|_| then > self.put_back_at) else {
+            return;
+        };
+        if !reconnects {
+            let travel = self.draws.message(What::Watch, node);
+            self.plan_agent(node, travel, AgentEvent::View(view));
+            return;
+        }
+        self.clients.stale.insert(node, then);
+        let Some(agent) = &mut self.host_mut(node).agent else {
+            return;
+        };
+        if agent.watch.state == WatchState::Live && agent.watch.broken == 0 {
+            agent.watch.state = WatchState::Lost;
+            self.feed(node, Input::Cluster(Err(broken_watch())));
+            self.plan_agent(node, AGAIN, AgentEvent::WatchAgain);
+        }
+    }
+
     pub(super) fn view_arrives(&mut self, node: Node, view: &ClusterView) {
         let seen_at = self.clock(node);
-        let sees_store = self.sees_store(node);
+        let (told_at, sees_store) = (self.now, self.sees_store(node));
         let Some(agent) = &mut self.host_mut(node).agent else {
             return;
         };
@@ -98,10 +123,30 @@ impl World {
         if let Some(rules) = view.rules.as_ref().filter(|_| view.revision >= agent.seen) {
             agent.is_paused = rules.pause;
         }
+        let is_newest = view.revision >= agent.seen;
+        agent.has_seen_cluster |=
+            is_newest && matches!(view.initialize.value, Initialize::Known(_));
+        if let Some(leader) = view.leader.as_ref().filter(|_| is_newest) {
+            let known = agent.leader_told.map(|(generation, _)| generation);
+            if known != Some(leader.generation) {
+                agent.leader_told = Some((leader.generation, told_at));
+            }
+        }
         agent.seen = agent.seen.max(view.revision);
         let mut view = view.clone();
         view.seen_at = seen_at;
         self.feed(node, Input::Cluster(Ok(Box::new(view))));
+        self.note_what_it_knows(node);
+    }
+
+    /// What its machine has taken in of the newest view: most views say nothing about a pause, and
+    /// asking costs much.
+    fn note_what_it_knows(&mut self, node: Node) {
+        let Some(agent) = &mut self.host_mut(node).agent else {
+            return;
+        };
+        agent.knows_pause =
+            agent.is_paused && (agent.knows_pause || agent.subject.machine().status().rules.pause);
     }
 
     /// Nothing arrives any more; the agent finds out after a while.
@@ -137,8 +182,7 @@ impl World {
             return;
         }
         agent.watch.state = WatchState::Lost;
-        let fault = Blindness::Unreachable("the watch is broken".to_owned());
-        self.feed(node, Input::Cluster(Err(fault)));
+        self.feed(node, Input::Cluster(Err(broken_watch())));
         self.plan_agent(node, AGAIN, AgentEvent::WatchAgain);
     }
 
@@ -165,6 +209,10 @@ impl World {
             self.watch_stuck(node);
         }
     }
+}
+
+fn broken_watch() -> Blindness {
+    Blindness::Unreachable("the watch is broken".to_owned())
 }
 
 /// A change of a key in a few words.

@@ -9,13 +9,14 @@ use herdsman_sim::units;
 
 pub(crate) const USAGE: &str = "\
 usage: sim [--seeds N] [--seed S] [--minutes M] [--flavour F] [--threads T]
-           [--keep-going] [--twice] [--no-shrink] [--trace all] [--decisions A]
-           [--mutants [NAME]] [--script FILE]
+           [--focus STORY] [--keep-going] [--twice] [--no-shrink] [--trace all]
+           [--decisions A] [--mutants [NAME] [--write]] [--script FILE]
 
   --seeds N         how many seeds are played (1000, or 1 with --seed)
   --seed S          the first of them (1)
   --minutes M       how long faults go on in each (10)
   --flavour F       etcd or zookeeper (either)
+  --focus STORY     tell this story in every seed (half of them have one of any)
   --threads T       how many at once (as many as there are processors)
   --keep-going      a violation does not end the search
   --twice           play every seed twice and compare (every 64th)
@@ -24,6 +25,7 @@ usage: sim [--seeds N] [--seed S] [--minutes M] [--flavour F] [--threads T]
   --decisions A     print every decision of a member of what is shown
   --mutants [NAME]  break each rule, or one, and see whether it is noticed
                     (within 2000 seeds)
+  --write           write the table of what noticed each to docs/mutants.md
   --script FILE     play a script of a cluster and print it with its outputs";
 
 /// How many seeds are played when nobody says.
@@ -42,6 +44,7 @@ pub(crate) struct Arguments {
     pub(crate) keeps_going: bool,
     pub(crate) is_twice: bool,
     pub(crate) is_shrunk: bool,
+    pub(crate) is_written: bool,
     pub(crate) shows_everything: bool,
     pub(crate) decisions_of: Option<Node>,
     pub(crate) mutation: Option<Mutation>,
@@ -66,6 +69,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
         keeps_going: false,
         is_twice: false,
         is_shrunk: true,
+        is_written: false,
         shows_everything: false,
         decisions_of: None,
         mutation: None,
@@ -82,6 +86,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             "--keep-going" => arguments.keeps_going = true,
             "--twice" => arguments.is_twice = true,
             "--no-shrink" => arguments.is_shrunk = false,
+            "--write" => arguments.is_written = true,
             "--seeds" => arguments.seeds = Some(number(value()?)?),
             "--seed" => {
                 arguments.first_seed = number(value()?)?;
@@ -91,6 +96,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
                 let minutes = number(value()?)?.clamp(1, 1_000_000);
                 arguments.wish.safety = Duration::from_secs(60 * minutes);
             }
+            "--focus" => arguments.wish.focus = Some(value()?.parse()?),
             "--flavour" => arguments.wish.flavour = Some(value()?.parse()?),
             "--threads" => {
                 let threads = number(value()?)?.clamp(1, 1024);

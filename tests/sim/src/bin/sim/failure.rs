@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use herdsman_sim::outcome::Violation;
 use herdsman_sim::run::{Lines, run};
-use herdsman_sim::schedule::{Schedule, Wish};
-use herdsman_sim::search::{Repeat, attempt, owed_to_the_mutant};
+use herdsman_sim::schedule::{Focus, Schedule, Wish};
+use herdsman_sim::search::{Repeat, Subject, attempt, owed_to_the_mutant};
 use herdsman_sim::shrink::{Shrunk, shrink};
 use herdsman_sim::timeline::{Story, decisions, everything, script, timeline};
 
@@ -86,20 +86,54 @@ fn replay(schedule: &Schedule) -> String {
     if options.safety != Wish::default().safety {
         command += &format!(" --minutes {minutes}");
     }
-    let any_flavour = Wish {
-        flavour: None,
-        safety: options.safety,
-        mutant: options.mutant,
-        driver_mutant: options.driver_mutant,
-    };
-    if Schedule::generate(schedule.seed, &any_flavour) != *schedule {
-        command += &format!(" --flavour {}", options.flavour.name());
-    }
     let driver = options.driver_mutant.map(|mutant| mutant.name());
-    if let Some(name) = options.mutant.or(driver) {
+    let mutant = options.mutant.or(driver);
+    command += &wished(schedule, mutant);
+    if let Some(name) = mutant {
         command += &format!(" --mutants {name}");
     }
     command
+}
+
+/// What was wished for, as far as the seed alone does not give the same; a mutant brings its own
+/// focus.
+fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
+    let options = &schedule.options;
+    let subject = Subject::all()
+        .into_iter()
+        .find(|subject| Some(subject.name()) == mutant);
+    let plain = Wish {
+        safety: options.safety,
+        mutant: options.mutant,
+        driver_mutant: options.driver_mutant,
+        ..Wish::default()
+    };
+    let plain = subject.map_or(plain.clone(), |subject| subject.wish(&plain));
+    for flavour in [None, Some(options.flavour)] {
+        let with_flavour = Wish {
+            flavour,
+            ..plain.clone()
+        };
+        let foci = Focus::ALL.iter().copied().map(Some);
+        for focus in [plain.focus].into_iter().chain(foci) {
+            let wish = Wish {
+                focus,
+                ..with_flavour.clone()
+            };
+            if Schedule::generate(schedule.seed, &wish) != *schedule {
+                continue;
+            }
+            let mut words = String::new();
+            if let Some(flavour) = flavour {
+                words += &format!(" --flavour {}", flavour.name());
+            }
+            if let Some(focus) = focus.filter(|_| focus != plain.focus) {
+                words += &format!(" --focus {focus}");
+            }
+            return words;
+        }
+    }
+    String::new()
 }
 
 /// Beside what was built, where nothing is kept for ever.

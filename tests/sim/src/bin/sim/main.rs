@@ -20,6 +20,7 @@ use herdsman_sim::search::{Repeat, Search, Subject, Sums, attempt, render, searc
 mod arguments;
 mod failure;
 mod mutants;
+mod table;
 
 use arguments::{Arguments, Mutation, USAGE};
 
@@ -75,7 +76,7 @@ fn perform(mut arguments: Arguments) -> Result<bool, String> {
             arguments.wish = subject.wish(&arguments.wish);
             Ok(one(&arguments))
         }
-        _ => Ok(mutants::perform(&arguments, &subjects)),
+        _ => mutants::perform(&arguments, &subjects),
     }
 }
 

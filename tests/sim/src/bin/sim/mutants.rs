@@ -2,7 +2,7 @@
 
 use herdsman_sim::search::{Caught, Search, Subject, mutants};
 
-use super::{Arguments, failure, play};
+use super::{Arguments, failure, play, table};
 
 /// Each must be noticed within so many seeds.
 const SEEDS: u64 = 2000;
@@ -24,7 +24,11 @@ pub(crate) fn named(name: &str) -> Result<Subject, String> {
 }
 
 /// Prints the table; tells whether all were noticed.
-pub(crate) fn perform(arguments: &Arguments, subjects: &[Subject]) -> bool {
+pub(crate) fn perform(arguments: &Arguments, subjects: &[Subject]) -> Result<bool, String> {
+    let is_whole = subjects == Subject::all();
+    if arguments.is_written && !is_whole {
+        return Err("--write is for all mutants at once".to_owned());
+    }
     let first = arguments.first_seed;
     let plan = Search {
         seeds: first..first + arguments.seeds.unwrap_or(SEEDS),
@@ -54,7 +58,11 @@ pub(crate) fn perform(arguments: &Arguments, subjects: &[Subject]) -> bool {
     if !survivors.is_empty() {
         println!("survivors: {}", survivors.join(" "));
     }
-    survivors.is_empty()
+    if arguments.is_written {
+        let path = table::write(&caught).map_err(|error| format!("docs/mutants.md: {error}"))?;
+        println!("written: {}", path.display());
+    }
+    Ok(survivors.is_empty())
 }
 
 fn row(arguments: &Arguments, caught: &Caught) -> String {
@@ -74,6 +82,11 @@ fn row(arguments: &Arguments, caught: &Caught) -> String {
     }
     if invariant != expected {
         invariant += &format!(" ({expected})");
+    }
+    // A seed that violates something anyway is worth more than a mutant that is noticed.
+    let anyway = caught.also_without();
+    if anyway > 0 {
+        invariant += &format!("; {anyway} seeds violate it without the mutant too");
     }
     format!(
         "{:<36} {seed:>6} {faults:>6}  {invariant:<42} {:>8}s {:>6}ms",

@@ -58,7 +58,14 @@ fn single(verb: &str, words: &mut Words) -> Result<Fault, String> {
         // Example: watch b broken for=10
         "watch" => watch(words),
         // Example: stale b for=5
-        "stale" => Ok(Fault::StaleReads(node(words)?, lasting(words)?)),
+        "stale" => stale(words),
+        // Example: upon promote freeze-agent after=0 for=40
+        "upon" => Ok(Fault::Upon {
+            work: words.expect("what is begun")?.parse()?,
+            mishap: words.expect("what happens then")?.parse()?,
+            after: duration(words, "after")?,
+            lasting: duration(words, "for")?,
+        }),
         // Example: recycle a
         "recycle" => Ok(Fault::RecycleWal(node(words)?)),
         // Example: lose-disk c
@@ -98,6 +105,22 @@ fn watch(words: &mut Words) -> Result<Fault, String> {
         "broken" => Ok(Fault::BreakWatch(node, duration(words, "for")?)),
         other => Err(format!("a watch cannot be {other}")),
     }
+}
+
+/// Example: `stale b for=5`, `stale b once back=5`
+fn stale(words: &mut Words) -> Result<Fault, String> {
+    let node = node(words)?;
+    let reconnects = match words.plain().as_deref() {
+        None => return Ok(Fault::StaleReads(node, lasting(words)?)),
+        Some("once") => false,
+        Some("reconnect") => true,
+        Some(other) => return Err(format!("{other} is no way to see an old state")),
+    };
+    Ok(Fault::OldView {
+        node,
+        back: duration(words, "back")?,
+        reconnects,
+    })
 }
 
 fn store(words: &mut Words) -> Result<Fault, String> {
