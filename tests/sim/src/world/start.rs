@@ -47,14 +47,17 @@ impl World {
     }
 
     fn configuration(&self) -> Value {
-        json!({
+        let mut config = json!({
             "ttl": self.options.ttl.as_secs(),
             "loop_wait": self.options.loop_wait.as_secs(),
             "retry_timeout": (self.options.ttl.as_secs().saturating_sub(self.options.loop_wait.as_secs()) / 2).max(1),
             "maximum_lag_on_failover": self.options.lag_limit,
             "primary_start_timeout": self.options.primary_start_timeout.as_secs(),
-            "check_timeline": self.options.checks_timeline,
-        })
+        });
+        if self.options.checks_timeline {
+            config["check_timeline"] = json!(true);
+        }
+        config
     }
 
     /// What a fresh machine of this member is made with; its run is the next.
