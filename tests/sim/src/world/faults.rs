@@ -102,18 +102,19 @@ impl World {
         }
         let waiting = std::mem::take(&mut self.upon);
         for fault in waiting {
-            match fault {
-                Fault::Upon {
-                    work,
-                    after,
-                    mishap,
-                    lasting,
-                } if work.is(task) => {
-                    for fault in mishap.faults(node, self.options.nodes, lasting) {
-                        self.plan(after, Event::Fault(Box::new(fault)));
-                    }
+            if let Fault::Upon {
+                work,
+                after,
+                mishap,
+                lasting,
+            } = &fault
+                && work.is(task)
+            {
+                for hit in mishap.faults(node, self.options.nodes, *lasting) {
+                    self.plan(*after, Event::Fault(Box::new(hit)));
                 }
-                other => self.upon.push(other),
+            } else {
+                self.upon.push(fault);
             }
         }
     }
