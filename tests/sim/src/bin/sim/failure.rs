@@ -108,7 +108,7 @@ fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
         driver_mutant: options.driver_mutant,
         ..Wish::default()
     };
-    let plain = subject.map_or(plain.clone(), |subject| subject.wish(&plain));
+    let plain = subject.map_or_else(|| plain.clone(), |subject| subject.wish(&plain));
     for flavour in [None, Some(options.flavour)] {
         let with_flavour = Wish {
             flavour,
