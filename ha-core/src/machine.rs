@@ -318,7 +318,9 @@ impl Machine {
         ) {
             // What starts now cannot write, whatever ran before it.
             memory.was_primary = false;
+            memory.is_known_standby = true;
         }
+        memory.is_known_standby &= !word::makes_writable(&task);
         if matches!(&task, Task::Commit(commit) if commit.purpose == Purpose::Release) {
             memory.releasing = memory.lease.leadership();
         }

@@ -83,6 +83,9 @@ pub(crate) struct Memory {
     pub(crate) local: Option<LocalView>,
     /// Whether the server ran as a primary when it was last seen to answer.
     pub(crate) was_primary: bool,
+    /// Whether the server is known to be a standby that nobody tells to become a primary: this agent
+    /// has seen it answer as one, or starts it as one.
+    pub(crate) is_known_standby: bool,
     /// The timeline that it was on when it last ran.
     pub(crate) last_timeline: Timeline,
     /// Whether our server is the primary of a cluster that we made and that is not recorded yet.
@@ -233,6 +236,7 @@ impl Memory {
             unlocked_since: None,
             local: None,
             was_primary: false,
+            is_known_standby: false,
             last_timeline: Timeline(0),
             has_made_cluster: false,
             unleased_since: None,

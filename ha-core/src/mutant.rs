@@ -107,6 +107,8 @@ mutants! {
         "A primary that does not answer does not count as a server that may write.";
     UnknownSilenceIsLeftAlone "unknown-silence-is-left-alone" "one-writable-primary"
         "A server that does not answer and is in production is left alone beside another leader.";
+    UnknownServerCountsAsStandby "unknown-server-counts-as-standby" "fenced-in-time"
+        "A server that does not answer and that its agent has never seen counts as a standby.";
     BlindAgentWaits "blind-agent-waits" "fenced-in-time"
         "An agent that has never seen the store lets a running primary be for as long as it takes.";
     ReleaseBeforeProof "release-before-proof" "one-writable-primary"

@@ -5,6 +5,7 @@
 mod link;
 mod overdue;
 mod words;
+mod writable;
 
 use core::time::Duration;
 
@@ -13,9 +14,9 @@ use crate::lease::Hold;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::switchover;
-use crate::task::{Lane, StartAs, StopMode, Task};
+use crate::task::{Lane, StopMode, Task};
 use crate::value::Lsn;
-use crate::view::{ControlState, DataView, Initialize, LocalView, ServerView};
+use crate::view::{ControlState, DataView, Initialize, ServerView};
 
 pub(crate) use link::{kin, link, way, wreck_link};
 pub(crate) use overdue::{overdue, overdue_since};
@@ -24,14 +25,13 @@ pub use words::{
     Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased, Way,
     Writable,
 };
+pub(crate) use writable::{
+    is_made_writable, is_silent_primary, makes_writable, unleased, unleased_until, unled, writable,
+};
 
 /// How long an agent that cannot see the store lets a running primary be: enough for a store that
 /// answers, too short to matter to one that does not.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long a primary that nobody leads may go on while its member tries to lead it: an agent that
-/// was started anew needs a moment, and another member may be promoted meanwhile.
-const ADOPTION: Duration = Duration::from_secs(4);
 
 /// How long a stopped leader waits for a successor to confirm that it has everything.
 const CONFIRM: Duration = Duration::from_secs(5);
@@ -110,97 +110,6 @@ pub(crate) fn server(memory: &Memory) -> Option<Server> {
         (DataView::Unusable(_), ServerView::Down { .. }) => Server::Unusable,
         (DataView::Cluster(_), ServerView::Down { .. }) => Server::Down,
     })
-}
-
-/// A server that we do not lead. One that does not answer and is in production according to its
-/// control file is a primary, whoever made it one: it may still write.
-pub(crate) fn unled(memory: &Memory, server: Server) -> Server {
-    let is_in_production = memory.control_state() == Some(ControlState::InProduction);
-    let is_silent_primary = server == Server::Unresponsive && is_in_production;
-    if is_silent_primary && !is_silence_harmless(memory) {
-        Server::Primary
-    } else {
-        server
-    }
-}
-
-pub(crate) fn writable(memory: &Memory) -> Writable {
-    let is_made_writable = memory.work.on(Lane::Server).is_some_and(|running| {
-        matches!(
-            running.task,
-            Task::Promote { .. }
-                | Task::Start {
-                    role: StartAs::Primary(_),
-                    ..
-                }
-        )
-    });
-    let may_write = match memory.server() {
-        Some(ServerView::Primary(_)) => true,
-        Some(ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive) => {
-            let is_silent_primary = memory
-                .local
-                .as_ref()
-                .is_some_and(|local| is_silent_primary(memory, local));
-            (memory.was_primary || is_silent_primary)
-                && !memory.breaks(Mutant::SilenceCountsAsHarmless)
-        }
-        Some(ServerView::Down { .. }) => has_writing_orphans(memory),
-        Some(ServerView::Standby(_)) | None => false,
-    };
-    let may_begin = is_made_writable && !memory.breaks(Mutant::PromotingCountsAsHarmless);
-    if may_begin || may_write {
-        Writable::Yes
-    } else {
-        Writable::No
-    }
-}
-
-/// A server that does not answer and is in production according to its control file: it may write
-/// again at any moment.
-pub(crate) fn is_silent_primary(memory: &Memory, local: &LocalView) -> bool {
-    let is_in_production = matches!(
-        &local.data,
-        DataView::Cluster(control) if control.state == ControlState::InProduction
-    );
-    local.server == ServerView::Unresponsive && is_in_production && !is_silence_harmless(memory)
-}
-
-/// Never; three rules ask, because each alone would still stop such a server.
-fn is_silence_harmless(memory: &Memory) -> bool {
-    memory.breaks(Mutant::UnknownSilenceIsLeftAlone)
-        || memory.breaks(Mutant::SilenceCountsAsHarmless)
-}
-
-/// Processes that a dead postmaster of a primary left behind. A fresh agent knows what the server
-/// was from its control file.
-fn has_writing_orphans(memory: &Memory) -> bool {
-    let is_orphaned = matches!(memory.server(), Some(ServerView::Down { orphans: true }));
-    let was_primary =
-        memory.was_primary || memory.control_state() == Some(ControlState::InProduction);
-    is_orphaned && was_primary && !memory.breaks(Mutant::OrphansCountAsHarmless)
-}
-
-pub(crate) fn unleased(memory: &Memory) -> Unleased {
-    if memory.lease.leadership().is_none() && has_writing_orphans(memory) {
-        // They serve nobody who could be adopted.
-        return Unleased::Overdue;
-    }
-    if memory.view.is_none() && memory.breaks(Mutant::BlindAgentWaits) {
-        return Unleased::No;
-    }
-    let is_late = unleased_until(memory).is_some_and(|until| memory.mono() >= until);
-    // Without a cluster in the store nobody else can be promoted.
-    if is_late && made(memory) == Made::Known && memory.lease.leadership().is_none() {
-        Unleased::Overdue
-    } else {
-        Unleased::No
-    }
-}
-
-/// When a primary that is not led by us must be gone.
-pub(crate) fn unleased_until(memory: &Memory) -> Option<crate::time::Mono> {
-    memory.unleased_since.map(|since| since.plus(ADOPTION))
 }
 
 pub(crate) fn busy(memory: &Memory) -> Busy {

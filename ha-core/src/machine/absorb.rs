@@ -169,6 +169,7 @@ impl Machine {
             }
             ServerView::Primary(_) => {
                 memory.was_primary = true;
+                memory.is_known_standby = false;
                 memory.start_failed_at = None;
                 if memory.work.is_idle(Lane::Slots) {
                     memory.published.slots = None;
@@ -181,6 +182,7 @@ impl Machine {
                     memory.stalled_since = None;
                 }
                 memory.stalled_since.get_or_insert(now);
+                memory.is_known_standby |= !word::is_made_writable(memory);
                 if standby.is_streaming {
                     memory.idle_since = None;
                 } else {

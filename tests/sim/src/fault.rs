@@ -173,20 +173,6 @@ pub enum Deed {
     RestoreStore(Duration),
 }
 
-impl Deed {
-    /// Whether members act on it in a pause as well.
-    #[must_use]
-    pub fn is_acted_on_in_a_pause(&self) -> bool {
-        matches!(
-            self,
-            Self::Switchover { .. }
-                | Self::Failover { .. }
-                | Self::RestartServer { .. }
-                | Self::Reinit { .. }
-        )
-    }
-}
-
 /// One thing that happens to the world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {

@@ -8,6 +8,7 @@ mod clock;
 mod deeds;
 mod draws;
 mod driver;
+mod errand;
 mod event;
 mod faults;
 mod feed;
@@ -88,8 +89,6 @@ pub struct World {
     pub(crate) by_hand: BTreeSet<Node>,
     /// Whether a failover by hand was asked for: the operator takes the loss.
     pub by_hand_at: Option<At>,
-    /// When somebody last asked for something that is done in a pause as well.
-    pub asked_at: Option<At>,
     clients: Clients,
     mute_next: BTreeMap<Call, u32>,
     delay_next: BTreeMap<Call, Vec<Duration>>,
@@ -138,7 +137,6 @@ impl World {
             twin_every: TWIN_EVERY,
             by_hand: BTreeSet::new(),
             by_hand_at: None,
-            asked_at: None,
             clients: Clients::default(),
             mute_next: BTreeMap::new(),
             delay_next: BTreeMap::new(),
@@ -179,6 +177,7 @@ impl World {
                 is_pulling: false,
                 is_noticing: false,
                 stays_away: 0,
+                errand: None,
                 seed: seed.wrapping_add(u64::from(index)),
             });
         }

@@ -7,10 +7,6 @@
 //! a named member, and whatever brings up again what went down for it. An old view that its machine
 //! ignores counts as unseen; a pause that it has known is not unlearned from an old view.
 
-use std::time::Duration;
-
-use herdsman_ha_core::schema::key;
-
 use super::{Verdict, broken};
 use crate::ids::Node;
 use crate::world::World;
@@ -21,6 +17,9 @@ const PERMITTED: [&str; 3] = ["prove-gone", "fence", "follow"];
 
 pub(super) fn check(world: &World, node: Node, name: &str, is_paused: bool) -> Verdict {
     if !is_paused || PERMITTED.contains(&name) {
+        return Ok(());
+    }
+    if world.is_on_errand(node) {
         return Ok(());
     }
     let agent = world.host(node).agent.as_ref();
@@ -34,21 +33,7 @@ pub(super) fn check(world: &World, node: Node, name: &str, is_paused: bool) -> V
     if agent.is_some_and(|agent| !agent.subject.machine().status().rules.pause) {
         return Ok(());
     }
-    if is_on_demand(world) {
-        return Ok(());
-    }
     broken(NAME, format!("{node} started {name} in a paused cluster"))
-}
-
-/// How long after an operator's wish something may be done for it.
-const ERRAND: Duration = Duration::from_secs(120);
-
-fn is_on_demand(world: &World) -> bool {
-    let is_recent = world
-        .asked_at
-        .is_some_and(|at| world.now.since(at) < ERRAND);
-    let failover = world.store.value(key::FAILOVER).unwrap_or("{}");
-    is_recent || failover != "{}"
 }
 
 #[cfg(test)]
@@ -92,6 +77,23 @@ mod tests {
     fn killing_what_is_left_over_and_following_are_permitted() {
         for name in PERMITTED {
             assert_eq!(violated(&mut told(name, true)), None);
+        }
+    }
+
+    #[test]
+    fn what_an_operator_asks_of_one_server_is_permitted_there_alone() {
+        for (at, is_permitted) in [(A, true), (B, false)] {
+            let mut run = settled();
+            run.world.inflict(&Fault::Deed(Deed::Pause(true)));
+            run.pass(Duration::from_secs(2));
+            run.world.note_errand(&Deed::Reinit { at });
+            run.world.facts.push(Fact::ServerTold {
+                node: A,
+                name: "stop",
+                is_paused: true,
+            });
+            let expected = (!is_permitted).then_some(NAME);
+            assert_eq!(violated(&mut run), expected);
         }
     }
 

@@ -15,9 +15,7 @@ use crate::ids::At;
 impl World {
     pub(super) fn deed(&mut self, deed: &Deed) {
         let now = self.now;
-        if deed.is_acted_on_in_a_pause() {
-            self.asked_at = Some(now);
-        }
+        self.note_errand(deed);
         match deed {
             Deed::Switchover { at, to } => {
                 let leader = self.store.leader().map(|(name, _)| name.into());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use herdsman_ha_core::{Generation, MemberName, Mono, OpId, PeerAnswer, PeerReport, Task};
 
 use super::clock::Clock;
+use super::errand::Errand;
 use super::event::Event;
 use crate::checked::Checked;
 use crate::ids::{At, Node};
@@ -56,6 +57,8 @@ pub struct Host {
     pub(super) is_noticing: bool,
     /// An agent that was told to stay away comes back only with its fault's end.
     pub(super) stays_away: u32,
+    /// What an operator has its server go through.
+    pub(super) errand: Option<Errand>,
     /// The boot seed of its agents.
     pub(super) seed: u64,
 }

@@ -115,6 +115,7 @@ impl World {
     /// Tells everybody whom it concerns that a server came to another state.
     pub(super) fn server_changed(&mut self, node: Node) {
         self.wake_receivers(node);
+        self.follow_errand(node);
         let server = &self.host(node).server;
         let is_down = server.is_down();
         let is_up = server.is_up();
