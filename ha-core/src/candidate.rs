@@ -228,6 +228,8 @@ fn timeline_veto(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<
 
 /// A store that was put back may be led from an earlier timeline than ours. Once we have seen that
 /// our lines have parted, our bytes say nothing about what that leader has written since.
+///
+/// The others are told of it: they would wait for whoever is ahead.
 fn apart_veto(memory: &Memory, mine: Position) -> Option<Veto> {
     let check = memory.identity.as_ref()?;
     let leader = check.identity.position.timeline;
@@ -241,6 +243,14 @@ fn apart_veto(memory: &Memory, mine: Position) -> Option<Veto> {
         mine: mine.timeline,
         leader,
     })
+}
+
+/// Whether our standby is on another line than the last leader.
+pub(crate) fn has_parted(memory: &Memory) -> bool {
+    let Some(ServerView::Standby(standby)) = memory.server() else {
+        return false;
+    };
+    apart_veto(memory, standby.position()).is_some()
 }
 
 fn primary_veto(memory: &Memory, report: &PeerReport, server: &PeerServer) -> Option<Veto> {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::candidate;
 use crate::config::Rules;
 use crate::journal::Decision;
 use crate::lease::Hold;
@@ -45,6 +46,9 @@ pub struct Status {
     pub is_store_reachable: bool,
     /// The latest look at the server.
     pub local: Option<LocalView>,
+    /// Whether its data is known to be on another line than the last leader's: it may not take
+    /// over, and nobody waits for it.
+    pub has_parted: bool,
     /// The current decision, and how often it was repeated.
     pub decision: Option<Decision>,
     /// Repeats of the current decision since it was first taken.
@@ -121,6 +125,7 @@ impl Status {
             cluster: memory.view.clone(),
             is_store_reachable: memory.current_view().is_some(),
             local: memory.local.clone(),
+            has_parted: candidate::has_parted(memory),
             decision: memory.journal.current().cloned(),
             repeats: memory.journal.repeats(),
             decisions: memory.journal.all().cloned().collect(),

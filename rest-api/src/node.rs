@@ -163,12 +163,13 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether the member may become leader as far as its operator, its watchdog and its agent
-    /// are concerned.
+    /// Whether the member may become leader as far as its operator, its watchdog, its agent and
+    /// the line of its data are concerned.
     pub(crate) fn may_lead(&self) -> bool {
         let tags = &self.status().tags;
         let is_forbidden = tags.is_nofailover() || tags.is_nostream();
-        self.is_live && !is_forbidden && !self.snapshot.is_watchdog_required
+        let is_able = self.is_live && !self.status().has_parted;
+        is_able && !is_forbidden && !self.snapshot.is_watchdog_required
     }
 }
 

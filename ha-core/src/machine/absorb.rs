@@ -160,7 +160,10 @@ impl Machine {
         }
         let is_primary = matches!(local.server, ServerView::Primary(_))
             || word::is_silent_primary(memory, &local);
-        let is_unleased = is_primary && memory.lease.leadership().is_none();
+        // Where the store knows no cluster nobody else can be promoted, and once it does the member
+        // needs its moment to take the lead.
+        let is_known = word::made(memory) == word::Made::Known;
+        let is_unleased = is_primary && is_known && memory.lease.leadership().is_none();
         memory.unleased_since = memory.unleased_since.or(Some(now)).filter(|_| is_unleased);
         match &local.server {
             ServerView::Down { orphans } => {

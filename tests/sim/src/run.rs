@@ -156,6 +156,11 @@ impl Run {
         self.world.is_writing = false;
         let loops = self.world.options.loop_wait;
         self.pass(loops * 2);
+        // A call that comes only now changes what its sender has told since.
+        let late = self.world.last_late_call;
+        if late > self.world.now {
+            self.pass(late.since(self.world.now) + loops);
+        }
         self.phase("quiescence");
         let before = self.invariants.writes();
         self.pass(loops * 10);

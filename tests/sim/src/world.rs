@@ -30,6 +30,7 @@ use std::time::Duration;
 
 pub use balancer::Row;
 pub use clock::Clock;
+pub(crate) use host::ADOPTING;
 pub use host::{Agent, Host};
 pub use net::Net;
 
@@ -92,6 +93,8 @@ pub struct World {
     clients: Clients,
     mute_next: BTreeMap<Call, u32>,
     delay_next: BTreeMap<Call, Vec<Duration>>,
+    /// When the last call arrives that a fault holds back.
+    pub(crate) last_late_call: At,
     /// What waits for somebody to begin some work.
     upon: Vec<Fault>,
     /// When the store was last put back: what it was before is nobody's past.
@@ -140,6 +143,7 @@ impl World {
             clients: Clients::default(),
             mute_next: BTreeMap::new(),
             delay_next: BTreeMap::new(),
+            last_late_call: At(0),
             upon: Vec::new(),
             put_back_at: At(0),
             systems: 0,

@@ -8,7 +8,8 @@
 //!
 //! Exempt, each as a remark: a member whose agent hangs or is away while no guardian watches, one
 //! that has just resumed, and a paused cluster. A new cluster's first primary has no lease before
-//! it is recorded.
+//! it is recorded, and neither has the primary of one that a tool removed from the store: nobody
+//! can be promoted there, and whoever runs records it anew and takes the lead a moment later.
 
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ pub(super) fn check(world: &World, truth: &mut Truth, remarks: &mut Remarks) -> 
             }
             Standing::Over => match truth.excuse(host.node, world) {
                 Some(kind) => remarks.add(kind, world.now),
+                None if truth.is_cluster_forgotten(world) => {
+                    remarks.add("no-cluster-in-the-store", world.now)
+                }
                 None => {
                     let node = host.node;
                     return broken(
@@ -88,6 +92,16 @@ mod tests {
         assert_eq!(violated(&mut run), None);
         run.world.now = end.plus(Duration::from_millis(1));
         assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn nobody_can_be_promoted_where_the_store_knows_no_cluster() {
+        let mut run = settled();
+        let session = leading_session(&run);
+        let end = run.world.store.expires_at(&session).expect("it lives");
+        run.world.inflict(&Fault::Deed(Deed::WipeStore));
+        run.world.now = end.plus(Duration::from_secs(1));
+        assert_eq!(violated(&mut run), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::fact::Destruction;
 use crate::ids::{At, Node};
 use crate::pg::Wal;
 use crate::store::{Change, Writer};
-use crate::world::World;
+use crate::world::{ADOPTING, World};
 
 /// The longest session that a tool could leave behind without anybody knowing its end.
 const LONGEST: Duration = Duration::from_secs(40);
@@ -163,6 +163,15 @@ impl Truth {
         self.identity_touched_at.is_some_and(|at| {
             self.identity_told_at <= at || now.since(self.identity_told_at) < UNDER_WAY
         })
+    }
+
+    /// Whether a tool removed what says which cluster this is, and whoever told it again has not
+    /// had the time to take the lead.
+    pub(super) fn is_cluster_forgotten(&self, world: &World) -> bool {
+        let is_absent = world.store.value(key::INITIALIZE).is_none();
+        let is_new =
+            self.identity_touched_at.is_some() && world.now.since(self.identity_told_at) < ADOPTING;
+        is_absent || is_new
     }
 
     /// Its cluster is a new one: what it led before is no more.

@@ -16,7 +16,7 @@ use crate::pg::Server;
 pub(super) const RESUMING: Duration = Duration::from_millis(200);
 
 /// How long a fresh agent may take to find out about a server that nobody watches over.
-pub(super) const ADOPTING: Duration = Duration::from_secs(5);
+pub(crate) const ADOPTING: Duration = Duration::from_secs(5);
 
 /// A member's machine.
 #[derive(Clone, Debug)]

@@ -92,7 +92,9 @@ impl World {
         }
         let (_, server) = self.host(whom).server.look(&self.tree);
         let instance = Some(super::start::instance(whom, whom_run));
-        let may_lead = !self.options.nofailover.contains(&whom.0);
+        let agent = self.host(whom).agent.as_ref();
+        let has_parted = agent.is_some_and(|agent| agent.subject.machine().status().has_parted);
+        let may_lead = !has_parted && !self.options.nofailover.contains(&whom.0);
         let position = server.position();
         let answer = match (&server, position) {
             (ServerView::Primary(_), Some(position)) => PeerAnswer::Running(PeerServer {

@@ -79,6 +79,9 @@ impl World {
         let travel = self.draws.message(What::ToStore, node)
             + self.net.delay(End::Node(node), End::Store)
             + delay.unwrap_or_default();
+        if delay.is_some() {
+            self.last_late_call = self.last_late_call.max(self.now.plus(travel));
+        }
         let run = self.host(node).run().unwrap_or_default();
         let task = Shared::clone(task);
         self.plan(
