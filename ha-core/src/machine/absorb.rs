@@ -37,6 +37,20 @@ impl Machine {
             Input::Progress { op, progress } => self.memory.work.progress(op, progress),
             Input::Wake => {}
         }
+        self.note_unleased();
+    }
+
+    /// Where the store knows no cluster nobody else can be promoted, and once it does the member
+    /// needs its moment to take the lead.
+    fn note_unleased(&mut self) {
+        let memory = &mut self.memory;
+        let is_primary = memory.local.as_ref().is_some_and(|local| {
+            matches!(local.server, ServerView::Primary(_)) || word::is_silent_primary(memory, local)
+        });
+        let is_known = word::made(memory) == word::Made::Known;
+        let is_unleased = is_primary && is_known && memory.lease.leadership().is_none();
+        let now = memory.now.mono;
+        memory.unleased_since = memory.unleased_since.or(Some(now)).filter(|_| is_unleased);
     }
 
     fn absorb_fault(&mut self, fault: Fault) {
@@ -158,13 +172,6 @@ impl Machine {
         if let Some(position) = local.server.position() {
             memory.last_timeline = position.timeline;
         }
-        let is_primary = matches!(local.server, ServerView::Primary(_))
-            || word::is_silent_primary(memory, &local);
-        // Where the store knows no cluster nobody else can be promoted, and once it does the member
-        // needs its moment to take the lead.
-        let is_known = word::made(memory) == word::Made::Known;
-        let is_unleased = is_primary && is_known && memory.lease.leadership().is_none();
-        memory.unleased_since = memory.unleased_since.or(Some(now)).filter(|_| is_unleased);
         match &local.server {
             ServerView::Down { orphans } => {
                 memory.down_since.get_or_insert(now);

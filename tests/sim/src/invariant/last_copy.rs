@@ -5,6 +5,9 @@
 //! All disks count, also those of members that nobody reaches. Rows that a failover was allowed
 //! to lose are no treasure: removing them is what rejoining means. A lost disk is nobody's
 //! decision: rows that go with it are forgotten, as a remark.
+//!
+//! A standby that heard of a timeline and got nothing of it names its files by it. A primary whose
+//! history has no such timeline cannot take it on; that it is copied anew is a remark.
 
 use super::remarks::Remarks;
 use super::rows::{Rows, is_somewhere};
@@ -54,31 +57,42 @@ pub(super) fn check(
             if by == Destruction::OnDemand {
                 return Ok(());
             }
-            has_diverged(world, node, was)
+            has_diverged(world, node, was, remarks)
         }
     }
 }
 
 /// Some running primary lacks what was removed.
-fn has_diverged(world: &World, node: Node, was: Wal) -> Verdict {
+fn has_diverged(world: &World, node: Node, was: Wal, remarks: &mut Remarks) -> Verdict {
     let hosts = world.hosts.iter();
-    let mut primaries = hosts
+    let primaries: Vec<Wal> = hosts
         .filter(|host| host.node != node && host.server.is_primary())
         .filter_map(|host| host.server.wal())
-        .peekable();
-    if primaries.peek().is_none() {
+        .collect();
+    if primaries.is_empty() {
         return broken(
             NAME,
             format!("{node} removed its data while no server ran as a primary"),
         );
     }
-    if primaries.any(|wal| !world.tree.contains(wal, was)) {
+    if primaries.iter().any(|wal| !world.tree.contains(*wal, was)) {
+        return Ok(());
+    }
+    if primaries.iter().any(|wal| !bears(world, *wal, was)) {
+        remarks.add("copied-anew-for-the-name-of-its-timeline", world.now);
         return Ok(());
     }
     broken(
         NAME,
         format!("{node} removed its data, which every running primary continues"),
     )
+}
+
+/// Whether the history of a primary names the timeline on which a copy ends.
+fn bears(world: &World, wal: Wal, copy: Wal) -> bool {
+    let named = world.tree.timeline(copy);
+    let history = world.tree.history(wal.branch);
+    named == world.tree.timeline(wal) || history.iter().any(|(timeline, _)| *timeline == named)
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ impl Rightful {
         let member = &mut self.members[node.index()];
         member.heard_at = now;
         member.heard = answers.to_vec();
+        // Whoever asks for its own name hears itself.
+        member.heard.retain(|(peer, _)| *peer != node);
     }
 
     /// A machine has started a task.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Grant, Lane, LeaderElsewhere, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task,
+    Grant, Lane, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task,
     Timeline, Upstream,
 };
 
