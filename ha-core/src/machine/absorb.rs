@@ -55,10 +55,10 @@ impl Machine {
 
     fn absorb_fault(&mut self, fault: Fault) {
         if fault == Fault::StoreReplaced {
-            // Its revisions say nothing about what we know from before.
+            // Its revisions say nothing about what we know from before. A release that is on its way
+            // may take effect in this store as well.
             self.memory.lease.store_replaced();
             self.memory.committed.clear();
-            self.memory.releasing = None;
             if let Some(view) = &mut self.memory.view {
                 // Whatever is seen next is newer than what is known from another history.
                 view.revision = Revision(0);

@@ -5,8 +5,8 @@
 //!
 //! Exempt, each as a remark: a leader that an operator chose by hand, whatever others have; one
 //! that was excused when it became primary; and a number whose other life is older than the
-//! instant in which a tool removed or put back the record of the timelines, because then the
-//! members cannot know of it.
+//! instant in which a tool removed or put back the record of the timelines, or was reserved before
+//! it, because then the members cannot know of it.
 
 use super::remarks::Remarks;
 use super::truth::Truth;
@@ -25,6 +25,7 @@ pub(super) fn check(
     truth: &mut Truth,
     remarks: &mut Remarks,
 ) -> Verdict {
+    truth.branch_begun(node, wal.branch.0, world.now);
     let own = world.tree.branch(wal.branch);
     let twin = world.tree.branches().find(|(id, other)| {
         *id != wal.branch && other.system == own.system && other.timeline == own.timeline

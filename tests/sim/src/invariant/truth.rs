@@ -41,6 +41,8 @@ pub(super) struct Truth {
     /// The branches below this number were there when a tool last changed or removed what says
     /// which timelines there were.
     pub(super) branches_untold: u32,
+    /// Who led when that happened, and when: what they had reserved is forgotten as well.
+    untold: Vec<(Node, At)>,
     /// When a tool last changed or removed what says whom commits waited for.
     pub(super) sync_touched_at: Option<At>,
     /// When a disk was last lost.
@@ -107,6 +109,7 @@ impl Truth {
             identity_touched_at: None,
             identity_told_at: At(0),
             branches_untold: 0,
+            untold: Vec::new(),
             sync_touched_at: None,
             disk_lost_at: None,
             published: None,
@@ -174,6 +177,15 @@ impl Truth {
         is_absent || is_new
     }
 
+    /// A member began a branch: with a number that it had reserved before a tool removed the record
+    /// of that, nobody can know of it.
+    pub(super) fn branch_begun(&mut self, node: Node, branch: u32, now: At) {
+        let is_untold = |(untold, at): &(Node, At)| *untold == node && now.since(*at) < UNDER_WAY;
+        if self.untold.iter().any(is_untold) {
+            self.branches_untold = self.branches_untold.max(branch + 1);
+        }
+    }
+
     /// Its cluster is a new one: what it led before is no more.
     pub(super) fn bootstrapped(&mut self, node: Node) {
         self.tenures[node.index()] = Tenure::default();
@@ -205,6 +217,15 @@ impl Truth {
             key::HISTORY | key::LEADERSHIP => {
                 let count = world.tree.branches().count();
                 self.branches_untold = u32::try_from(count).unwrap_or(u32::MAX);
+                let leads = |node: &Node| {
+                    let tenure = &self.tenures[node.index()];
+                    tenure.session.is_some() && tenure.ended.is_none()
+                };
+                self.untold = world
+                    .nodes()
+                    .filter(leads)
+                    .map(|node| (node, change.at))
+                    .collect();
                 return;
             }
             key::SYNC => &mut self.sync_touched_at,
@@ -270,6 +291,7 @@ impl Truth {
         let Some(node) = owner.or_else(|| world.node_named(name)) else {
             return;
         };
+        self.untold.retain(|(untold, _)| *untold != node);
         let before = &self.tenures[node.index()];
         self.tenures[node.index()] = Tenure {
             session: Some(Arc::clone(session)),
