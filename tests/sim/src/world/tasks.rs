@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Grant, Lane, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task,
-    Timeline, Upstream,
+    Grant, Lane, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task, Timeline, Upstream,
 };
 
 use super::World;
