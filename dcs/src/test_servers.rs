@@ -154,7 +154,7 @@ impl EtcdServers {
     /// # Panics
     /// When the member is killed.
     pub fn stop(&self, number: usize) {
-        self.members[number].process.signal(Signal::STOP);
+        self.members[number].process.stop();
     }
 
     /// Lets a stopped member go on.
@@ -274,6 +274,22 @@ impl Process {
             // It may have ended by itself, then there is nothing to kill and only to reap.
             let _ = process.kill();
             let _ = process.wait();
+        }
+    }
+
+    /// Stops the process, and returns when it has stopped.
+    fn stop(&self) {
+        self.signal(Signal::STOP);
+        let process = self.0.as_ref().expect("the member is not killed");
+        let status = format!("/proc/{}/status", process.id());
+        let has_stopped = || {
+            let status = read(Path::new(&status));
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        let deadline = Instant::now() + LONGEST_START;
+        while !has_stopped() {
+            assert!(Instant::now() < deadline, "a server does not stop");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -123,7 +123,7 @@ impl ZooKeeperServers {
     /// # Panics
     /// When the member is killed.
     pub fn stop(&self, number: usize) {
-        self.members[number].process.signal(Signal::STOP);
+        self.members[number].process.stop();
     }
 
     /// Lets a stopped member go on.

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::boot_clock::BootInstant;
 use super::message::{Code, Reply, Request};
@@ -45,6 +46,9 @@ pub(super) struct Granted {
 
 /// How long a session that was never granted is tried for.
 const UNGRANTED: Duration = Duration::from_secs(30);
+
+/// Between the end of a connection's task and the note of it.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// How long an idle connection is left alone.
 pub(super) fn heartbeat(timeout: Duration) -> Duration {
@@ -208,17 +212,23 @@ impl Line {
         deadline: Instant,
         attempt: Duration,
     ) -> Result<Vec<Reply>, NoAnswer> {
-        let orders = self.connected(deadline).await?;
+        let mut orders = self.connected(deadline).await?;
         let mut answers = Vec::new();
         for request in requests {
             let (answer, receiver) = oneshot::channel();
-            if orders.send(Order::Send { request, answer }).is_err() {
+            let mut order = Order::Send { request, answer };
+            while let Err(SendError(unsent)) = orders.send(order) {
                 let cause = Cause::new("the connection to ZooKeeper was lost");
-                return Err(if answers.is_empty() {
-                    NoAnswer::NotSent(cause)
-                } else {
-                    NoAnswer::Lost(cause)
-                });
+                if !answers.is_empty() {
+                    return Err(NoAnswer::Lost(cause));
+                }
+                if Instant::now() >= deadline {
+                    return Err(NoAnswer::NotSent(cause));
+                }
+                // It has ended in this moment, which is noted in the next.
+                sleep(MOMENT).await;
+                orders = self.connected(deadline).await?;
+                order = unsent;
             }
             answers.push(receiver);
         }
