@@ -8,7 +8,7 @@
 //! ```
 //! use herdsman_ha_core::{
 //!     Boot, ClusterView, DataView, Input, InstanceId, LocalView, Machine, MemberName, Mono, Now,
-//!     Output, ServerView, Settings, Tags, Wall,
+//!     Output, RejoinSettings, ServerView, Settings, Tags, Wall,
 //! };
 //!
 //! let settings = Settings {
