@@ -90,24 +90,16 @@ impl Executor {
         from: &core::Upstream,
         tell: &Tell,
     ) -> Outcome {
-        if *witness.leader() != leader.name || *witness.leader() == self.name {
-            return transient("the witness speaks of another member");
-        }
-        let server = upstream(leader);
-        match self.confirm(witness, &server).await {
-            Ok(true) => {}
-            Ok(false) => return transient(format!("{} is not a running primary", leader.name)),
-            Err(error) => return failed(&error),
+        if let Err(refused) = self.prove(witness, leader).await {
+            return refused;
         }
         let stopped = self.stop(StopMode::Immediate).await;
         if !matches!(stopped, Outcome::Done(_)) {
             return stopped;
         }
         // Stopping took a while: the last look is right before the deletion.
-        match self.confirm(witness, &server).await {
-            Ok(true) => {}
-            Ok(false) => return transient(format!("{} is not a running primary", leader.name)),
-            Err(error) => return failed(&error),
+        if let Err(refused) = self.prove(witness, leader).await {
+            return refused;
         }
         tracing::warn!(leader = %leader.name, from = %from.name, "our data is removed and copied anew");
         let replaced = async {
@@ -118,6 +110,26 @@ impl Executor {
             self.copy(&upstream(from), tell).await
         };
         done(replaced.await)
+    }
+
+    /// The witness speaks of this leader, whose server says the same of itself in this moment;
+    /// otherwise the task ends so.
+    async fn prove(
+        &self,
+        witness: &LeaderElsewhere,
+        leader: &core::Upstream,
+    ) -> Result<(), Outcome> {
+        if *witness.leader() != leader.name || *witness.leader() == self.name {
+            return Err(transient("the witness speaks of another member"));
+        }
+        match self.confirm(witness, &upstream(leader)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(transient(format!(
+                "{} is not a running primary",
+                leader.name
+            ))),
+            Err(error) => Err(failed(&error)),
+        }
     }
 
     async fn confirm(
@@ -132,15 +144,10 @@ impl Executor {
 
     /// Changes data: the second look at the witness is right before the first change.
     pub(super) async fn rewind(&self, witness: &LeaderElsewhere, from: &core::Upstream) -> Outcome {
-        if *witness.leader() != from.name || *witness.leader() == self.name {
-            return transient("the witness speaks of another member");
+        if let Err(refused) = self.prove(witness, from).await {
+            return refused;
         }
         let server = upstream(from);
-        match self.confirm(witness, &server).await {
-            Ok(true) => {}
-            Ok(false) => return transient(format!("{} is not a running primary", from.name)),
-            Err(error) => return failed(&error),
-        }
         // The standby serves readers until then.
         match self.wait_until_settled(&server).await {
             Ok(true) => {}

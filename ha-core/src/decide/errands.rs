@@ -75,14 +75,17 @@ pub fn restart(mode: Mode, lock: Lock, server: Server, restart: Restart) -> Opti
 /// The choice for a wanted new copy, when it is time for it.
 #[must_use]
 pub fn reinit(mode: Mode, lock: Lock, server: Server, reinit: Reinit) -> Option<Choice> {
-    match (reinit, server, lock, mode) {
-        (Reinit::None, _, _, _)
-        | (_, _, _, Mode::Leaving)
-        | (_, _, Lock::Mine | Lock::Stale | Lock::Free | Lock::Unseen, _)
+    let next = match reinit {
+        Reinit::None => return None,
+        Reinit::Unproven => act(Act::ProveLeader, Code::ReinitChecking),
+        Reinit::Proven => act(Act::Reinitialize, Code::Reinitializing),
+    };
+    match (server, lock, mode) {
+        (_, _, Mode::Leaving)
+        | (_, Lock::Mine | Lock::Stale | Lock::Free | Lock::Unseen, _)
         // It is killed first, by the rule for a primary beside a leader.
-        | (_, Server::Primary, Lock::Other, Mode::Normal) => None,
+        | (Server::Primary, Lock::Other, Mode::Normal) => None,
         (
-            Reinit::Unproven,
             Server::Empty
             | Server::Leftover
             | Server::Wreck
@@ -95,25 +98,6 @@ pub fn reinit(mode: Mode, lock: Lock, server: Server, reinit: Reinit) -> Option<
             Lock::Other,
             Mode::Normal,
         )
-        | (Reinit::Unproven, _, Lock::Other, Mode::Paused) => {
-            Some(act(Act::ProveLeader, Code::ReinitChecking))
-        }
-        (
-            Reinit::Proven,
-            Server::Empty
-            | Server::Leftover
-            | Server::Wreck
-            | Server::Unusable
-            | Server::Down
-            | Server::Starting
-            | Server::Stopping
-            | Server::Unresponsive
-            | Server::Standby,
-            Lock::Other,
-            Mode::Normal,
-        )
-        | (Reinit::Proven, _, Lock::Other, Mode::Paused) => {
-            Some(act(Act::Reinitialize, Code::Reinitializing))
-        }
+        | (_, Lock::Other, Mode::Paused) => Some(next),
     }
 }
