@@ -111,7 +111,8 @@ impl Deed {
             | Task::AskPeers { .. }
             | Task::Identify { .. }
             | Task::Checkpoint
-            | Task::SyncSlots { .. } => None,
+            | Task::SyncSlots { .. }
+            | Task::WaitFor { .. } => None,
         }
     }
 }

@@ -282,6 +282,7 @@ impl Driver {
             };
             let _ = progress.send(Event::Input(input));
         };
+        let is_wait = matches!(task, Task::WaitFor { .. });
         let running = tokio::spawn(async move {
             let outcome = executor.execute(task, &tell).await;
             telemetry::ended(op, name, &outcome);
@@ -289,11 +290,13 @@ impl Driver {
             // what its end means.
             let local = match lane {
                 Lane::Server | Lane::Peers | Lane::Slots => Some(looking.now().await),
+                Lane::Synchrony if is_wait => Some(looking.now().await),
                 Lane::Session
                 | Lane::Leadership
                 | Lane::Store
                 | Lane::Identity
-                | Lane::Checkpoint => None,
+                | Lane::Checkpoint
+                | Lane::Synchrony => None,
             };
             // The loop is gone only when everything ends.
             let _ = sender.send(Event::Ended { op, outcome, local });
@@ -338,7 +341,8 @@ impl Driver {
                 | Lane::Peers
                 | Lane::Identity
                 | Lane::Checkpoint
-                | Lane::Slots => None,
+                | Lane::Slots
+                | Lane::Synchrony => None,
             };
             let _ = sender.send(Event::Ended {
                 op,

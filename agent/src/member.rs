@@ -207,8 +207,8 @@ pub(crate) fn store_limits(call: Duration) -> Limits {
 pub(crate) fn refusals(settings: &Settings) -> Vec<String> {
     let (rules, _) = core::Rules::read(&first_config(settings));
     let mut refusals = Vec::new();
-    if rules.synchronous_mode != SynchronousMode::Off {
-        refusals.push("bootstrap.dcs.synchronous_mode");
+    if rules.synchronous_mode == SynchronousMode::Quorum {
+        refusals.push("bootstrap.dcs.synchronous_mode quorum");
     }
     if rules.standby_cluster {
         refusals.push("bootstrap.dcs.standby_cluster");

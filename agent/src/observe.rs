@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use herdsman_dcs as dcs;
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{
-    About, ClusterView, ControlState, ControlView, DataView, Fault, LocalView, Lsn, Mono, Position,
-    PrimaryView, Revision, ServerView, StandbyView, SystemId, Timeline, ValueChange, Wall,
-    WreckView,
+    About, ClusterView, ControlState, ControlView, DataView, Fault, LocalView, Lsn, MemberName,
+    Mono, Position, PrimaryView, Revision, SenderView, ServerView, StandbyView, SyncState,
+    SyncView, SystemId, Timeline, ValueChange, WaitsFor, Wall, WreckView,
 };
 use herdsman_pgctl as pgctl;
+
+use crate::settings::RESERVED_NAME;
 
 /// The keys of one cluster as a view.
 pub(crate) fn cluster(
@@ -153,6 +155,7 @@ fn running(server: &pgctl::Server) -> ServerView {
                 lsn: Lsn(flushed.0),
             },
             slots,
+            sync: sync(server),
         }),
         pgctl::ServerRole::Standby(standby) => {
             let receiver = standby.receiver.as_ref();
@@ -167,6 +170,43 @@ fn running(server: &pgctl::Server) -> ServerView {
                 slots,
             })
         }
+    }
+}
+
+fn sync(server: &pgctl::Server) -> SyncView {
+    let synchronous = &server.synchronous;
+    let waits_for = match pgctl::all_of(&synchronous.names) {
+        Some(names) if names == [RESERVED_NAME] => WaitsFor::Unmatched,
+        Some(names) => WaitsFor::All(names.into_iter().map(MemberName).collect()),
+        None => WaitsFor::Other(synchronous.names.clone()),
+    };
+    let senders = server.senders.iter();
+    SyncView {
+        waits_for,
+        is_overruled: synchronous.is_overruled,
+        senders: senders
+            .map(|sender| self::sender(sender, &synchronous.commit))
+            .collect(),
+    }
+}
+
+fn sender(sender: &pgctl::Sender, commit: &str) -> SenderView {
+    let confirmed = match commit {
+        "remote_apply" => sender.replayed,
+        "remote_write" => sender.written,
+        _ => sender.flushed,
+    };
+    let state = match sender.sync_state.as_str() {
+        "sync" => SyncState::Sync,
+        "quorum" => SyncState::Quorum,
+        "potential" => SyncState::Potential,
+        _ => SyncState::Async,
+    };
+    SenderView {
+        name: sender.application_name.clone(),
+        is_streaming: sender.state == "streaming",
+        state,
+        confirmed: confirmed.map(|lsn| Lsn(lsn.0)),
     }
 }
 

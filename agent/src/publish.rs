@@ -121,7 +121,7 @@ fn server_facts(server: &Server) -> ServerFacts {
             client_addr: sender.client_address.clone(),
             state: sender.state.clone(),
             sync_state: sender.sync_state.clone(),
-            sync_priority: 0,
+            sync_priority: sender.sync_priority,
         })
         .collect();
     facts

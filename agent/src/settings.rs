@@ -241,7 +241,7 @@ impl Settings {
 }
 
 /// The name that Patroni writes where nobody may be a synchronous standby.
-const RESERVED_NAME: &str = "__patroni_strict_sync_replica_placeholder__";
+pub(crate) const RESERVED_NAME: &str = "__patroni_strict_sync_replica_placeholder__";
 
 fn read_name(findings: &mut Findings, root: &Section<'_>) -> Option<String> {
     let postgresql = root.field("postgresql").map(|field| field.section());

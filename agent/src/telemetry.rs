@@ -15,7 +15,9 @@ pub(crate) fn decided(decision: &Decision) {
 pub(crate) fn started(op: OpId, task: &Task) {
     // Renewals and records go on all the time.
     match task.lane() {
-        Lane::Server | Lane::Leadership => tracing::info!(%op, task = task.name(), "started"),
+        Lane::Server | Lane::Leadership | Lane::Synchrony => {
+            tracing::info!(%op, task = task.name(), "started");
+        }
         Lane::Session
         | Lane::Store
         | Lane::Peers

@@ -56,16 +56,17 @@ pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
     veto_if(tags.is_nofailover(), Veto::TaggedNoFailover);
     veto_if(tags.is_nostream(), Veto::TaggedNoStream);
     veto_if(memory.settings.watchdog_required, Veto::WatchdogRequired);
-    let is_any_fit = memory.breaks(Mutant::SynchronousModeIgnored);
+    let quorum = memory
+        .view
+        .as_ref()
+        .map_or(0, |view| view.sync.value.quorum);
     veto_if(
-        rules.synchronous_mode != SynchronousMode::Off && !is_any_fit,
-        Veto::SynchronousMode,
+        rules.synchronous_mode == SynchronousMode::Quorum || quorum > 0,
+        Veto::QuorumMode,
     );
     veto_if(rules.standby_cluster, Veto::StandbyCluster);
     if let Some(view) = &memory.view {
-        if let Some(leader) = view.sync.value.leader.clone().filter(|_| !is_any_fit) {
-            vetoes.push(Veto::SyncInForce { leader });
-        }
+        vetoes.extend(unlisted_veto(memory, view));
         let excluded = view
             .failsafe
             .as_ref()
@@ -78,6 +79,27 @@ pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
         vetoes.push(Veto::PromotionFailed);
     }
     vetoes
+}
+
+/// While the key says that commits waited for standbys, only those have them all, and the leader
+/// that wrote it; also when the rules do not ask for it any more. By hand an operator takes the loss.
+fn unlisted_veto(memory: &Memory, view: &ClusterView) -> Option<Veto> {
+    let leader = view.sync.value.leader.as_ref()?;
+    let is_by_hand = named_candidate(memory, view) == Named::Us { is_by_hand: true };
+    let may_race = view.sync.value.names(memory.me())
+        || is_by_hand
+        || memory.breaks(Mutant::SynchronousModeIgnored);
+    (!may_race).then(|| Veto::NotSynchronous {
+        leader: leader.clone(),
+    })
+}
+
+/// Whether a peer that has more than we have is worth waiting for, as far as the `sync` key tells:
+/// what nobody listed has was acknowledged to nobody, and neither was what the former leader has
+/// more than those whom its commits waited for.
+fn holds_commits(memory: &Memory, peer: &MemberName) -> bool {
+    let key = memory.view.as_ref().map(|view| &view.sync.value);
+    key.is_none_or(|key| !key.is_in_force() || key.standbys.contains(peer))
 }
 
 /// A promotion that failed keeps its member back for one lease time, so that another one can try.
@@ -279,7 +301,8 @@ fn ahead_veto(
 ) -> Option<Veto> {
     let theirs = position_of(server, mine);
     let may_lead = server.may_lead || memory.breaks(Mutant::WaitsForTheUnwilling);
-    (may_lead && is_ahead(memory, theirs, mine)).then(|| Veto::PeerAhead {
+    let is_worth_it = may_lead && holds_commits(memory, &report.name);
+    (is_worth_it && is_ahead(memory, theirs, mine)).then(|| Veto::PeerAhead {
         name: report.name.clone(),
         at: theirs,
     })
@@ -305,6 +328,7 @@ fn preferred_veto(
     server: &PeerServer,
 ) -> Option<Veto> {
     let is_preferred = server.may_lead
+        && holds_commits(memory, &report.name)
         && position_of(server, mine) == mine
         && server.failover_priority > memory.settings.tags.failover_priority()
         && memory.old_leader.as_ref() != Some(&report.name)
@@ -408,12 +432,14 @@ pub(crate) enum Needed {
 
 /// The members that could take over from us.
 pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -> Vec<MemberName> {
-    let wanted = memory
+    let request = memory
         .view
         .as_ref()
         .and_then(|view| view.failover.value.as_ref())
-        .filter(|request| !is_scheduled(request))
-        .and_then(|request| request.candidate.as_ref());
+        .filter(|request| !is_scheduled(request));
+    let wanted = request.and_then(|request| request.candidate.as_ref());
+    // By hand an operator takes the loss.
+    let is_by_hand = request.is_some_and(|request| request.leader.is_none() && wanted.is_some());
     let ours = memory.own_timeline();
     let can = |report: &&PeerReport| {
         let PeerAnswer::Running(server) = &report.answer else {
@@ -430,7 +456,13 @@ pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -
             || ours.is_none_or(|ours| server.position.timeline == ours);
         let is_wanted = wanted.is_none_or(|wanted| *wanted == report.name);
         let knows_its_end = server.wal_end_reached != Some(false);
-        has && is_our_line && is_wanted && server.may_lead && !server.is_primary && knows_its_end
+        let may_race = is_by_hand || holds_commits(memory, &report.name);
+        has && may_race
+            && is_our_line
+            && is_wanted
+            && server.may_lead
+            && !server.is_primary
+            && knows_its_end
     };
     evidence
         .reports

@@ -17,6 +17,7 @@ use crate::reason::Code;
 use crate::reinit;
 use crate::restart;
 use crate::situation::{self as word, Asked, Downfall, Link, Lock, Made, Mode, Server, Writable};
+use crate::sync;
 use crate::view::ServerView;
 
 /// The choice for the present facts.
@@ -114,6 +115,7 @@ fn leading(memory: &Memory, server: Server) -> Choice {
         word::movement(memory),
         word::promotion(memory),
         word::overdue(memory),
+        sync::synchrony(memory),
     );
     if let Some(choice) = running {
         return choice;
@@ -178,6 +180,9 @@ fn without_data(memory: &Memory, lock: Lock) -> Choice {
 fn leave(memory: &Memory, server: Server) -> Choice {
     if memory.rules.pause {
         return act(Act::Quit, Code::LeavingPaused);
+    }
+    if sync::stays_until(memory).is_some() {
+        return hold(Code::LeavingSync);
     }
     let session = match memory.lease.session() {
         Some(_) => SessionState::Open,

@@ -93,6 +93,12 @@ pub struct Rules {
     pub pause: bool,
     /// How commits are replicated.
     pub synchronous_mode: SynchronousMode,
+    /// Whether commits wait also when no standby is there to confirm them.
+    pub synchronous_mode_strict: bool,
+    /// How many standbys confirm each commit.
+    pub synchronous_node_count: usize,
+    /// A standby further behind the best one than this does not confirm commits; none: any may.
+    pub maximum_lag_on_syncnode: Option<Bytes>,
     /// Whether a primary may outlive its store by asking its peers.
     pub failsafe_mode: bool,
     /// Whether the whole cluster follows another one.
@@ -119,6 +125,9 @@ impl Default for Rules {
             check_timeline: false,
             pause: false,
             synchronous_mode: SynchronousMode::Off,
+            synchronous_mode_strict: false,
+            synchronous_node_count: 1,
+            maximum_lag_on_syncnode: None,
             failsafe_mode: false,
             standby_cluster: false,
             use_slots: true,
@@ -157,6 +166,9 @@ impl Rules {
             check_timeline: reader.flag("check_timeline", default.check_timeline),
             pause: reader.flag("pause", default.pause),
             synchronous_mode: reader.synchronous_mode(),
+            synchronous_mode_strict: reader.flag("synchronous_mode_strict", false),
+            synchronous_node_count: reader.node_count(),
+            maximum_lag_on_syncnode: reader.lag_on_syncnode(),
             failsafe_mode: reader.flag("failsafe_mode", default.failsafe_mode),
             standby_cluster: names_a_source(config.get("standby_cluster")),
             use_slots: config
@@ -300,6 +312,32 @@ impl Reader<'_> {
         })
     }
 
+    /// Synchronous mode without a standby to wait for would be none: at least one.
+    fn node_count(&mut self) -> usize {
+        let count = self.number(&["synchronous_node_count"], 1);
+        usize::try_from(count).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Zero and less mean no limit.
+    fn lag_on_syncnode(&mut self) -> Option<Bytes> {
+        let key = "maximum_lag_on_syncnode";
+        let (_, value) = self.find(&[key])?;
+        let number = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.trim().parse().ok(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        let Some(number) = number else {
+            let warning = format!("{key}: {value} is not a whole number, there is no limit");
+            self.warnings.push(warning);
+            return None;
+        };
+        u64::try_from(number)
+            .ok()
+            .filter(|limit| *limit > 0)
+            .map(Bytes)
+    }
+
     fn synchronous_mode(&mut self) -> SynchronousMode {
         let Some((key, value)) = self.find(&["synchronous_mode"]) else {
             return SynchronousMode::Off;
@@ -401,6 +439,26 @@ mod tests {
         let in_force = own.over(rejoin);
         assert!(!in_force.rewinds && in_force.replaces_on_failure);
         assert!(in_force.replaces_on_missing_wal && !in_force.replaces_on_divergence);
+    }
+
+    #[test]
+    fn synchronous_settings_have_the_defaults_of_no_limit_and_one_standby() {
+        let read = |value: Value| {
+            let (rules, warnings) = Rules::read(&value);
+            let limit = rules.maximum_lag_on_syncnode.map(|limit| limit.0);
+            let strict = rules.synchronous_mode_strict;
+            (rules.synchronous_node_count, strict, limit, warnings.len())
+        };
+        assert_eq!(read(json!({})), (1, false, None, 0));
+        let given = json!({
+            "synchronous_node_count": "2", "synchronous_mode_strict": "on",
+            "maximum_lag_on_syncnode": 1048576,
+        });
+        assert_eq!(read(given), (2, true, Some(1 << 20), 0));
+        let odd = json!({"synchronous_node_count": 0, "maximum_lag_on_syncnode": -1});
+        assert_eq!(read(odd), (1, false, None, 0));
+        let wrong = json!({"synchronous_node_count": "two", "maximum_lag_on_syncnode": "1MB"});
+        assert_eq!(read(wrong), (1, false, None, 2));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod leaderless;
 pub mod leaving;
 pub mod paused;
 pub mod stopped;
+pub mod synchrony;
 
 /// What a row of a table chooses, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum Act {
     Acquire,
     /// Bind the leadership of an earlier run to our session.
     Resume,
+    /// Say in the store whom commits wait for once the standby is a primary.
+    PrepareSync,
     /// Make the standby a primary.
     Promote,
     /// Keep the cluster's records as its leader.

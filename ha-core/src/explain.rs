@@ -38,6 +38,10 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::Leading => Reason::Leading {
             timeline: position(memory).timeline,
         },
+        Code::LeadingBlocked => Reason::LeadingBlocked {
+            timeline: position(memory).timeline,
+        },
+        Code::SyncBeforePromotion => Reason::SyncBeforePromotion {},
         Code::LeaseAcquired => Reason::LeaseAcquired {
             generation: generation(memory),
         },
@@ -230,6 +234,9 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         },
         Code::Reinitializing => Reason::Reinitializing {
             holder: holder(memory),
+        },
+        Code::LeavingSync => Reason::LeavingSync {
+            leader: holder(memory),
         },
         Code::LeavingStop => Reason::LeavingStop {},
         Code::LeavingConfirm => Reason::LeavingConfirm { end: end(memory) },

@@ -76,6 +76,7 @@ pub mod schema;
 pub mod situation;
 mod status;
 mod switchover;
+mod sync;
 mod tags;
 mod task;
 mod time;
@@ -101,7 +102,7 @@ pub use status::{FailedAttempts, HeldLease, RunningTask, Status};
 pub use tags::Tags;
 pub use task::{
     Boot, Commit, Failure, KeyState, Lane, Outcome, Progress, Purpose, Report, StartAs, StopMode,
-    StoreGuard, StoreWrite, Task, Upstream,
+    StoreGuard, StoreWrite, SyncNames, Task, Upstream,
 };
 pub use time::{Mono, Now, Wall};
 pub use value::{
@@ -111,6 +112,6 @@ pub use value::{
 pub use view::{
     About, ClusterView, ControlState, ControlView, DataView, Fault, HistoryLine, Initialize, Keyed,
     LeaderKey, LeadershipRecord, LocalView, MemberView, MoveRequest, PeerAnswer, PeerReport,
-    PeerServer, PrimaryView, ServerIdentity, ServerView, StandbyView, StatusKey, SyncKey,
-    ValueChange, WreckView,
+    PeerServer, PrimaryView, SenderView, ServerIdentity, ServerView, StandbyView, StatusKey,
+    SyncKey, SyncState, SyncView, ValueChange, WaitsFor, WreckView,
 };

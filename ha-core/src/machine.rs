@@ -8,6 +8,7 @@ mod answers;
 mod commands;
 mod deadlines;
 mod publish;
+mod synchrony;
 mod upkeep;
 
 use alloc::boxed::Box;
@@ -248,6 +249,7 @@ impl Machine {
             Act::Hold
             | Act::AskName
             | Act::AskPeers
+            | Act::PrepareSync
             | Act::Promote
             | Act::Lead
             | Act::Release

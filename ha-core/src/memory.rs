@@ -18,13 +18,14 @@ use crate::mutant::Broken;
 use crate::reinit::Reinit;
 use crate::requests::Requests;
 use crate::restart::{Restart, Scheduled};
+use crate::sync::Proof;
 use crate::tags::Tags;
 use crate::task::{Boot, KeyState, Purpose, Task};
 use crate::time::{Mono, Now};
 use crate::value::{Generation, Lsn, MemberName, Revision, SessionName, Timeline};
 use crate::view::{
     ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
-    ServerView,
+    ServerView, SyncKey,
 };
 use crate::work::Work;
 
@@ -136,6 +137,12 @@ pub(crate) struct Memory {
     pub(crate) is_ours_to_start: bool,
     /// Whether the checkpoint after our promotion is done.
     pub(crate) is_checkpointed: bool,
+    /// That commits of our primary wait for whom they should.
+    pub(crate) sync_proof: Option<Proof>,
+    /// What the `sync` key was when a change of it was asked for whose outcome is unknown.
+    pub(crate) sync_doubt: Option<KeyState>,
+    /// What the `sync` key said before we prepared the promotion that has not happened yet.
+    pub(crate) sync_before: Option<SyncKey>,
     /// The move request whose checkpoint is done, or needs none.
     pub(crate) move_checkpoint: Option<Revision>,
     /// The move request for which our primary stopped in vain.
@@ -261,6 +268,9 @@ impl Memory {
             reinit: None,
             is_ours_to_start: false,
             is_checkpointed: true,
+            sync_proof: None,
+            sync_doubt: None,
+            sync_before: None,
             move_checkpoint: None,
             move_abandoned: None,
             move_seen: None,

@@ -157,6 +157,18 @@ mutants! {
         "Answers from before the leader key was seen absent, or long ago, decide who leads.";
     SynchronousModeIgnored "synchronous-mode-ignored" "no-acked-loss-sync"
         "A member takes over in a synchronous cluster without being known to have everything.";
+    CommitsStopWaitingFirst "commits-stop-waiting-first" "no-acked-loss-sync"
+        "Commits cease to wait for a standby before it is taken off the sync key.";
+    ListedBeforeWaitedFor "listed-before-waited-for" "no-acked-loss-sync"
+        "A standby is put on the sync key before commits wait for it.";
+    BarrierIgnored "barrier-ignored" "no-acked-loss-sync"
+        "A standby is put on the sync key as soon as commits wait for it, whatever it has.";
+    SyncDoubtForgotten "sync-doubt-forgotten" "no-acked-loss-sync"
+        "A change of the sync key with an unknown outcome counts as one that did not happen.";
+    PromotesUnprepared "promotes-unprepared" "no-acked-loss-sync"
+        "A standby is promoted while the sync key still lists who will not have its commits.";
+    SyncUnguarded "sync-unguarded" "store-discipline"
+        "The sync key is changed without demanding that the leader key and it are as they were seen.";
     NamedCandidateNotMeasured "named-candidate-not-measured" "bounded-loss-async"
         "The candidate of a switchover takes over whatever it has, also when its leader died.";
     DefersForEver "defers-for-ever" "converges"

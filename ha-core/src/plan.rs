@@ -20,6 +20,7 @@ use crate::mutant::Mutant;
 use crate::restart;
 use crate::schema::{key, slot_name, write};
 use crate::situation as word;
+use crate::sync;
 use crate::task::{
     Commit, KeyState, Purpose, StartAs, StopMode, StoreGuard, StoreWrite, Task, Upstream,
 };
@@ -57,6 +58,7 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::Adopt => commit(adopt(memory)),
         Act::ClearMove => commit(clear_move(memory)),
         Act::BeginMove => commit(demand::begin_move(memory)),
+        Act::PrepareSync => sync::prepare(memory).into_iter().collect(),
         Act::Promote => promote(memory).into_iter().collect(),
         Act::StartPrimary => start_primary(memory).into_iter().collect(),
         Act::StartStandby => vec![start_standby(upstream(memory))],
@@ -293,10 +295,18 @@ fn release(memory: &Memory) -> Option<Commit> {
         status.optime = status.optime.max(end);
         writes.push(put(key::STATUS, write::status(&status)));
     }
+    let mut guards = vec![guard(key::LEADER, held_as_seen(memory))];
+    let was_never_primary = word::origin(memory) == word::Origin::Standby;
+    if let Some(view) = memory.current_view().filter(|_| was_never_primary)
+        && let Some((guard, write)) = sync::restored(memory, view)
+    {
+        guards.push(guard);
+        writes.push(write);
+    }
     Some(Commit {
         purpose: Purpose::Release,
         session: Some(session),
-        guards: vec![guard(key::LEADER, held_as_seen(memory))],
+        guards,
         writes,
     })
 }
@@ -385,6 +395,7 @@ fn promote(memory: &Memory) -> Option<Task> {
         grant,
         timeline: reserved.unwrap_or_else(|| highest_timeline(memory).next()),
         slots: member_slots(memory),
+        sync: sync::promoted_with(memory),
     })
 }
 

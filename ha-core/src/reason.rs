@@ -85,6 +85,10 @@ reasons! {
     // Leading.
     /// This member leads.
     Leading { timeline: Timeline } "leading" "leading on timeline {timeline}";
+    /// This member leads, and no commit is acknowledged.
+    LeadingBlocked { timeline: Timeline } "leading-blocked" "leading on timeline {timeline}; commits wait, because synchronous_mode_strict is on and no standby is there that could confirm them";
+    /// The leadership is won; what commits will wait for is written down first.
+    SyncBeforePromotion {} "sync-before-promotion" "the leadership is ours: the sync key is made to say who has every commit once we are promoted";
     /// The leadership is won: the standby becomes primary.
     LeaseAcquired { generation: Generation } "lease-acquired" "promoting: the leadership of generation {generation} is ours";
     /// The leader's server is starting.
@@ -269,6 +273,8 @@ reasons! {
     ReinitChecking { holder: MemberName } "reinit-checking" "a new copy of the data is wanted: asking whether {holder} is a running primary";
     /// A new copy is made.
     Reinitializing { holder: MemberName } "reinitializing" "a new copy of the data is wanted and {holder} is a running primary: removing ours and copying anew";
+    /// The agent is asked to stop while commits wait for this standby.
+    LeavingSync { leader: MemberName } "leaving-sync" "the agent is asked to stop: waiting until commits of {leader} do not wait for us any more";
     /// The agent stops: its server first.
     LeavingStop {} "leaving-stop" "the agent is asked to stop: stopping PostgreSQL in order";
     /// The agent stops: is there a successor?
@@ -312,10 +318,10 @@ pub enum Veto {
     TaggedNoStream,
     /// A watchdog is required and none is served.
     WatchdogRequired,
-    /// Synchronous replication is configured: only a member that keeps its promises may lead.
-    SynchronousMode,
-    /// Synchronous replication is in force: only its members may lead.
-    SyncInForce { leader: MemberName },
+    /// Quorum commit is configured, or in force.
+    QuorumMode,
+    /// Synchronous replication is in force, and this member may lack commits.
+    NotSynchronous { leader: MemberName },
     /// The cluster follows another one.
     StandbyCluster,
     /// A failsafe topology exists and does not name this member.
@@ -356,13 +362,11 @@ impl fmt::Display for Veto {
             Self::TaggedNoFailover => f.write_str("tagged nofailover"),
             Self::TaggedNoStream => f.write_str("tagged nostream"),
             Self::WatchdogRequired => f.write_str("a watchdog is required and not served yet"),
-            Self::SynchronousMode => {
-                f.write_str("synchronous_mode is configured and not served yet")
-            }
-            Self::SyncInForce { leader } => {
+            Self::QuorumMode => f.write_str("synchronous_mode quorum is not served yet"),
+            Self::NotSynchronous { leader } => {
                 write!(
                     f,
-                    "synchronous replication of {leader} is in force and not served yet"
+                    "not named in the sync key of {leader}: commits may be missing here"
                 )
             }
             Self::StandbyCluster => {

@@ -21,9 +21,9 @@ use crate::view::{ControlState, DataView, Initialize, ServerView};
 pub(crate) use link::{kin, link, way, wreck_link};
 pub(crate) use overdue::{overdue, overdue_since};
 pub use words::{
-    Asked, Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake,
-    Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased, Way,
-    Writable,
+    Asked, Backoff, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing,
+    Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server,
+    Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 pub(crate) use writable::{
     is_made_writable, is_silent_primary, makes_writable, unleased, unleased_until, unled, writable,
@@ -133,7 +133,8 @@ pub(crate) fn busy(memory: &Memory) -> Busy {
         | Task::AskPeers { .. }
         | Task::Identify { .. }
         | Task::Checkpoint
-        | Task::SyncSlots { .. } => Busy::Working,
+        | Task::SyncSlots { .. }
+        | Task::WaitFor { .. } => Busy::Working,
     }
 }
 

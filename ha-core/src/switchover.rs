@@ -82,6 +82,11 @@ pub(crate) fn refusal(memory: &Memory) -> Option<String> {
     let Some(member) = view.members.get(candidate) else {
         return Some(format!("{candidate} is not a member"));
     };
+    let sync = &view.sync.value;
+    let is_by_hand = request.leader.is_none();
+    if sync.is_in_force() && !is_by_hand && !sync.standbys.contains(candidate) {
+        return Some(format!("{candidate} is no synchronous standby"));
+    }
     member
         .tags
         .is_nofailover()

@@ -55,13 +55,14 @@ impl Tags {
     pub fn failover_priority(&self) -> i64 {
         match self.flag("nofailover") {
             Some(true) => 0,
-            Some(false) => self.priority().max(1),
-            None => self.priority(),
+            Some(false) => self.number("failover_priority").max(1),
+            None => self.number("failover_priority"),
         }
     }
 
-    fn priority(&self) -> i64 {
-        match self.published.get("failover_priority") {
+    /// A priority; without one it is 1.
+    fn number(&self, tag: &str) -> i64 {
+        match self.published.get(tag) {
             Some(Value::Number(number)) => number.as_i64().unwrap_or(1),
             Some(Value::String(text)) => text.trim().parse().unwrap_or(1),
             Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => 1,
@@ -78,6 +79,24 @@ impl Tags {
     #[must_use]
     pub fn is_nostream(&self) -> bool {
         self.flag("nostream") == Some(true)
+    }
+
+    /// Which of several standbys confirms commits first: the higher. Zero or less: never.
+    #[must_use]
+    pub fn sync_priority(&self) -> i64 {
+        let number = self.number("sync_priority");
+        match self.flag("nosync") {
+            Some(true) => 0,
+            Some(false) => number.max(1),
+            None => number,
+        }
+    }
+
+    /// The member that this one should stream from, if its operator named one.
+    #[must_use]
+    pub fn replicatefrom(&self) -> Option<&str> {
+        let text = self.published.get("replicatefrom")?.as_str()?;
+        (!text.is_empty()).then_some(text)
     }
 
     /// Whether balancers should leave the member alone.
@@ -115,6 +134,25 @@ mod tests {
             tags(json!({"failover_priority": "7"})).failover_priority(),
             7
         );
+    }
+
+    #[test]
+    fn a_member_that_must_not_confirm_commits_has_priority_zero() {
+        assert_eq!(tags(json!({})).sync_priority(), 1);
+        assert_eq!(tags(json!({"sync_priority": 3})).sync_priority(), 3);
+        assert_eq!(
+            tags(json!({"nosync": true, "sync_priority": 3})).sync_priority(),
+            0
+        );
+        assert_eq!(
+            tags(json!({"nosync": false, "sync_priority": 0})).sync_priority(),
+            1
+        );
+        assert_eq!(
+            tags(json!({"replicatefrom": "b"})).replicatefrom(),
+            Some("b")
+        );
+        assert_eq!(tags(json!({"replicatefrom": ""})).replicatefrom(), None);
     }
 
     #[test]

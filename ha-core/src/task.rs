@@ -3,6 +3,9 @@
 //! A task carries all that its execution needs: the outside decides nothing. At most one task per
 //! [`Lane`] runs at a time; the machine enforces it, and [`Task::Fence`] alone pre-empts its lane.
 
+mod boot;
+mod names;
+
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,8 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Grant;
 use crate::rejoin::LeaderElsewhere;
-use crate::value::{InstanceId, MemberName, Position, Revision, SessionName, Timeline};
+use crate::value::{Lsn, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{HistoryLine, PeerReport, ServerIdentity};
+
+pub use boot::Boot;
+pub use names::SyncNames;
 
 /// What may run beside what: tasks of different lanes do not disturb each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -35,6 +41,8 @@ pub enum Lane {
     Checkpoint,
     /// Replication slots.
     Slots,
+    /// Whom commits wait for, and what the store says of it: one after the other.
+    Synchrony,
 }
 
 /// How a server is stopped.
@@ -175,6 +183,14 @@ pub enum Task {
         timeline: Timeline,
         /// The replication slots that the other members need on it.
         slots: BTreeSet<String>,
+        /// Whom commits wait for from the first one on: in force before the promotion begins.
+        sync: SyncNames,
+    },
+    /// Make commits of the running primary wait for these. Done only when that is in force for
+    /// every commit that begins from then on, whichever process of the server looks at it.
+    WaitFor {
+        /// Whom.
+        names: SyncNames,
     },
     /// Point the standby at another upstream.
     Follow {
@@ -228,6 +244,8 @@ pub enum Purpose {
     FlushMove,
     /// Change the configuration on demand.
     ChangeConfig,
+    /// Say who has every acknowledged commit.
+    PublishSync,
 }
 
 /// A change of the store, applied as a whole or not at all.
@@ -319,6 +337,7 @@ impl Task {
                 | Purpose::BeginMove
                 | Purpose::FlushMove
                 | Purpose::ChangeConfig => Lane::Store,
+                Purpose::PublishSync => Lane::Synchrony,
             },
             Self::PublishHistory { .. } => Lane::Store,
             Self::AskPeers { .. } => Lane::Peers,
@@ -336,6 +355,7 @@ impl Task {
             | Self::Fence => Lane::Server,
             Self::Checkpoint => Lane::Checkpoint,
             Self::SyncSlots { .. } => Lane::Slots,
+            Self::WaitFor { .. } => Lane::Synchrony,
         }
     }
 
@@ -370,6 +390,7 @@ impl Task {
             Self::Fence => "fence",
             Self::Checkpoint => "checkpoint",
             Self::SyncSlots { .. } => "sync-slots",
+            Self::WaitFor { .. } => "wait-for",
         }
     }
 }
@@ -393,6 +414,7 @@ impl Purpose {
             Self::BeginMove => "begin-move",
             Self::FlushMove => "flush-move",
             Self::ChangeConfig => "change-config",
+            Self::PublishSync => "publish-sync",
         }
     }
 }
@@ -436,6 +458,9 @@ pub enum Report {
     Identity(ServerIdentity),
     /// No process of the server is left.
     Gone,
+    /// Commits wait for the wanted standbys; everything that was acknowledged before that is
+    /// before this position.
+    InForce(Lsn),
 }
 
 /// Why a task did not work.
@@ -454,31 +479,4 @@ pub struct Progress {
     pub done: u64,
     /// Bytes in all, when known.
     pub total: Option<u64>,
-}
-
-/// Facts about the process run that the machine belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Boot {
-    /// This run of the agent.
-    pub instance: InstanceId,
-    /// The only source of chance: equal seeds give equal machines.
-    pub seed: u64,
-    /// The rule that this machine breaks. Never for a machine that people trust.
-    #[cfg(feature = "mutants")]
-    #[serde(default)]
-    pub mutant: Option<crate::mutant::Mutant>,
-}
-
-impl Boot {
-    /// A run whose machine keeps all rules.
-    #[must_use]
-    pub const fn new(instance: InstanceId, seed: u64) -> Self {
-        Self {
-            instance,
-            seed,
-            #[cfg(feature = "mutants")]
-            mutant: None,
-        }
-    }
 }

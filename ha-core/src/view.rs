@@ -3,6 +3,8 @@
 //! A view is a fact and never a wish. Views are complete: a lost, repeated or late one may delay
 //! a decision, it cannot corrupt it.
 
+mod sync;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,6 +18,8 @@ use crate::time::{Mono, Wall};
 use crate::value::{
     Generation, InstanceId, Lsn, MemberName, Position, Revision, SessionName, SystemId, Timeline,
 };
+
+pub use sync::{SenderView, SyncKey, SyncState, SyncView, WaitsFor};
 
 /// Why there is no view of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,25 +156,6 @@ pub struct StatusKey {
     pub slots: BTreeMap<String, Lsn>,
     /// Slots that are kept although nobody uses them now.
     pub retain_slots: BTreeSet<String>,
-}
-
-/// The `sync` key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncKey {
-    /// The leader that wrote it; none: no synchronous replication is in force.
-    pub leader: Option<MemberName>,
-    /// The members that may hold every acknowledged commit.
-    pub standbys: BTreeSet<MemberName>,
-    /// How many votes besides its own a candidate needs.
-    pub quorum: u64,
-}
-
-impl SyncKey {
-    /// Whether commits may have been acknowledged on the word of standbys.
-    #[must_use]
-    pub fn is_in_force(&self) -> bool {
-        self.leader.is_some()
-    }
 }
 
 /// The `failover` key: a planned move.
@@ -375,6 +360,8 @@ pub struct PrimaryView {
     pub position: Position,
     /// Its physical replication slots and their positions.
     pub slots: BTreeMap<String, Option<Lsn>>,
+    /// Whom its commits wait for, and who streams from it.
+    pub sync: SyncView,
 }
 
 /// A running standby.

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::options::Config;
 use crate::standby::Recovery;
+use crate::synchronous::Override;
 use crate::version::Version;
 
 pub(crate) use check::Refusals;
@@ -121,11 +122,13 @@ impl Instance {
             let needed = lines.is_some() || (self.config_dir() != data_dir && path.exists());
             needed.then_some(path)
         };
+        let synchronous = self.synchronous_text();
         let settings = render::Settings {
             include,
             parameters: &parameters,
             hba_file: own_file("pg_hba.conf", &config.pg_hba),
             ident_file: own_file("pg_ident.conf", &config.pg_ident),
+            synchronous: synchronous.as_deref(),
             recovery: &recovery,
         };
         let write = |path: &Path, content: &str| write_atomically(path, content.as_bytes(), mode);
@@ -160,6 +163,19 @@ impl Instance {
             }
         }
         Ok(Some(base_name))
+    }
+
+    /// Whom commits wait for, when that is not what the parameters say.
+    pub(crate) fn synchronous_text(&self) -> Option<String> {
+        match self.synchronous() {
+            Override::None => None,
+            Override::Text(text) => Some(text),
+            Override::AsFound => {
+                let found = std::fs::read_to_string(self.config_file()).unwrap_or_default();
+                let base_name = format!("{}.base.conf", self.options().config_base_name);
+                render::synchronous_of(&found, &base_name)
+            }
+        }
     }
 
     /// The lines for `pg_hba.conf`: none when the server could not load them, or reads another

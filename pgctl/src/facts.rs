@@ -116,6 +116,8 @@ pub struct Server {
     pub senders: Vec<Sender>,
     /// Its replication slots.
     pub slots: Vec<Slot>,
+    /// Whom commits wait for.
+    pub synchronous: Synchronous,
     /// Settings that a restart would change.
     pub pending_restart: Vec<PendingRestart>,
 }
@@ -126,6 +128,17 @@ impl Server {
     pub const fn is_in_recovery(&self) -> bool {
         matches!(self.role, ServerRole::Standby(_))
     }
+}
+
+/// What a server goes by in synchronous replication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synchronous {
+    /// `synchronous_standby_names`, as a session sees it.
+    pub names: String,
+    /// `synchronous_commit`, as a session sees it.
+    pub commit: String,
+    /// Whether the configuration file has other names than the parameters.
+    pub is_overruled: bool,
 }
 
 /// Primary or standby.
@@ -203,6 +216,8 @@ pub struct Sender {
     pub replayed: Option<Lsn>,
     /// `async`, `potential`, `sync`, `quorum`.
     pub sync_state: String,
+    /// Its place in the list of synchronous standbys; 0: it is not in it.
+    pub sync_priority: i32,
 }
 
 /// A replication slot.

@@ -15,6 +15,7 @@ use crate::options::{Config, InstanceOptions};
 use crate::probe::Probe;
 use crate::process::{Exit, ExitEvents, Found, Postmaster};
 use crate::standby::Recovery;
+use crate::synchronous::Override;
 use crate::version::Version;
 
 /// One PostgreSQL instance. Cheap to clone; clones are the same instance.
@@ -28,6 +29,7 @@ struct Inner {
     options: InstanceOptions,
     config: RwLock<Arc<Config>>,
     recovery: Mutex<Recovery>,
+    synchronous: Mutex<Override>,
     version: Mutex<Option<Version>>,
     postmaster: Mutex<Option<Arc<Postmaster>>>,
     exits: broadcast::Sender<Exit>,
@@ -55,6 +57,7 @@ impl Instance {
                 options,
                 config,
                 recovery: Mutex::new(Recovery::AsFound),
+                synchronous: Mutex::default(),
                 version: Mutex::new(None),
                 postmaster: Mutex::new(None),
                 exits,
@@ -183,6 +186,14 @@ impl Instance {
 
     pub(crate) fn recovery(&self) -> Recovery {
         lock(&self.inner.recovery).clone()
+    }
+
+    pub(crate) fn synchronous(&self) -> Override {
+        lock(&self.inner.synchronous).clone()
+    }
+
+    pub(crate) fn set_synchronous(&self, synchronous: Override) {
+        *lock(&self.inner.synchronous) = synchronous;
     }
 
     pub(crate) fn set_recovery(&self, recovery: Recovery) {

@@ -59,6 +59,7 @@ mod single_user;
 mod slots;
 mod sql_text;
 mod standby;
+mod synchronous;
 mod text;
 mod timeline;
 mod upstream;
@@ -72,7 +73,7 @@ pub use credentials::{Credentials, Secret};
 pub use error::{Advice, Error, Result};
 pub use facts::{
     DataDirectory, Facts, Leftover, PendingRestart, Process, Receiver, Sender, Server, ServerRole,
-    Slot, SlotKind, Standby, Wreck,
+    Slot, SlotKind, Standby, Synchronous, Wreck,
 };
 pub use instance::Instance;
 pub use kill_all::{Gone, kill_server};
@@ -87,6 +88,7 @@ pub use rewind::Rewound;
 pub use script::Script;
 pub use slots::{SlotChanges, slot_name};
 pub use standby::Followed;
+pub use synchronous::{SynchronousNames, all_of};
 pub use timeline::{HistoryLine, Timeline, parse_history};
 pub use upstream::Upstream;
 pub use version::{SUPPORTED_MAJORS, Version};

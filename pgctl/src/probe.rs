@@ -170,6 +170,7 @@ impl Instance {
             }
             standby.wal_end_reached = probe.wal_end == Some(recovery);
         }
+        answer.server.synchronous.is_overruled = self.overrules(&parameters);
         Ok(answer.server)
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn primary() -> Snapshot {
             timeline: Timeline(3),
             lsn: LEADER_AT,
         },
-        slots: BTreeMap::new(),
+        ..PrimaryView::default()
     };
     let mut snapshot = with(member("n1"), |status| {
         (status.state, status.role) = ("running", "primary");

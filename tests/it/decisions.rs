@@ -10,12 +10,12 @@ use herdsman_ha_core::decide::leader::Fall;
 use herdsman_ha_core::decide::leaving::SessionState;
 use herdsman_ha_core::decide::{
     Choice, blind, busy, empty, errands, fence, follower, leader, leaderless, leaving, paused,
-    stopped,
+    stopped, synchrony,
 };
 use herdsman_ha_core::situation::{
-    Backoff, Blind, Busy, Downfall, Gone, Handover, Kin, Leader, Link, Lock, Made, MayMake, Mode,
-    Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing, Unleased, Way,
-    Writable,
+    Backoff, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing, Lock,
+    Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing,
+    Synchrony, Unleased, Waiting, Way, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -90,6 +90,7 @@ fn render() -> String {
         reinit_table(),
         leader_running_table(),
         leader_down_table(),
+        synchrony_table(),
         follower_table(),
         leaderless_table(),
         stopped_table(),
@@ -168,6 +169,7 @@ fn leader_running_table() -> Table {
         Column::of("move", Move::ALL),
         Column::of("promotion", Promotion::ALL),
         Column::of("overdue", Overdue::ALL),
+        Column::of("synchrony", Synchrony::ALL),
     ];
     Table::heading("leader: we hold the leadership, the server runs").with(&columns, &|at| {
         leader::running(
@@ -175,6 +177,7 @@ fn leader_running_table() -> Table {
             Move::ALL[at[1]],
             Promotion::ALL[at[2]],
             Overdue::ALL[at[3]],
+            Synchrony::ALL[at[4]],
         )
     })
 }
@@ -192,6 +195,31 @@ fn leader_down_table() -> Table {
             gone: Gone::ALL[at[2]],
         }))
     })
+}
+
+fn synchrony_table() -> Table {
+    let columns = [
+        Column::of("mode", Keeping::ALL),
+        Column::of("sync key", Listing::ALL),
+        Column::of("commits wait for", Waiting::ALL),
+    ];
+    let mut table = Table::heading("synchrony: we lead, and the server is a primary");
+    let total: usize = columns.iter().map(|column| column.words.len()).product();
+    let rows = rows(&columns, &|at| {
+        let step = synchrony::decide(
+            Keeping::ALL[at[0]],
+            Listing::ALL[at[1]],
+            Waiting::ALL[at[2]],
+        );
+        vec![format!("{step:?}")]
+    });
+    let headings = ["mode", "sync key", "commits wait for", "step"];
+    let _ = write!(
+        table.text,
+        "{total} situations.\n\n{}",
+        markdown(&headings, &rows)
+    );
+    table
 }
 
 fn follower_table() -> Table {

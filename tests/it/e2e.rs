@@ -24,6 +24,7 @@ mod secrets;
 mod store_lost;
 mod store_of_three;
 mod switchover;
+mod synchronous;
 mod zookeeper;
 
 /// How often the clients of these tests write.

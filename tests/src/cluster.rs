@@ -14,7 +14,7 @@ mod failure;
 mod http;
 mod member;
 mod ports;
-mod processes;
+pub(crate) mod processes;
 mod programs;
 mod relay;
 mod session;

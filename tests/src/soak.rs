@@ -10,6 +10,7 @@
 mod fault;
 mod loss;
 mod round;
+pub mod synchronous;
 
 use std::time::{Duration, Instant};
 

@@ -309,6 +309,7 @@ impl Run {
                 missing_wal: self.chance.one_of(&[None, Some("1".to_owned())]),
             }),
             Task::ProveGone | Task::Fence => Report::Gone,
+            Task::WaitFor { .. } => Report::InForce(self.position().lsn),
             Task::Renew { .. }
             | Task::CloseSession { .. }
             | Task::PublishHistory { .. }

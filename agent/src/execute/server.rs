@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core as core;
-use herdsman_ha_core::{Grant, Outcome, Report, StartAs, StopMode, Timeline};
+use herdsman_ha_core::{Grant, Lsn, Outcome, Report, StartAs, StopMode, SyncNames, Timeline};
 use herdsman_pgctl as pgctl;
 
 use super::{Executor, done, failed, transient};
+use crate::settings::RESERVED_NAME;
 
 /// How long a stop in order may take before everything is dropped.
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -21,6 +22,18 @@ pub(super) const KILL_LIMIT: Duration = Duration::from_secs(10);
 const PROMOTION_LIMIT: Duration = Duration::from_secs(600);
 /// How long a checkpoint may take.
 const CHECKPOINT_LIMIT: Duration = Duration::from_secs(3600);
+/// How long a new list of synchronous standbys may take to come into force before it is tried again.
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
+
+fn synchronous_names(names: &SyncNames) -> pgctl::SynchronousNames {
+    match names {
+        SyncNames::Configured => pgctl::SynchronousNames::Configured,
+        SyncNames::All(names) => {
+            pgctl::SynchronousNames::All(names.iter().map(ToString::to_string).collect())
+        }
+        SyncNames::Unmatched => pgctl::SynchronousNames::All(vec![RESERVED_NAME.to_owned()]),
+    }
+}
 
 pub(super) fn upstream(upstream: &core::Upstream) -> pgctl::Upstream {
     let server = pgctl::Upstream::new(upstream.host.clone(), upstream.port);
@@ -95,7 +108,16 @@ impl Executor {
         grant: Grant,
         timeline: Timeline,
         slots: BTreeSet<String>,
+        sync: &SyncNames,
     ) -> Outcome {
+        if let Err(outcome) = self.check(grant) {
+            return outcome;
+        }
+        let names = synchronous_names(sync);
+        if let Err(error) = self.instance.prepare_synchronous(&names, WAIT_LIMIT).await {
+            return failed(&error);
+        }
+        // Coming into force takes a moment.
         if let Err(outcome) = self.check(grant) {
             return outcome;
         }
@@ -109,6 +131,14 @@ impl Executor {
             tracing::warn!(error = failure.message, "slots of members are missing");
         }
         Outcome::Done(Report::Nothing)
+    }
+
+    pub(super) async fn wait_for(&self, names: &SyncNames) -> Outcome {
+        let names = synchronous_names(names);
+        match self.instance.wait_for_standbys(&names, WAIT_LIMIT).await {
+            Ok(position) => Outcome::Done(Report::InForce(Lsn(position.0))),
+            Err(error) => failed(&error),
+        }
     }
 
     /// The second look at a grant, in the moment of execution.

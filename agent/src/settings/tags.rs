@@ -22,11 +22,7 @@ const BOOLEANS: [&str; 5] = [
     "nosync",
     "nostream",
 ];
-const NOT_SERVED: &keys::Keys = &[
-    ("replicatefrom", keys::Standing::NotServed),
-    ("nosync", keys::Standing::NotServed),
-    ("sync_priority", keys::Standing::NotServed),
-];
+const NOT_SERVED: &keys::Keys = &[("replicatefrom", keys::Standing::NotServed)];
 
 impl Tags {
     /// Whether this member never takes the lease: `nofailover`, or a priority

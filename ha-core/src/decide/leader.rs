@@ -6,7 +6,7 @@
 use super::{Act, Choice, act, hold};
 use crate::candidate::Successor;
 use crate::reason::Code;
-use crate::situation::{Downfall, Gone, Move, Overdue, Promotion, Server};
+use crate::situation::{Downfall, Gone, Move, Overdue, Promotion, Server, Synchrony};
 
 /// The words that matter to a leader whose server is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,29 +26,44 @@ pub fn running(
     movement: Move,
     promotion: Promotion,
     overdue: Overdue,
+    synchrony: Synchrony,
 ) -> Option<Choice> {
-    Some(match (server, movement, promotion) {
-        (Server::Primary, Move::None, _) => act(Act::Lead, Code::Leading),
-        (Server::Primary, Move::Unchecked, _) => act(Act::AskPeers, Code::MoveChecking),
-        (Server::Primary, Move::Due, _) => act(Act::BeginMove, Code::MoveDue),
-        (Server::Primary, Move::Done, _) => act(Act::ClearMove, Code::MoveDone),
-        (Server::Primary, Move::Impossible, _) => act(Act::ClearMove, Code::MoveImpossible),
-        (Server::Primary, Move::NeedsCheckpoint, _) => act(Act::Checkpoint, Code::MoveCheckpoint),
-        (Server::Primary, Move::Ready, _) => act(Act::StopFast, Code::MoveStopping),
-        (Server::Standby, _, Promotion::Possible) => act(Act::Promote, Code::LeaseAcquired),
+    Some(match (server, movement, promotion, synchrony) {
+        (Server::Primary, Move::None, _, Synchrony::Clear | Synchrony::Unprepared) => {
+            act(Act::Lead, Code::Leading)
+        }
+        (Server::Primary, Move::None, _, Synchrony::Blocked) => {
+            act(Act::Lead, Code::LeadingBlocked)
+        }
+        (Server::Primary, Move::Unchecked, _, _) => act(Act::AskPeers, Code::MoveChecking),
+        (Server::Primary, Move::Due, _, _) => act(Act::BeginMove, Code::MoveDue),
+        (Server::Primary, Move::Done, _, _) => act(Act::ClearMove, Code::MoveDone),
+        (Server::Primary, Move::Impossible, _, _) => act(Act::ClearMove, Code::MoveImpossible),
+        (Server::Primary, Move::NeedsCheckpoint, _, _) => {
+            act(Act::Checkpoint, Code::MoveCheckpoint)
+        }
+        (Server::Primary, Move::Ready, _, _) => act(Act::StopFast, Code::MoveStopping),
+        // Nobody else may take over once the first commit is acknowledged: that is said before.
+        (Server::Standby, _, Promotion::Possible, Synchrony::Unprepared) => {
+            act(Act::PrepareSync, Code::SyncBeforePromotion)
+        }
+        (Server::Standby, _, Promotion::Possible, Synchrony::Clear | Synchrony::Blocked) => {
+            act(Act::Promote, Code::LeaseAcquired)
+        }
         // It may still become primary: the leadership is kept until it is down.
-        (Server::Standby, _, Promotion::Failed) => {
+        (Server::Standby, _, Promotion::Failed, _) => {
             act(Act::StopFast, Code::ReleasedAfterFailedPromotion)
         }
-        (Server::Starting, _, _) => match overdue {
+        (Server::Starting, _, _, _) => match overdue {
             Overdue::No => hold(Code::LeaderStarting),
             Overdue::Unasked => act(Act::AskPeers, Code::StartSlow),
             Overdue::Replaceable => act(Act::Fence, Code::StartOverdue),
         },
-        (Server::Stopping, _, _) => hold(Code::LeaderStopping),
-        (Server::Unresponsive, _, _) => hold(Code::LeaderUnresponsive),
+        (Server::Stopping, _, _, _) => hold(Code::LeaderStopping),
+        (Server::Unresponsive, _, _, _) => hold(Code::LeaderUnresponsive),
         (
             Server::Down | Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
+            _,
             _,
             _,
         ) => return None,

@@ -181,6 +181,7 @@ impl Machine {
                 memory.was_primary = true;
                 memory.is_known_standby = false;
                 memory.start_failed_at = None;
+                memory.sync_before = None;
                 if memory.work.is_idle(Lane::Slots) {
                     memory.published.slots = None;
                 }
@@ -251,7 +252,15 @@ impl Machine {
             Task::OpenSession { .. } | Task::Renew { .. } | Task::CloseSession { .. } => {
                 self.absorb_session(ended, outcome);
             }
-            Task::Commit(commit) => self.absorb_commit(commit, &outcome, step),
+            Task::Commit(commit) => {
+                let view = self.memory.view.as_ref();
+                let before = view.map(|view| view.sync.value.clone());
+                self.absorb_commit(commit, &outcome, step);
+                if commit.purpose == Purpose::PublishSync {
+                    self.absorb_sync(commit, &outcome, before.unwrap_or_default());
+                }
+            }
+            Task::WaitFor { names } => self.absorb_wait(names, &outcome),
             Task::AskPeers { .. } => self.absorb_answers(ended, outcome),
             Task::Identify { .. } => self.absorb_identity(ended, outcome),
             Task::Promote { .. } => self.absorb_promotion(&outcome),
@@ -396,6 +405,7 @@ impl Machine {
                 memory.has_made_cluster = false;
                 memory.lease.acquired(Generation(revision.0), revision);
                 memory.unlocked_since = None;
+                memory.sync_before = None;
             }
             (Purpose::Resume, Some(revision)) => self.resumed(revision),
             (Purpose::Release, Some(_)) => {
@@ -432,6 +442,7 @@ impl Machine {
                 | Purpose::RestoreConfig
                 | Purpose::ClearMove
                 | Purpose::BeginMove
+                | Purpose::PublishSync
                 | Purpose::PublishMember,
                 _,
             )
@@ -456,6 +467,7 @@ impl Machine {
             Outcome::Done(_) => {
                 memory.is_checkpointed = false;
                 memory.published.history_at = None;
+                memory.sync_before = None;
             }
             // What may help is tried again at once, but not for ever.
             Outcome::Failed(failure)

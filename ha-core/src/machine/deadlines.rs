@@ -12,6 +12,7 @@ use crate::reinit;
 use crate::restart;
 use crate::situation::{self as word, Lock, Writable};
 use crate::switchover;
+use crate::sync;
 use crate::task::Lane;
 use crate::time::Mono;
 use crate::view::ServerView;
@@ -110,10 +111,19 @@ fn renewal(memory: &Memory) -> Option<Mono> {
 fn look(memory: &Memory) -> Option<Mono> {
     let local = memory.local.as_ref()?;
     let soon = Duration::from_millis(200);
+    let is_leading = memory.lease.leadership().is_some();
     let pause = match &local.server {
         ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive => soon,
         ServerView::Standby(standby) if !standby.wal_end_reached => soon,
         ServerView::Standby(standby) if !standby.is_streaming => Duration::from_millis(500),
+        // A standby that goes away stalls commits until it is seen to be gone.
+        ServerView::Primary(_) if is_leading && sync::is_kept(memory) => {
+            if sync::is_at_rest(memory) {
+                Duration::from_secs(1)
+            } else {
+                soon
+            }
+        }
         ServerView::Down { .. } | ServerView::Primary(_) | ServerView::Standby(_) => {
             memory.rules.loop_wait
         }
@@ -144,6 +154,7 @@ fn patience(memory: &Memory) -> Option<Mono> {
     ends.into_iter()
         .flatten()
         .map(|at| at.plus(ttl))
+        .chain(sync::stays_until(memory))
         .filter(|at| *at > memory.mono())
         .min()
 }

@@ -18,6 +18,7 @@ use crate::plan;
 use crate::restart::Scheduled;
 use crate::schema::{MemberValue, key, slot_name, write};
 use crate::situation::{self as word, Lock};
+use crate::sync;
 use crate::task::{Commit, KeyState, Lane, Purpose, StoreGuard, StoreWrite, Task};
 use crate::time::Mono;
 use crate::value::{Lsn, Timeline};
@@ -36,6 +37,7 @@ impl Machine {
             && self.is_seen_leading()
             && primary(&self.memory).is_some()
         {
+            self.keep_synchrony(step);
             self.publish_as_leader(step);
         }
     }
@@ -282,6 +284,7 @@ struct Words {
     state: &'static str,
     role: &'static str,
     is_paused: bool,
+    is_leaving_sync: bool,
     checkpoint_after_promote: Option<bool>,
     timeline: Option<u32>,
     replication_state: Option<&'static str>,
@@ -304,6 +307,7 @@ impl Moving {
             role,
             is_paused: memory.rules.pause,
             pending_restart: pending_restart(memory),
+            is_leaving_sync: memory.leaving_since.is_some() && sync::is_kept(memory),
             ..Words::default()
         };
         let mut positions = Positions::default();
@@ -349,7 +353,14 @@ fn member_value(memory: &Memory, moving: Moving) -> MemberValue {
         memory.boot.instance.clone(),
         &settings.tags,
     );
+    let mut tags = about.tags.clone();
+    if words.is_leaving_sync {
+        // As a tag it asks any leader to make commits wait for somebody else.
+        tags.insert("nosync".to_owned(), Value::Bool(true));
+        tags.insert("sync_priority".to_owned(), Value::from(0));
+    }
     MemberValue {
+        tags,
         state: words.state,
         role: words.role,
         pause: words.is_paused.then_some(true),

@@ -58,6 +58,7 @@ fn weakened(mutant: Mutant) -> Option<(Purpose, Cut)> {
         (Mutant::AdoptUnguarded, Purpose::AdoptCluster, Cut::All),
         (Mutant::StatusUnguarded, Purpose::PublishStatus, Cut::All),
         (Mutant::ClearMoveUnguarded, Purpose::ClearMove, Cut::All),
+        (Mutant::SyncUnguarded, Purpose::PublishSync, Cut::All),
     ];
     cuts.into_iter()
         .find(|(of, ..)| *of == mutant)

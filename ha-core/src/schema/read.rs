@@ -69,8 +69,10 @@ pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision)
             StoreWrite::PutBound { key, value } => (key, value, true),
             StoreWrite::Put { key, value } => (key, value, false),
             StoreWrite::Delete { key } => {
-                if key == key::LEADER {
-                    view.leader = None;
+                match key.as_str() {
+                    key::LEADER => view.leader = None,
+                    key::SYNC => view.sync = Keyed::default(),
+                    _ => {}
                 }
                 continue;
             }

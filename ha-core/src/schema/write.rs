@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::tags::Tags;
 use crate::value::{InstanceId, Lsn, MemberName, SystemId, Timeline};
-use crate::view::{HistoryLine, LeadershipRecord, MoveRequest, StatusKey, ValueChange};
+use crate::view::{HistoryLine, LeadershipRecord, MoveRequest, StatusKey, SyncKey, ValueChange};
 
 /// The version that we tell other members: of the interface that we speak, so that they neither
 /// fall back to old key layouts nor expect newer ones.
@@ -141,6 +141,17 @@ pub(crate) fn failover(request: Option<&MoveRequest>) -> String {
         }
     }
     value.to_string()
+}
+
+/// The `sync` key.
+pub(crate) fn sync(sync: &SyncKey) -> String {
+    let names: Vec<&str> = sync.standbys.iter().map(MemberName::as_str).collect();
+    json!({
+        "leader": sync.leader.as_ref().map(MemberName::as_str),
+        "quorum": sync.quorum,
+        "sync_standby": if names.is_empty() { None } else { Some(names.join(",")) },
+    })
+    .to_string()
 }
 
 /// The `initialize` key.
@@ -294,6 +305,17 @@ mod tests {
         };
         assert_eq!(failover(Some(&request)), r#"{"leader":"n1","member":"n2"}"#);
         assert_eq!(failover(None), "{}");
+        let mut synchronous = SyncKey {
+            leader: Some(MemberName::from("n1")),
+            ..SyncKey::default()
+        };
+        assert_eq!(
+            sync(&synchronous),
+            r#"{"leader":"n1","quorum":0,"sync_standby":null}"#
+        );
+        synchronous.standbys = ["n3", "n2"].map(MemberName::from).into();
+        let text = r#"{"leader":"n1","quorum":0,"sync_standby":"n2,n3"}"#;
+        assert_eq!(sync(&synchronous), text);
         let key = StatusKey {
             optime: Lsn(67_395_656),
             slots: BTreeMap::from([("n2".to_owned(), Lsn(5))]),

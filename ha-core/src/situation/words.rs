@@ -203,6 +203,46 @@ words! {
         /// As a standby, before it was promoted.
         Unpromoted,
     }
+    /// What synchronous mode means to a leader's next decision.
+    Synchrony {
+        /// Nothing.
+        Clear,
+        /// The primary's commits wait for a standby that is not there, as the rules ask for.
+        Blocked,
+        /// The store does not say yet what holds once our standby is promoted.
+        Unprepared,
+    }
+    /// Whether a leader keeps the `sync` key.
+    Keeping {
+        /// It does: synchronous mode is on.
+        On,
+        /// There should be none.
+        Off,
+    }
+    /// What the `sync` key says.
+    Listing {
+        /// Nothing, or there is none.
+        Absent,
+        /// It was written by another leader.
+        OfAnother,
+        /// An earlier request to change it has an unknown outcome.
+        Doubtful,
+        /// It lists somebody whom commits do not wait for, or shall not wait for.
+        TooMany,
+        /// Somebody has everything and is not listed.
+        Short,
+        /// Whom it should.
+        Right,
+    }
+    /// Whom the server makes commits wait for.
+    Waiting {
+        /// Whom they shall wait for.
+        AsWanted,
+        /// The setting is the wanted one, and whether every commit goes by it is not proven.
+        Unproven,
+        /// Somebody else.
+        Otherwise,
+    }
     /// Whether it is proven that no process of a server is left.
     Gone {
         /// It is.

@@ -156,6 +156,7 @@ impl Instance {
             parameters: trial,
             hba_file: None,
             ident_file: None,
+            synchronous: None,
             recovery: &recovery,
         }
         .render();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::parameters::{Parameters, is_target_or_upstream};
+use crate::synchronous::PARAMETER;
 
 const HEADER: &str = "\
 # Written by herdsman: what you change here is lost at the next write.\n\
@@ -15,6 +16,9 @@ const HEADER: &str = "\
 /// Begins the recovery section; Patroni marks it in the same way, so that
 /// either finds what the other has written.
 const RECOVERY_MARK: &str = "# recovery.conf";
+
+/// Begins what a cluster decides of synchronous replication, over all that stands before.
+const SYNCHRONOUS_MARK: &str = "# Decided by the cluster, from moment to moment.";
 
 /// Targets that a standby must not stop at.
 const NO_TARGETS: [&str; 5] = [
@@ -31,6 +35,7 @@ pub(super) struct Settings<'a> {
     pub(super) parameters: &'a Parameters,
     pub(super) hba_file: Option<PathBuf>,
     pub(super) ident_file: Option<PathBuf>,
+    pub(super) synchronous: Option<&'a str>,
     pub(super) recovery: &'a [String],
 }
 
@@ -53,6 +58,10 @@ impl Settings<'_> {
             if !self.parameters.settings.contains_key(name) {
                 text.push_str(&setting(name, &path.display().to_string()));
             }
+        }
+        if let Some(names) = self.synchronous {
+            text.push_str(&format!("\n{SYNCHRONOUS_MARK}\n"));
+            text.push_str(&setting(PARAMETER, names));
         }
         if !self.recovery.is_empty() {
             text.push_str(&format!("\n{RECOVERY_MARK}\n"));
@@ -113,6 +122,25 @@ pub(super) fn settings_of(text: &str) -> BTreeMap<String, String> {
             Some((name.to_owned(), unquote(value)?))
         })
         .collect()
+}
+
+/// Whom commits wait for by an existing main file, when that is not what the parameters say. In a
+/// file that another program has written it may be.
+pub(super) fn synchronous_of(text: &str, base_name: &str) -> Option<String> {
+    let is_ours = text.starts_with(HEADER);
+    if !is_ours && !is_generated(text, base_name) {
+        return None;
+    }
+    let decided = text
+        .lines()
+        .skip_while(|line| is_ours && line.trim() != SYNCHRONOUS_MARK);
+    let value = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        let quoted = value.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+        let is_it = name.trim().eq_ignore_ascii_case(PARAMETER);
+        is_it.then(|| quoted.replace("''", "'").replace("\\\\", "\\"))
+    };
+    decided.filter_map(value).last()
 }
 
 /// Whether a main file is a written one and not an original: it is ours, or it
@@ -193,6 +221,7 @@ mod tests {
             parameters: &Parameters::new(&config.parameters),
             hba_file: Some("/c/pg_hba.conf".into()),
             ident_file: None,
+            synchronous: Some("2 (a,\"b'c\")"),
             recovery: &["primary_conninfo = 'host=a'".to_owned()],
         };
         let text = settings.render();
@@ -203,9 +232,13 @@ mod tests {
             "include 'postgresql.base.conf'\n\n\
              archive_command = 'cp ''%p'' c:\\\\x'\nwork_mem = '8MB'\n\
              hba_file = '/c/pg_hba.conf'\n\n\
+             # Decided by the cluster, from moment to moment.\n\
+             synchronous_standby_names = '2 (a,\"b''c\")'\n\n\
              # recovery.conf\nprimary_conninfo = 'host=a'\n"
         );
         assert_eq!(recovery_section(&text), ["primary_conninfo = 'host=a'"]);
+        let names = synchronous_of(&text, "postgresql.base.conf");
+        assert_eq!(names.as_deref(), Some("2 (a,\"b'c\")"));
     }
 
     #[test]
@@ -220,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn what_commits_wait_for_is_found_in_a_file_of_another_program_and_not_among_our_parameters() {
+        let line = "synchronous_standby_names = 'n2'\n";
+        let base = "postgresql.base.conf";
+        let theirs = format!("# By somebody else\ninclude '{base}'\n{line}");
+        assert_eq!(synchronous_of(&theirs, base).as_deref(), Some("n2"));
+        assert_eq!(synchronous_of(&format!("{HEADER}\n{line}"), base), None);
+        assert_eq!(synchronous_of(line, base), None);
+        let ours =
+            format!("{HEADER}\n{line}\n{SYNCHRONOUS_MARK}\nsynchronous_standby_names = ''\n");
+        assert_eq!(synchronous_of(&ours, base).as_deref(), Some(""));
+    }
+
+    #[test]
     fn a_users_hba_file_is_not_overridden() {
         let config = config(&[("hba_file", "/mine")], &[]);
         let settings = Settings {
@@ -227,6 +273,7 @@ mod tests {
             parameters: &Parameters::new(&config.parameters),
             hba_file: Some("/c/pg_hba.conf".into()),
             ident_file: None,
+            synchronous: None,
             recovery: &[],
         };
         let text = settings.render();
@@ -244,6 +291,7 @@ mod tests {
             parameters: &Parameters::new(&config.parameters),
             hba_file: None,
             ident_file: None,
+            synchronous: None,
             recovery: &["restore_command = 'x'".to_owned()],
         };
         let text = settings.render();

@@ -12,7 +12,9 @@ use crate::config::{Found, Kind, Parameters, managed_names, pending_restart};
 use crate::connection::Results;
 use crate::conninfo::endpoint_of;
 use crate::error::{Error, Result};
-use crate::facts::{PendingRestart, Receiver, Sender, Server, ServerRole, Slot, SlotKind, Standby};
+use crate::facts::{
+    PendingRestart, Receiver, Sender, Server, ServerRole, Slot, SlotKind, Standby, Synchronous,
+};
 use crate::lsn::Lsn;
 use crate::timeline::Timeline;
 use crate::version::Version;
@@ -33,6 +35,8 @@ SELECT pg_is_in_recovery() AS in_recovery,
  (extract(epoch FROM clock_timestamp() - w.last_msg_receipt_time) * 1000)::bigint AS message_age,
  s.pid AS startup_pid, s.wait_event AS startup_waits,
  current_setting('primary_conninfo', true) AS conninfo,
+ current_setting('synchronous_standby_names') AS sync_names,
+ current_setting('synchronous_commit') AS sync_commit,
  CASE WHEN pg_is_in_recovery() THEN (SELECT max(left(name, 8)) FROM pg_ls_waldir()
   WHERE name ~ '^[0-9A-F]{24}$') END AS newest_segment
 FROM pg_control_checkpoint() c, pg_control_recovery() r
@@ -41,7 +45,8 @@ FROM pg_control_checkpoint() c, pg_control_recovery() r
 
 const SENDERS: &str = "\
 SELECT pid, application_name, usename, host(client_addr) AS address, state,
- sent_lsn, write_lsn, flush_lsn, replay_lsn, sync_state
+ sent_lsn, write_lsn, flush_lsn, replay_lsn, sync_state,
+ sync_priority
 FROM pg_stat_replication ORDER BY application_name, pid";
 
 const SLOTS: &str = "\
@@ -110,6 +115,12 @@ pub(super) fn read(results: &Results, version: Version, parameters: &Parameters)
                 .iter()
                 .map(|row| read_slot(Row(row)))
                 .collect::<Result<_>>()?,
+            synchronous: Synchronous {
+                names: row.value("sync_names")?,
+                commit: row.value("sync_commit")?,
+                // Whoever knows the files says so.
+                is_overruled: false,
+            },
             pending_restart: read_pending(settings, parameters)?,
         },
     })
@@ -184,6 +195,7 @@ fn read_sender(row: Row<'_>) -> Result<Sender> {
         flushed: row.optional("flush_lsn")?,
         replayed: row.optional("replay_lsn")?,
         sync_state: row.optional("sync_state")?.unwrap_or_default(),
+        sync_priority: row.optional("sync_priority")?.unwrap_or(0),
     })
 }
 

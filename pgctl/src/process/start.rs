@@ -97,6 +97,9 @@ impl Instance {
     /// [`Error::AlreadyRunning`], [`Error::Orphans`], [`Error::NoCluster`], and
     /// what [`preflight`](Self::preflight) tells.
     pub async fn start(&self, as_what: StartAs, limit: Duration) -> Result<Started> {
+        if matches!(as_what, StartAs::Standby { .. }) {
+            self.wait_for_nobody_as_standby();
+        }
         self.start_unless_killed(as_what, limit, self.kills()).await
     }
 

@@ -278,6 +278,7 @@ fn grant(task: &Task) -> Option<Grant> {
         | Task::ProveGone
         | Task::Fence
         | Task::Checkpoint
-        | Task::SyncSlots { .. } => None,
+        | Task::SyncSlots { .. }
+        | Task::WaitFor { .. } => None,
     }
 }

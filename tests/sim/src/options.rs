@@ -54,6 +54,10 @@ pub struct Options {
     pub loop_wait: Duration,
     /// Whether commits wait for a standby.
     pub is_synchronous: bool,
+    /// Whether they wait also when no standby is there.
+    pub is_strict: bool,
+    /// How many standbys they wait for.
+    pub sync_nodes: u8,
     /// The lag in bytes up to which a standby may take over.
     pub lag_limit: u64,
     /// How long a crashed primary may take to start again; zero: another one takes over.
@@ -95,6 +99,8 @@ impl Default for Options {
             ttl: Duration::from_secs(30),
             loop_wait: Duration::from_secs(10),
             is_synchronous: false,
+            is_strict: false,
+            sync_nodes: 1,
             lag_limit: 1 << 20,
             primary_start_timeout: Duration::from_secs(300),
             latency: Latency::Fixed,

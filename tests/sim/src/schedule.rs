@@ -32,6 +32,8 @@ pub struct Schedule {
 pub struct Wish {
     /// The store; none: either.
     pub flavour: Option<Flavour>,
+    /// Whether commits wait for standbys in every world, not only in some.
+    pub synchronous: bool,
     /// How long faults go on.
     pub safety: Duration,
     /// The story that is told again and again; none: a half of the seeds has one of any.
@@ -47,6 +49,7 @@ impl Default for Wish {
     fn default() -> Self {
         Self {
             flavour: None,
+            synchronous: false,
             focus: None,
             safety: Duration::from_secs(600),
             mutant: None,

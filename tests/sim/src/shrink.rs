@@ -137,6 +137,8 @@ impl Shrinking<'_> {
             |options, _| options.drift_ppm.clear(),
             |options, usual| options.latency = usual.latency,
             |options, usual| options.is_synchronous = usual.is_synchronous,
+            |options, usual| options.is_strict = usual.is_strict,
+            |options, usual| options.sync_nodes = usual.sync_nodes,
             |options, usual| options.nofailover = usual.nofailover,
             |options, usual| options.max_ttl = usual.max_ttl,
             |options, usual| options.has_guardian = usual.has_guardian,

@@ -21,6 +21,7 @@ mod replication;
 mod server;
 mod start;
 mod store_calls;
+mod synchrony;
 mod tasks;
 mod watch;
 

@@ -14,9 +14,14 @@ use std::time::Duration;
 
 use herdsman_tests::drill::{Drill, Stage};
 use herdsman_tests::soak::Soak;
+use herdsman_tests::soak::synchronous::run as run_synchronous;
 
 const USAGE: &str = "usage: soak [--minutes N] [--seed S] [--ttl T]
        soak drills [--rounds N] [--ttl T]
+       soak sync [--times N]
+
+  sync         only: the leader of a synchronous cluster is killed, frozen and cut from the store
+  --times N    how many times each (20)
 
   --minutes N  no fault begins later (10)
   --seed S     chooses the faults; equal seeds choose equal ones (drawn)
@@ -36,6 +41,9 @@ fn main() -> ExitCode {
             Ok((rounds, ttl_seconds)) => drills(rounds, ttl_seconds),
             Err(problem) => refuse(&problem),
         };
+    }
+    if arguments.first().is_some_and(|first| first == "sync") {
+        return synchronous(&arguments[1..]);
     }
     let soak = match parse(&arguments) {
         Ok(Some(soak)) => soak,
@@ -91,6 +99,23 @@ fn parse_drills(arguments: &[String]) -> Result<(u64, u64), String> {
         }
     }
     Ok((rounds, ttl_seconds))
+}
+
+fn synchronous(arguments: &[String]) -> ExitCode {
+    let times = match arguments {
+        [] => 20,
+        [option, times] if option == "--times" && times.parse::<u32>().is_ok() => {
+            times.parse().unwrap_or_default()
+        }
+        _ => {
+            eprintln!("soak: sync takes --times and a number\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match catch_unwind(|| run_synchronous(times, |progress| println!("{progress}"))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
 }
 
 /// What to do, or nothing when help is asked for.

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Commit, Decision, Grant, KeyState, Mono, OpId, Output, StartAs, StoreWrite, Task, Upstream,
-    Verdict,
+    Commit, Decision, Grant, KeyState, MemberName, Mono, OpId, Output, StartAs, StoreWrite,
+    SyncNames, Task, Upstream, Verdict,
 };
 use serde_json::Value;
 
@@ -116,12 +116,22 @@ fn describe(task: &Task, show: Show) -> String {
             grant,
             timeline,
             slots,
+            sync,
         } => {
             let slots: Vec<&str> = slots.iter().map(String::as_str).collect();
             let grant = granted(*grant);
-            format!("tli={timeline} {grant} slots={}", or_none(&slots.join(",")))
+            let sync = match sync {
+                // What there is without synchronous mode.
+                SyncNames::Configured => String::new(),
+                names @ (SyncNames::All(_) | SyncNames::Unmatched) => {
+                    format!(" waits-for={}", waits_for(names))
+                }
+            };
+            let slots = slots.join(",");
+            format!("tli={timeline} {grant} slots={}{sync}", or_none(&slots))
         }
         Task::Follow { upstream } => upstream_name(upstream.as_ref()),
+        Task::WaitFor { names } => waits_for(names),
         Task::SyncSlots { wanted, dropped } => {
             let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
             let dropped: Vec<&str> = dropped.iter().map(String::as_str).collect();
@@ -134,6 +144,17 @@ fn describe(task: &Task, show: Show) -> String {
         Task::Bootstrap | Task::ProveGone | Task::Fence | Task::Checkpoint => String::new(),
     };
     format!("{name} {data}").trim_end().to_owned()
+}
+
+fn waits_for(names: &SyncNames) -> String {
+    match names {
+        SyncNames::Configured => "configured".to_owned(),
+        SyncNames::Unmatched => "unmatched".to_owned(),
+        SyncNames::All(names) => {
+            let names: Vec<&str> = names.iter().map(MemberName::as_str).collect();
+            or_none(&names.join(",")).to_owned()
+        }
+    }
 }
 
 fn or_none(text: &str) -> &str {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use herdsman_ha_core::{
     About, Boot, Deadline, Input, InstanceId, Lsn, MemberName, Mono, Now, OpId, Output, Settings,
-    Step, SystemId, Task, Timeline, Wall,
+    Step, SyncNames, SystemId, Task, Timeline, WaitsFor, Wall,
 };
 
 use super::command::finish;
@@ -76,6 +76,8 @@ pub(crate) struct Server {
     pub(crate) system: SystemId,
     pub(crate) slots: BTreeSet<String>,
     pub(crate) about: Option<About>,
+    /// Whom commits of its primary wait for.
+    pub(crate) waits_for: WaitsFor,
 }
 
 /// The system identifier of a script's cluster, unless a fact says otherwise.
@@ -245,6 +247,14 @@ impl World {
 }
 
 impl Server {
+    pub(crate) fn wait_for(&mut self, names: &SyncNames) {
+        self.waits_for = match names {
+            SyncNames::Configured => WaitsFor::default(),
+            SyncNames::All(names) => WaitsFor::All(names.clone()),
+            SyncNames::Unmatched => WaitsFor::Unmatched,
+        };
+    }
+
     fn new() -> Self {
         Self {
             was_primary: false,
@@ -255,6 +265,7 @@ impl Server {
             system: SYSTEM,
             slots: BTreeSet::new(),
             about: None,
+            waits_for: WaitsFor::default(),
         }
     }
 

@@ -252,7 +252,8 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
         | Task::ProveGone
         | Task::Fence
         | Task::Checkpoint
-        | Task::SyncSlots { .. } => unreachable!("{} is no call to the store", task.name()),
+        | Task::SyncSlots { .. }
+        | Task::WaitFor { .. } => unreachable!("{} is no call to the store", task.name()),
     }
 }
 

@@ -7,12 +7,12 @@
 //!
 //! | obstacle | why nobody takes over, or somebody never follows |
 //! |---|---|
-//! | `synchronous-mode` | the core does not know who has every commit, and lets nobody race |
 //! | `all-data-lost` | a cluster that existed is never made anew |
 //! | `corrupt-data` | no machine can see it, and no copy is replaced for it |
 //! | `other-system` | a member never touches data of another cluster than the store names |
 //! | `store-forgot-the-cluster` | only a former primary may tell a wiped store which cluster it is |
 //! | `leader-without-data` | the leader key names, bound to nothing, a member that has no data |
+//! | `no-synchronous-member` | nobody whom the sync key names has data and may lead |
 //! | `nobody-may-lead` | all data is with members that must not lead |
 //! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
@@ -30,9 +30,6 @@ use crate::world::{Host, World};
 
 /// Why the world need not converge, as the name of a remark.
 pub(super) fn obstacle(world: &World) -> Option<&'static str> {
-    if world.options.is_synchronous || is_synchronous(world) {
-        return Some("cannot-converge-synchronous-mode");
-    }
     let with_data = || {
         world
             .hosts
@@ -49,11 +46,14 @@ pub(super) fn obstacle(world: &World) -> Option<&'static str> {
     identity(world).or_else(|| leadership(world))
 }
 
-fn is_synchronous(world: &World) -> bool {
-    let text = |key| world.store.value(key).unwrap_or_default();
-    let sync: Value = serde_json::from_str(text(key::SYNC)).unwrap_or_default();
-    let config: Value = serde_json::from_str(text(key::CONFIG)).unwrap_or_default();
-    config["synchronous_mode"] == true || sync["leader"].is_string()
+/// Whom the sync key names; none: it is not in force.
+fn listed(world: &World) -> Option<Vec<String>> {
+    let text = world.store.value(key::SYNC).unwrap_or_default();
+    let sync: Value = serde_json::from_str(text).unwrap_or_default();
+    let leader = sync["leader"].as_str()?.to_owned();
+    let standbys = sync["sync_standby"].as_str().unwrap_or_default();
+    let standbys = standbys.split(',').filter(|name| !name.is_empty());
+    Some(standbys.map(str::to_owned).chain([leader]).collect())
 }
 
 /// Whether the store and all disks mean one cluster.
@@ -98,12 +98,20 @@ fn leadership(world: &World) -> Option<&'static str> {
     if is_newer_than_told(world) {
         return Some("cannot-converge-newer-than-leader");
     }
+    let listed = listed(world);
     let willing: Vec<(Node, &Files)> = world
         .hosts
         .iter()
         .filter(|host| !world.options.nofailover.contains(&host.node.0))
+        .filter(|host| {
+            let name = host.name.as_str();
+            listed.is_none() || listed.iter().flatten().any(|one| one == name)
+        })
         .filter_map(|host| Some((host.node, host.server.files()?)))
         .collect();
+    if willing.is_empty() && listed.is_some() {
+        return Some("cannot-converge-no-synchronous-member");
+    }
     if willing.is_empty() {
         return Some("cannot-converge-nobody-may-lead");
     }
@@ -217,12 +225,17 @@ mod tests {
     }
 
     #[test]
-    fn a_synchronous_cluster_is_not_known_to_be_able_to() {
+    fn a_synchronous_cluster_needs_a_member_that_its_key_names() {
         let options = Options {
             is_synchronous: true,
             ..Options::default()
         };
-        check(&settled_with(options), Some("synchronous-mode"));
+        let mut run = settled_with(options);
+        let now = run.world.now;
+        let text = r#"{"leader":"x","quorum":0,"sync_standby":null}"#;
+        run.world.store.put_unguarded(key::SYNC, text, None, now);
+        run.world.store.delete_unguarded(key::LEADER, now);
+        check(&run, Some("no-synchronous-member"));
     }
 
     #[test]

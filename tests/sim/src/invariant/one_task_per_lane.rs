@@ -18,7 +18,7 @@ use crate::world::World;
 
 pub(super) const NAME: &str = "one-task-per-lane";
 
-const LANES: usize = 8;
+const LANES: usize = 9;
 
 /// Longer than every call, question and checkpoint.
 const SHORT: Duration = Duration::from_secs(60);
@@ -183,7 +183,8 @@ fn limit(world: &World, running: &Running) -> Duration {
         | Lane::Peers
         | Lane::Identity
         | Lane::Checkpoint
-        | Lane::Slots => SHORT,
+        | Lane::Slots
+        | Lane::Synchrony => SHORT,
     }
 }
 

@@ -13,7 +13,8 @@
 //! | status, config, history | the leader | the leader key held by the own session |
 //! | failover | anybody | the request as it was seen; to clear it, the leader key too |
 //! | members/x | x | a session of x |
-//! | sync, failsafe | nobody | |
+//! | sync | the leader | the very leader key that was seen, and the key as it was seen |
+//! | failsafe | nobody | |
 //!
 //! A tool may do anything. After it touched the history, or a leader that an operator chose by
 //! hand went back, a history that does not grow is a remark.
@@ -63,6 +64,7 @@ pub(super) fn check(
             commit.purpose.is_none() && commit.leads()
         }
         key::FAILOVER => commit.may_change_failover(),
+        key::SYNC => commit.may_change_sync(),
         other => match other.strip_prefix(key::MEMBERS) {
             Some(member) => commit.may_change_member(member, world),
             None => false,
@@ -186,7 +188,8 @@ impl Commit<'_> {
                     | Purpose::ClearMove
                     | Purpose::BeginMove
                     | Purpose::FlushMove
-                    | Purpose::ChangeConfig,
+                    | Purpose::ChangeConfig
+                    | Purpose::PublishSync,
                 )
                 | None => false,
             }
@@ -200,6 +203,13 @@ impl Commit<'_> {
         // An operator may replace it whatever it was.
         let is_wanted = self.is_for(&[Purpose::ChangeConfig]);
         self.change.after.is_some() && (is_restored || is_recorded || is_wanted)
+    }
+
+    fn may_change_sync(&self) -> bool {
+        let is_seen = self.demands(key::LEADER, |is| matches!(is, KeyState::At(_)));
+        self.is_for(&[Purpose::PublishSync, Purpose::Release])
+            && is_seen
+            && self.demands_seen(key::SYNC)
     }
 
     fn may_change_failover(&self) -> bool {

@@ -39,13 +39,12 @@ impl fmt::Display for Options {
         if self.lag_limit != usual.lag_limit {
             write!(f, " lag-limit={}", units::bytes(self.lag_limit))?;
         }
+        if self.sync_nodes != usual.sync_nodes {
+            write!(f, " sync-nodes={}", self.sync_nodes)?;
+        }
         let words = [
             ("flavour", self.flavour.name(), usual.flavour.name()),
-            (
-                "sync",
-                switch(self.is_synchronous),
-                switch(usual.is_synchronous),
-            ),
+            ("sync", synchrony(self), synchrony(&usual)),
             ("rewind", switch(self.rewinds), switch(usual.rewinds)),
             (
                 "guardian",
@@ -113,7 +112,14 @@ impl Options {
             options.latency = text.parse()?;
         }
         if let Some(text) = words.value("sync") {
-            options.is_synchronous = switched(&text)?;
+            (options.is_synchronous, options.is_strict) = match text.as_str() {
+                "strict" => (true, true),
+                text => (switched(text)?, false),
+            };
+        }
+        if let Some(text) = words.value("sync-nodes") {
+            let wrong = |_| format!("sync-nodes={text} is no number");
+            options.sync_nodes = text.parse().map_err(wrong)?;
         }
         if let Some(text) = words.value("rewind") {
             options.rewinds = switched(&text)?;
@@ -219,6 +225,13 @@ fn count(text: &str) -> Result<u8, String> {
 
 fn beginning(is_empty: bool) -> &'static str {
     if is_empty { "empty" } else { "whole" }
+}
+
+fn synchrony(options: &Options) -> &'static str {
+    match (options.is_synchronous, options.is_strict) {
+        (true, true) => "strict",
+        (is_synchronous, _) => switch(is_synchronous),
+    }
 }
 
 fn switch(is_on: bool) -> &'static str {

@@ -32,6 +32,7 @@ impl Server {
         } else {
             files.upstream = upstream;
             files.upstream_slot = slot;
+            files.sync = None;
         }
         if !refuses {
             files.control = recovery(files, as_primary);

@@ -81,6 +81,8 @@ impl Server {
                     lsn: files.wal.end,
                 },
                 slots: files.slots.clone(),
+                // Whom commits wait for, by names, and who streams is known to the world.
+                sync: herdsman_ha_core::SyncView::default(),
             }),
         }
     }

@@ -87,7 +87,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         nodes,
         ttl,
         loop_wait: Duration::from_secs(loop_wait),
-        is_synchronous: chance.once_in(8),
+        is_synchronous: chance.once_in(8) || wish.synchronous,
         // No draw of its own: a seed goes on to mean what it meant.
         rewinds: write_every < 1000,
         lag_limit: chance.one_of(&[1 << 10, 4 << 10, 64 << 10, 1 << 20, 1 << 20]),
@@ -104,6 +104,8 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         max_ttl: max_ttl(chance, flavour),
         checks_timeline: chance.once_in(3),
         begins_empty: chance.once_in(8),
+        is_strict: chance.once_in(3),
+        sync_nodes: chance.one_of(&[1, 1, 1, 2, 2, 3]),
         safety: wish.safety,
         mutant: wish.mutant,
         driver_mutant: wish.driver_mutant,

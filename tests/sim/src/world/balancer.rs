@@ -113,24 +113,32 @@ impl World {
             .host(node)
             .excuse(now, self.options.has_guardian)
             .is_some();
-        let is_synchronous = self.host(node).server.is_synchronous();
+        let waits = self.host(node).server.is_synchronous();
+        // Whom the store lets take over is held to every row that was acknowledged meanwhile.
+        let is_synchronous = waits || self.is_sync_in_force();
         let number = self.rows.len();
         self.rows.push(Row {
             node,
             place,
             at: now,
-            is_acknowledged: !is_synchronous,
+            is_acknowledged: !waits,
             is_excused,
             is_synchronous,
         });
         self.trace.mix(&[now.0, node.0.into(), place.end.0]);
         self.clients.sticky = Some(node);
-        if is_synchronous {
+        if waits {
             self.clients.waiting.push(number);
         } else {
             self.tell(Fact::Acknowledged(number));
         }
         self.wake_receivers(node);
+    }
+
+    fn is_sync_in_force(&self) -> bool {
+        let text = self.store.value(herdsman_ha_core::schema::key::SYNC);
+        let value = text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        value.is_some_and(|value| value["leader"].is_string())
     }
 
     /// A standby has confirmed: rows that waited for it are acknowledged.

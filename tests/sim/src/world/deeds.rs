@@ -92,32 +92,13 @@ impl World {
         }
     }
 
-    /// Commits begin to wait for a standby, when the options say so: the way in which a member of
-    /// another kind would have set it up.
+    /// Synchronous mode is switched on, when the options say so.
     pub fn begin_synchronous(&mut self) {
         if !self.options.is_synchronous {
             return;
         }
-        let Some(primary) = self
-            .nodes()
-            .find(|node| self.host(*node).server.is_primary())
-        else {
-            return;
-        };
-        let others: std::collections::BTreeSet<crate::ids::Node> =
-            self.nodes().filter(|node| *node != primary).collect();
-        let names: Vec<&str> = others.iter().map(|node| self.name_of(*node)).collect();
-        let value = json!({
-            "leader": self.name_of(primary),
-            "sync_standby": names.join(","),
-            "quorum": others.len().saturating_sub(1),
-        });
-        let now = self.now;
-        self.store
-            .put_unguarded(key::SYNC, &value.to_string(), None, now);
-        self.hosts[primary.index()]
-            .server
-            .set_synchronous(others, 1);
+        self.configure("synchronous_node_count", json!(self.options.sync_nodes));
+        self.configure("synchronous_mode_strict", json!(self.options.is_strict));
         self.configure("synchronous_mode", json!(true));
         self.broadcast();
     }

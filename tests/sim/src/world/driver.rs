@@ -35,7 +35,8 @@ impl World {
             | Task::ProveGone
             | Task::Fence
             | Task::Checkpoint
-            | Task::SyncSlots { .. } => {
+            | Task::SyncSlots { .. }
+            | Task::WaitFor { .. } => {
                 let late = self.draws.jitter(node);
                 self.plan_agent(node, late, AgentEvent::Stage { op, stage: 0 });
             }

@@ -33,7 +33,7 @@ impl World {
                 }
                 let (data, server) = match early {
                     Some(seen) => *seen,
-                    None => self.host(node).server.look(&self.tree),
+                    None => self.glance(node),
                 };
                 self.see(
                     node,
@@ -92,14 +92,14 @@ impl World {
         let takes = self.draws.look(node);
         // Facts are gathered at some moment of a look: at its beginning or at its end.
         let is_early = self.draws.below(What::Choice, Some(node), 2) == 0;
-        let early = is_early.then(|| Box::new(self.host(node).server.look(&self.tree)));
+        let early = is_early.then(|| Box::new(self.glance(node)));
         self.plan_agent(node, takes, AgentEvent::Looked { seen_at, early });
     }
 
     /// A look of this moment.
     fn see_now(&mut self, node: Node) {
         let seen_at = self.clock(node);
-        let (data, server) = self.host(node).server.look(&self.tree);
+        let (data, server) = self.glance(node);
         self.see(
             node,
             LocalView {

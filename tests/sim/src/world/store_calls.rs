@@ -34,7 +34,8 @@ fn kind(task: &Task) -> Call {
             | Purpose::ClearMove
             | Purpose::BeginMove
             | Purpose::FlushMove
-            | Purpose::ChangeConfig => Call::Commit,
+            | Purpose::ChangeConfig
+            | Purpose::PublishSync => Call::Commit,
         },
         Task::CloseSession { .. }
         | Task::PublishHistory { .. }
@@ -52,7 +53,8 @@ fn kind(task: &Task) -> Call {
         | Task::ProveGone
         | Task::Fence
         | Task::Checkpoint
-        | Task::SyncSlots { .. } => Call::Commit,
+        | Task::SyncSlots { .. }
+        | Task::WaitFor { .. } => Call::Commit,
     }
 }
 
@@ -189,7 +191,8 @@ impl World {
             | Task::ProveGone
             | Task::Fence
             | Task::Checkpoint
-            | Task::SyncSlots { .. } => transient("no task for the store"),
+            | Task::SyncSlots { .. }
+            | Task::WaitFor { .. } => transient("no task for the store"),
         };
         self.plan_expiry();
         outcome

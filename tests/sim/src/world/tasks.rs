@@ -52,8 +52,10 @@ impl World {
                 grant,
                 slots,
                 timeline,
+                sync,
             } => {
                 if stage == 0 {
+                    self.set_names(node, sync);
                     self.promote(node, op, *grant, *timeline);
                 } else {
                     self.make_slots(node, slots, &BTreeSet::new());
@@ -75,6 +77,7 @@ impl World {
                 let outcome = self.make_slots(node, wanted, dropped);
                 self.end_soon(node, op, outcome);
             }
+            Task::WaitFor { names } => self.wait_for(node, op, names, stage),
             Task::OpenSession { .. }
             | Task::Renew { .. }
             | Task::CloseSession { .. }

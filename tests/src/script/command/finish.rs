@@ -109,11 +109,18 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
             slots.retain(|slot| !dropped.contains(slot));
             Report::Nothing
         }
-        Task::Promote { slots, .. } => {
-            world.member_mut(name).server.slots.extend(slots);
+        Task::Promote { slots, sync, .. } => {
+            let server = &mut world.member_mut(name).server;
+            server.slots.extend(slots);
+            server.wait_for(&sync);
             Report::Nothing
         }
         Task::PublishHistory { timeline, .. } => publish_history(world, timeline),
+        Task::WaitFor { names } => {
+            let server = &mut world.member_mut(name).server;
+            server.wait_for(&names);
+            Report::InForce(server.end())
+        }
         Task::ProveGone | Task::Fence => Report::Gone,
         Task::AskPeers { .. } => return Err("peer lines must say what they answer".to_owned()),
         Task::Identify { .. } => return Err("words must say who the server is".to_owned()),

@@ -38,7 +38,7 @@ pub(crate) fn perform(
     let led_from = timeline.saturating_sub(1).max(1);
     let holder = if is_leader { "none" } else { leader.as_str() };
     let mut told = vec![
-        format!("store {}", input_words(input)?),
+        format!("store {}", input_words(input, "store ")?),
         format!(
             "dcs members={names} initialize=7000000001 leader={holder} leadership={leader}@{led_from}->{timeline} \
              status={at} history={history} config={config}"
@@ -49,6 +49,10 @@ pub(crate) fn perform(
     } else {
         format!("local standby tli={timeline} at={at} streaming upstream={leader}")
     });
+    let of_server = input_words(input, "local ")?;
+    if let Some(local) = told.last_mut() {
+        *local = format!("{local} {of_server}");
+    }
     if !is_leader {
         told.insert(0, format!("member {leader} role=primary tli={timeline}"));
     }
@@ -61,12 +65,17 @@ pub(crate) fn perform(
     Ok(())
 }
 
-/// Extra words for the store, written below the command as `store` facts.
-fn input_words(input: &[String]) -> Result<String, String> {
-    let words = input.iter().map(|line| {
-        line.strip_prefix("store ")
-            .ok_or_else(|| format!("only store facts are expected here: {line}"))
-    });
+/// Extra words for the store or the server, written below the command as facts.
+fn input_words(input: &[String], kind: &str) -> Result<String, String> {
+    let is_known = |line: &&String| line.starts_with("store ") || line.starts_with("local ");
+    if let Some(line) = input.iter().find(|line| !is_known(line)) {
+        return Err(format!(
+            "only facts of store and server are expected here: {line}"
+        ));
+    }
+    let words = input
+        .iter()
+        .filter_map(|line| line.strip_prefix(kind).map(Ok::<_, String>));
     Ok(words.collect::<Result<Vec<_>, _>>()?.join(" "))
 }
 

@@ -162,7 +162,7 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
     let name = words.expect("a member")?;
     let mut changed = Map::new();
     let mut tags = Map::new();
-    for tag in ["nofailover", "nostream", "clonefrom"] {
+    for tag in ["nofailover", "nostream", "clonefrom", "nosync"] {
         if words.flag(tag) {
             tags.insert(tag.to_owned(), json!(true));
         }

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use herdsman_ha_core::schema::slot_name;
 use herdsman_ha_core::{
-    About, ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, ServerView,
-    StandbyView, SystemId, Timeline, ValueChange, WreckView,
+    About, ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, SenderView,
+    ServerView, StandbyView, SyncState, SyncView, SystemId, Timeline, ValueChange, WaitsFor,
+    WreckView,
 };
 
 use super::super::world::{Server, World, read_instant, wall_at};
@@ -28,7 +29,24 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
         names.map(|name| slot_name(world.name(&name).as_str()))
     });
     let slots: Option<BTreeSet<String>> = slots.map(Iterator::collect);
+    let senders = words.value("senders").map(|text| {
+        let senders = list(&text).into_iter();
+        senders
+            .map(|text| sender(world, &text))
+            .collect::<Result<Vec<_>, String>>()
+    });
+    let senders = senders.transpose()?.unwrap_or_default();
+    let waits_for = words.value("waits-for").map(|text| match text.as_str() {
+        "none" => WaitsFor::All(Vec::new()),
+        "unmatched" => WaitsFor::Unmatched,
+        text if text.contains(' ') => WaitsFor::Other(text.to_owned()),
+        text => WaitsFor::All(list(text).iter().map(|name| world.name(name)).collect()),
+    });
+    let is_overruled = words.flag("overruled");
     let server = &mut world.member_mut(member).server;
+    if let Some(waits_for) = waits_for {
+        server.waits_for = waits_for;
+    }
     if let Some(slots) = slots {
         server.slots = slots;
     }
@@ -38,7 +56,14 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     remember(server, &mut words)?;
     let about = about(server, &mut words)?;
     let kind = words.expect("what the server is")?;
-    let view = view(server, &kind, &mut words)?;
+    let mut view = view(server, &kind, &mut words)?;
+    if let ServerView::Primary(primary) = &mut view {
+        primary.sync = SyncView {
+            waits_for: server.waits_for.clone(),
+            is_overruled,
+            senders,
+        };
+    }
     let data = match (kind.as_str(), words.value("why")) {
         ("empty", _) => DataView::Empty,
         ("leftover", _) => DataView::Leftover,
@@ -133,6 +158,7 @@ fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView
                     lsn: end,
                 },
                 slots,
+                sync: SyncView::default(),
             })
         }
         "standby" => {
@@ -156,6 +182,29 @@ fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView
         "stopping" => ServerView::Stopping,
         "unresponsive" => ServerView::Unresponsive,
         other => return Err(format!("a server is not {other}")),
+    })
+}
+
+/// `b:sync:0/5000000`: a standby that streams, what its word counts for, and what it confirmed.
+fn sender(world: &World, text: &str) -> Result<SenderView, String> {
+    let mut parts = text.splitn(3, ':');
+    let name = world.name(parts.next().unwrap_or_default()).0;
+    let state = match parts.next() {
+        Some("async") => SyncState::Async,
+        Some("potential") => SyncState::Potential,
+        Some("quorum") => SyncState::Quorum,
+        Some("sync") => SyncState::Sync,
+        Some(_) | None => return Err(format!("{text} is not name:state:position")),
+    };
+    let confirmed = parts.next().map(|text| {
+        let wrong = |_| format!("{text} is no position");
+        text.parse::<Lsn>().map_err(wrong)
+    });
+    Ok(SenderView {
+        name,
+        is_streaming: true,
+        state,
+        confirmed: confirmed.transpose()?,
     })
 }
 

@@ -17,6 +17,7 @@ usage: sim [--seeds N] [--seed S] [--minutes M] [--flavour F] [--threads T]
   --minutes M       how long faults go on in each (10)
   --flavour F       etcd or zookeeper (either)
   --focus STORY     tell this story in every seed (half of them have one of any)
+  --sync            commits wait for standbys in every world (in some)
   --threads T       how many at once (as many as there are processors)
   --keep-going      a violation does not end the search
   --twice           play every seed twice and compare (every 64th)
@@ -97,6 +98,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
                 arguments.wish.safety = Duration::from_secs(60 * minutes);
             }
             "--focus" => arguments.wish.focus = Some(value()?.parse()?),
+            "--sync" => arguments.wish.synchronous = true,
             "--flavour" => arguments.wish.flavour = Some(value()?.parse()?),
             "--threads" => {
                 let threads = number(value()?)?.clamp(1, 1024);

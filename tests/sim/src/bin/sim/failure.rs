@@ -109,9 +109,12 @@ fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
         ..Wish::default()
     };
     let plain = subject.map_or_else(|| plain.clone(), |subject| subject.wish(&plain));
-    for flavour in [None, Some(options.flavour)] {
+    let either = [None, Some(options.flavour)];
+    let worlds = either.map(|flavour| [(flavour, false), (flavour, true)]);
+    for (flavour, synchronous) in worlds.into_iter().flatten() {
         let with_flavour = Wish {
             flavour,
+            synchronous,
             ..plain.clone()
         };
         let foci = Focus::ALL.iter().copied().map(Some);
@@ -126,6 +129,9 @@ fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
             let mut words = String::new();
             if let Some(flavour) = flavour {
                 words += &format!(" --flavour {}", flavour.name());
+            }
+            if synchronous && !plain.synchronous {
+                words += " --sync";
             }
             if let Some(focus) = focus.filter(|_| focus != plain.focus) {
                 words += &format!(" --focus {focus}");

@@ -78,7 +78,8 @@ impl Small {
             | Task::ProveGone
             | Task::Fence
             | Task::Checkpoint
-            | Task::SyncSlots { .. } => None,
+            | Task::SyncSlots { .. }
+            | Task::WaitFor { .. } => None,
         };
         let now = self.now;
         let must_by = (ask.task == Task::Fence).then(|| now.plus(kill_budget(TTL)));

@@ -110,7 +110,9 @@ impl Small {
                 self.begin_rewind(node, witness, from, is_first, scene)
             }
             Task::Rewind { from, .. } => self.finish_rewind(node, from),
-            Task::OpenSession { .. }
+            // Small worlds are asynchronous: there is nothing to wait for.
+            Task::WaitFor { .. }
+            | Task::OpenSession { .. }
             | Task::Renew { .. }
             | Task::CloseSession { .. }
             | Task::Commit(_)

@@ -1,0 +1,116 @@
+//! Synchronous mode: what a client was told is never lost, and what an operator sees of it.
+
+use herdsman_tests::cluster::{Cluster, wait_for};
+use herdsman_tests::keys::Keys;
+use herdsman_tests::soak::synchronous::{Blow, cluster, strike, wait_for_listed};
+use serde_json::{Value, json};
+
+use super::{EVERY, assert_nothing_lost};
+
+fn sync_key(cluster: &Cluster) -> Option<Value> {
+    serde_json::from_str(&Keys::of(cluster).read("sync")?).ok()
+}
+
+fn names_in_force(cluster: &Cluster) -> Option<String> {
+    cluster
+        .primary()?
+        .ask("SELECT pg_catalog.current_setting('synchronous_standby_names')")
+}
+
+#[test]
+fn rows_that_a_killed_leader_acknowledged_are_on_its_successor() {
+    check(Blow::Kill);
+}
+
+#[test]
+fn rows_that_a_frozen_leader_acknowledged_are_on_its_successor() {
+    check(Blow::Freeze);
+}
+
+#[test]
+fn rows_that_a_leader_without_the_store_acknowledged_are_on_its_successor() {
+    check(Blow::Partition);
+}
+
+fn check(blow: Blow) {
+    let struck = strike(&cluster(), blow);
+    eprintln!("{struck}");
+    assert_eq!(struck.lost, 0, "{struck}");
+}
+
+#[test]
+fn synchronous_standby_is_named_replaced_and_forgotten_when_the_mode_is_switched_off() {
+    let cluster = Cluster::builder()
+        .config(&json!({"synchronous_mode": true}))
+        .start();
+    let leader = cluster.wait_until_settled().name();
+    let listed = wait_for_listed(&cluster, leader);
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(names_in_force(&cluster), Some(listed[0].clone()));
+    let standby = cluster.member(&listed[0]);
+    wait_for("the health check of the synchronous standby", || {
+        (standby.get("/synchronous").ok()?.status == 200).then_some(())
+    });
+    let others = cluster.others(leader);
+    let other = others.iter().find(|member| member.name() != listed[0]);
+    let other = other.expect("three members");
+    assert_eq!(other.get("/synchronous").expect("an answer").status, 503);
+    let refused = cluster.switchover(leader, Some(other.name()));
+    assert_eq!(refused.status, 412, "{}", refused.body);
+    assert_eq!(
+        refused.body,
+        "candidate name does not match with sync_standby"
+    );
+
+    let writer = cluster.writer(EVERY);
+    writer.wait_for_rows(20);
+    standby.kill_host();
+    wait_for("the other standby to be listed", || {
+        (sync_key(&cluster)?["sync_standby"] == other.name()).then_some(())
+    });
+    writer.wait_for_rows(20);
+    standby.start_daemon();
+    cluster.wait_until_settled();
+
+    let moved = cluster.switchover(leader, Some(other.name()));
+    assert_eq!(moved.status, 200, "{}", moved.body);
+    cluster.wait_for_leader(other.name());
+    let _ = wait_for_listed(&cluster, other.name());
+    writer.wait_for_rows(20);
+    assert_nothing_lost(&writer.stop(), &cluster);
+
+    Keys::of(&cluster).configure("synchronous_mode", json!(false));
+    wait_for("the sync key to go", || {
+        sync_key(&cluster).is_none().then_some(())
+    });
+    wait_for("commits to wait for nobody", || {
+        names_in_force(&cluster)?.is_empty().then_some(())
+    });
+}
+
+#[test]
+fn strict_mode_without_a_standby_acknowledges_nothing_and_says_why() {
+    let config = json!({"synchronous_mode": true, "synchronous_mode_strict": true});
+    let cluster = Cluster::builder().members(2).config(&config).start();
+    let leader = cluster.wait_until_settled();
+    let listed = wait_for_listed(&cluster, leader.name());
+    let writer = cluster.writer(EVERY);
+    writer.wait_for_rows(20);
+    let standby = cluster.member(&listed[0]);
+    standby.kill_host();
+    wait_for("the leader to say that commits wait", || {
+        super::decided_at(leader, "leading-blocked")
+    });
+    let before = writer.written().acks.len();
+    wait_for("a row to wait", || {
+        let waiting =
+            "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'";
+        (leader.ask(waiting)? != "0").then_some(())
+    });
+    assert_eq!(names_in_force(&cluster), Some(listed[0].clone()));
+    standby.start_daemon();
+    wait_for("rows to be acknowledged again", || {
+        (writer.written().acks.len() > before + 20).then_some(())
+    });
+    assert_nothing_lost(&writer.stop(), &cluster);
+}
