@@ -38,7 +38,10 @@ fn compare(world: &World, node: Node) -> Result<(), String> {
     let _ = fresh.step(status.now, Input::Local(local));
     let code = |status: Option<herdsman_ha_core::Decision>| status.map(|it| it.reason.code());
     let (old, new) = (code(status.decision), code(fresh.status().decision));
-    let is_leaders = matches!(old, Some(Code::Leading | Code::Paused));
+    let is_leaders = matches!(
+        old,
+        Some(Code::Leading | Code::LeadingBlocked | Code::Paused)
+    );
     let is_equivalent = old == new || (is_leaders && new == Some(Code::ResumingLease));
     if is_equivalent {
         return Ok(());

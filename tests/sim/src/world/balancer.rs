@@ -141,6 +141,14 @@ impl World {
         value.is_some_and(|value| value["leader"].is_string())
     }
 
+    /// The sessions of a server end with it: whoever waited there is told nothing, ever.
+    pub(super) fn hang_up(&mut self, node: Node) {
+        let rows = &self.rows;
+        self.clients
+            .waiting
+            .retain(|number| rows[*number].node != node);
+    }
+
     /// A standby has confirmed: rows that waited for it are acknowledged.
     pub(super) fn acknowledge(&mut self, primary: Node) {
         if self.clients.waiting.is_empty() || !self.host(primary).server.is_writable() {

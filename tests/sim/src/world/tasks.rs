@@ -180,6 +180,7 @@ impl World {
             self.end_soon(node, op, transient(refused.as_str()));
             return;
         }
+        self.hang_up(node);
         let host = self.host_mut(node);
         host.left = left;
         host.epoch += 1;
