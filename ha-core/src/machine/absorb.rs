@@ -11,7 +11,7 @@ use crate::schema::read;
 use crate::situation as word;
 use crate::task::{Commit, Failure, Lane, Outcome, Purpose, Report, StartAs, Task};
 use crate::value::{Generation, Revision, Timeline};
-use crate::view::{ClusterView, Fault, Initialize, LocalView, ServerView};
+use crate::view::{ClusterView, DataView, Fault, Initialize, LocalView, ServerView};
 use crate::work::Running;
 
 /// How often a promotion is tried before another member gets its chance.
@@ -459,6 +459,9 @@ impl Machine {
         if let Some(generation) = seen.map(|leader| leader.generation) {
             self.memory.lease.acquired(generation, revision);
         }
+        // The run that promoted the server may have ended before the checkpoint that others wait
+        // for.
+        self.memory.is_checkpointed &= self.memory.local.as_ref().is_none_or(has_checkpoint);
     }
 
     fn absorb_promotion(&mut self, outcome: &Outcome) {
@@ -485,4 +488,13 @@ impl Machine {
     pub(super) fn is_idle(&self, lane: Lane) -> bool {
         self.memory.work.is_idle(lane)
     }
+}
+
+/// Whether the latest checkpoint of a primary is on its own timeline, as far as its look tells.
+fn has_checkpoint(local: &LocalView) -> bool {
+    let (DataView::Cluster(control), ServerView::Primary(primary)) = (&local.data, &local.server)
+    else {
+        return true;
+    };
+    control.checkpoint.timeline >= primary.position.timeline
 }
