@@ -26,6 +26,7 @@ mod store_of_three;
 mod switchover;
 mod synchronous;
 mod zookeeper;
+mod zookeeper_guide;
 
 /// How often the clients of these tests write.
 const EVERY: Duration = Duration::from_millis(10);

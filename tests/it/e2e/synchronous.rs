@@ -1,6 +1,6 @@
 //! Synchronous mode: what a client was told is never lost, and what an operator sees of it.
 
-use herdsman_tests::cluster::{Cluster, wait_for};
+use herdsman_tests::cluster::{Cluster, Control, Member, wait_for};
 use herdsman_tests::keys::Keys;
 use herdsman_tests::soak::synchronous::{Blow, cluster, strike, wait_for_listed};
 use serde_json::{Value, json};
@@ -15,6 +15,52 @@ fn names_in_force(cluster: &Cluster) -> Option<String> {
     cluster
         .primary()?
         .ask("SELECT pg_catalog.current_setting('synchronous_standby_names')")
+}
+
+/// Changes the configuration as an operator does.
+fn configure(member: &Member, change: &Value) {
+    let changed = member.send("PATCH", "/config", change).expect("an answer");
+    assert_eq!(changed.status, 200, "{}", changed.body);
+}
+
+/// What every page of the members says about who confirms commits.
+fn shows_who_confirms(cluster: &Cluster, leader: &str, standby: &Member, other: &Member) {
+    for (page, of_standby, of_other) in [
+        ("/synchronous", 200, 503),
+        ("/sync", 200, 503),
+        ("/asynchronous", 503, 200),
+        ("/async", 503, 200),
+        ("/replica", 200, 200),
+    ] {
+        wait_for(&format!("{page} to say who confirms commits"), || {
+            let code = |member: &Member| Some(member.get(page).ok()?.status);
+            let codes = (code(standby)?, code(other)?);
+            (codes == (of_standby, of_other)).then_some(())
+        });
+    }
+    wait_for("the roles in /cluster", || {
+        let members = cluster.member(leader).get("/cluster").ok()?.json();
+        let role = |name: &str| {
+            let members = members["members"].as_array()?.iter();
+            let member = members.clone().find(|member| member["name"] == name)?;
+            member["role"].as_str().map(str::to_owned)
+        };
+        let names = [leader, standby.name(), other.name()];
+        let roles = names.map(|name| role(name).unwrap_or_default());
+        (roles == ["leader", "sync_standby", "replica"]).then_some(())
+    });
+    let control = Control::with(other.configuration());
+    let list = control.run(&["list", cluster.scope()]);
+    let line = |name: &str| {
+        let begin = format!("| {name} ");
+        let line = list.out.lines().find(|line| line.starts_with(&begin));
+        line.unwrap_or_default().to_owned()
+    };
+    assert!(
+        line(standby.name()).contains("| Sync Standby |"),
+        "{list:?}"
+    );
+    assert!(line(other.name()).contains("| Replica      |"), "{list:?}");
 }
 
 #[test]
@@ -48,13 +94,10 @@ fn synchronous_standby_is_named_replaced_and_forgotten_when_the_mode_is_switched
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(names_in_force(&cluster), Some(listed[0].clone()));
     let standby = cluster.member(&listed[0]);
-    wait_for("the health check of the synchronous standby", || {
-        (standby.get("/synchronous").ok()?.status == 200).then_some(())
-    });
     let others = cluster.others(leader);
     let other = others.iter().find(|member| member.name() != listed[0]);
     let other = other.expect("three members");
-    assert_eq!(other.get("/synchronous").expect("an answer").status, 503);
+    shows_who_confirms(&cluster, leader, standby, other);
     let refused = cluster.switchover(leader, Some(other.name()));
     assert_eq!(refused.status, 412, "{}", refused.body);
     assert_eq!(
@@ -79,13 +122,20 @@ fn synchronous_standby_is_named_replaced_and_forgotten_when_the_mode_is_switched
     writer.wait_for_rows(20);
     assert_nothing_lost(&writer.stop(), &cluster);
 
-    Keys::of(&cluster).configure("synchronous_mode", json!(false));
+    configure(standby, &json!({"synchronous_mode": false}));
     wait_for("the sync key to go", || {
         sync_key(&cluster).is_none().then_some(())
     });
     wait_for("commits to wait for nobody", || {
         names_in_force(&cluster)?.is_empty().then_some(())
     });
+    let all = json!({"synchronous_mode": true, "synchronous_node_count": 2});
+    configure(standby, &all);
+    wait_for("commits to wait for both standbys", || {
+        (wait_for_listed(&cluster, other.name()).len() == 2).then_some(())
+    });
+    let names = names_in_force(&cluster).unwrap_or_default();
+    assert!(names.starts_with("2 ("), "{names}");
 }
 
 #[test]
