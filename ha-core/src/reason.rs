@@ -197,8 +197,8 @@ reasons! {
     DivergedLeaderUnproven { holder: MemberName } "diverged-leader-unproven" "our data diverged from {holder}, which has not proven to be a running primary: our copy is kept";
     /// A stopped standby is started behind the leader.
     StartFollowing { holder: MemberName } "start-following" "starting as a standby of {holder}";
-    /// We made a cluster, and another member was faster.
-    BootstrapLost {} "bootstrap-lost" "another member has made the cluster meanwhile: the server that we made is killed";
+    /// We made a cluster, and another member is making or has made it.
+    BootstrapLost {} "bootstrap-lost" "the cluster is for another member to make: the server that we made is killed";
     /// A release that was begun is finished, whatever has become of its reason.
     Releasing {} "releasing" "the leadership is being given up: nothing is started under it any more";
     /// Starting without an upstream, because the leader is on another timeline.

@@ -17,8 +17,10 @@ pub fn running(server: Server, made: Made, race: Race) -> Option<Choice> {
         (Server::Standby, Made::Known, Race::AskAgain) => act(Act::AskPeers, Code::NotCandidate),
         (Server::Standby, Made::Absent, _) => act(Act::Quit, Code::ReplicaWithoutCluster),
         (Server::Standby, Made::Forgotten, _) => hold(Code::StoreForgotCluster),
-        (Server::Standby | Server::Primary, Made::ByOther, _)
-        | (Server::Standby, Made::ByUs, _) => hold(Code::BootstrapElsewhere),
+        (Server::Standby, Made::ByOther | Made::ByUs, _) => hold(Code::BootstrapElsewhere),
+        // Of a run that ended before it could say so: what it made is no cluster yet, and another
+        // primary may be there any moment.
+        (Server::Primary, Made::ByOther, _) => act(Act::Fence, Code::BootstrapLost),
         (Server::Primary, Made::ByUs, _) => act(Act::Record, Code::BootstrapDone),
         (Server::Primary, Made::Absent | Made::Forgotten, _) => {
             act(Act::Adopt, Code::AdoptingCluster)
