@@ -88,7 +88,9 @@ fn split(list: &str) -> Option<Vec<String>> {
             Some(quoted) => unquote(quoted)?,
             None => {
                 let end = rest.find(',').unwrap_or(rest.len());
-                (rest[..end].trim().to_owned(), &rest[end..])
+                let name = rest[..end].trim();
+                let is_one_word = !name.contains(|c: char| c.is_whitespace() || "()\"".contains(c));
+                (is_one_word.then(|| name.to_owned())?, &rest[end..])
             }
         };
         names.push(name);

@@ -82,12 +82,13 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
     let latency = chance.one_of(&[Latency::Fixed, Latency::Near, Latency::Near, Latency::Far]);
     let write_every = chance.one_of(&[200, 500, 1000, 2000, 5000]);
     let tick = chance.one_of(&[100, 500, 1000]);
+    let is_synchronous = chance.once_in(8) || wish.synchronous;
     Options {
         flavour,
         nodes,
         ttl,
         loop_wait: Duration::from_secs(loop_wait),
-        is_synchronous: chance.once_in(8) || wish.synchronous,
+        is_synchronous,
         // No draw of its own: a seed goes on to mean what it meant.
         rewinds: write_every < 1000,
         lag_limit: chance.one_of(&[1 << 10, 4 << 10, 64 << 10, 1 << 20, 1 << 20]),
@@ -104,7 +105,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         max_ttl: max_ttl(chance, flavour),
         checks_timeline: chance.once_in(3),
         begins_empty: chance.once_in(8),
-        is_strict: chance.once_in(3),
+        is_strict: chance.once_in(3) && is_synchronous,
         sync_nodes: chance.one_of(&[1, 1, 1, 2, 2, 3]),
         safety: wish.safety,
         mutant: wish.mutant,
