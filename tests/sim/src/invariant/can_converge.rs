@@ -24,6 +24,7 @@ use herdsman_ha_core::{ControlState, Lsn};
 use serde_json::Value;
 
 use super::same_system::known;
+use super::truth::sync_key;
 use crate::ids::Node;
 use crate::pg::{Files, Process};
 use crate::world::{Host, World};
@@ -44,16 +45,6 @@ pub(super) fn obstacle(world: &World) -> Option<&'static str> {
         return Some("cannot-converge-corrupt-data");
     }
     identity(world).or_else(|| leadership(world))
-}
-
-/// Whom the sync key names; none: it is not in force.
-fn listed(world: &World) -> Option<Vec<String>> {
-    let text = world.store.value(key::SYNC).unwrap_or_default();
-    let sync: Value = serde_json::from_str(text).unwrap_or_default();
-    let leader = sync["leader"].as_str()?.to_owned();
-    let standbys = sync["sync_standby"].as_str().unwrap_or_default();
-    let standbys = standbys.split(',').filter(|name| !name.is_empty());
-    Some(standbys.map(str::to_owned).chain([leader]).collect())
 }
 
 /// Whether the store and all disks mean one cluster.
@@ -98,7 +89,10 @@ fn leadership(world: &World) -> Option<&'static str> {
     if is_newer_than_told(world) {
         return Some("cannot-converge-newer-than-leader");
     }
-    let listed = listed(world);
+    let listed = sync_key(world).map(|(leader, mut standbys)| {
+        standbys.push(leader);
+        standbys
+    });
     let willing: Vec<(Node, &Files)> = world
         .hosts
         .iter()

@@ -9,6 +9,9 @@
 //! It looks at what the network delivered and at what the store contained, not at a machine. What
 //! another rule would still prevent is noticed here: a leadership that is only by luck a good one.
 //!
+//! What a standby has that the `sync` key does not list was acknowledged to nobody, so having less than
+//! such a one speaks against nobody.
+//!
 //! Exempt, as remarks: a member that an operator chose by hand, whatever others have; records that
 //! a tool has changed. A paused cluster's primary asks nobody.
 
@@ -19,7 +22,7 @@ use herdsman_ha_core::{PeerServer, Position, Purpose, Timeline};
 use serde_json::Value;
 
 use super::remarks::Remarks;
-use super::truth::Truth;
+use super::truth::{Truth, sync_key};
 use super::{Verdict, broken};
 use crate::ids::{At, Node};
 use crate::store::{Change, Writer};
@@ -88,13 +91,20 @@ impl Rightful {
             lsn: wal.end,
         };
         let is_primary = host.server.is_primary();
+        // An acquisition that has not seen the key as it is now is refused by the store.
+        let listed = sync_key(world).map(|(_, standbys)| standbys);
+        let was_waited_for = |peer: Node| {
+            let name = world.host(peer).name.as_str();
+            let named = |names: &Vec<String>| names.iter().any(|listed| listed == name);
+            listed.as_ref().is_none_or(named)
+        };
         let mut answers = member.heard.iter();
         member.suspicion = answers.find_map(|(peer, answer)| {
             let theirs = answer.position;
             let is_more = if is_primary {
                 theirs.timeline > mine.timeline
             } else {
-                answer.may_lead && theirs > mine
+                answer.may_lead && theirs > mine && was_waited_for(*peer)
             };
             let what = if answer.is_primary {
                 "that it is a primary".to_owned()
@@ -223,7 +233,10 @@ mod tests {
 
     /// `b` has heard this from `c`, and takes the leadership of a dead `a`.
     fn heard(options: Options, is_primary: bool, ahead: u64, request: Option<&str>) -> Run {
-        let mut run = settled_with(options);
+        told(settled_with(options), is_primary, ahead, request)
+    }
+
+    fn told(mut run: Run, is_primary: bool, ahead: u64, request: Option<&str>) -> Run {
         kill(&mut run, A);
         // Who asks, asks a moment before.
         let mine = run.world.host(B).server.wal().expect("it has data");
@@ -263,6 +276,18 @@ mod tests {
         assert_violates(&mut heard(Options::default(), false, 1, None), NAME);
         let mut equal = heard(Options::default(), false, 0, None);
         assert_ne!(violated(&mut equal), Some(NAME));
+    }
+
+    #[test]
+    fn what_commits_did_not_wait_for_speaks_against_nobody() {
+        for (listed, is_noticed) in [("b,c", true), ("b", false)] {
+            let mut run = settled();
+            let key = format!(r#"{{"leader":"a","sync_standby":"{listed}","quorum":0}}"#);
+            let now = run.world.now;
+            run.world.store.put_unguarded(key::SYNC, &key, None, now);
+            let mut run = told(run, false, 1, None);
+            assert_eq!(violated(&mut run) == Some(NAME), is_noticed, "{listed}");
+        }
     }
 
     #[test]
