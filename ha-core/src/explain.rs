@@ -202,11 +202,10 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         }
 
         Code::MoveChecking => Reason::MoveChecking {},
-        Code::MoveImpossible => {
-            let why = crate::switchover::refusal(memory)
-                .unwrap_or_else(|| "no good candidates have been found".to_owned());
-            Reason::MoveImpossible { why }
-        }
+        Code::MoveWaiting => Reason::MoveWaiting {},
+        Code::MoveImpossible => Reason::MoveImpossible {
+            why: crate::situation::why_impossible(memory),
+        },
         Code::MoveDue => Reason::MoveDue {},
         Code::MoveDone => Reason::MoveDone {},
         Code::MoveCheckpoint => Reason::MoveCheckpoint {},

@@ -241,6 +241,8 @@ reasons! {
     MoveDue {} "move-due" "the time of the scheduled switchover has come: it begins now";
     /// A wanted move is done.
     MoveDone {} "move-done" "we lead as it was asked for: the request is removed";
+    /// A switchover waits until somebody would receive the last records.
+    MoveWaiting {} "move-waiting" "a switchover is wanted: waiting for a successor to stream from our primary";
     /// A switchover writes a checkpoint first, so that the stop is short.
     MoveCheckpoint {} "move-checkpoint" "a switchover is wanted: writing a checkpoint so that the stop is short";
     /// A switchover stops the primary.

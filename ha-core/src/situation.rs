@@ -3,6 +3,7 @@
 //! A word is computed from whole views and the machine's memory, never from a previous word.
 
 mod link;
+mod movement;
 mod overdue;
 mod words;
 mod writable;
@@ -13,12 +14,12 @@ use crate::candidate::{self, Fitness, Needed, Successor};
 use crate::lease::Hold;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
-use crate::switchover;
 use crate::task::{Lane, StopMode, Task};
 use crate::value::Lsn;
 use crate::view::{ControlState, DataView, Initialize, ServerView};
 
 pub(crate) use link::{kin, link, way, wreck_link};
+pub(crate) use movement::{move_patience_ends, movement, why_impossible};
 pub(crate) use overdue::{overdue, overdue_since};
 pub use words::{
     Asked, Backoff, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing,
@@ -202,29 +203,6 @@ pub(crate) fn may_make(memory: &Memory) -> MayMake {
         MayMake::Yes
     } else {
         MayMake::No
-    }
-}
-
-/// The wanted move and what is known about it.
-pub(crate) fn movement(memory: &Memory) -> Move {
-    let Some((revision, seen_at)) = memory.move_seen else {
-        return match (switchover::is_due(memory), switchover::refusal(memory)) {
-            (false, _) => Move::None,
-            (true, None) => Move::Due,
-            (true, Some(_)) => Move::Impossible,
-        };
-    };
-    if asked(memory) == Asked::Yes {
-        return Move::Done;
-    }
-    if switchover::refusal(memory).is_some() {
-        return Move::Impossible;
-    }
-    match successor(memory, seen_at, Needed::Near(published_or_own_end(memory))) {
-        Successor::Unasked => Move::Unchecked,
-        Successor::NotYet | Successor::Missing => Move::Impossible,
-        Successor::Ready if memory.move_checkpoint == Some(revision) => Move::Ready,
-        Successor::Ready => Move::NeedsCheckpoint,
     }
 }
 

@@ -39,6 +39,7 @@ pub fn running(
         (Server::Primary, Move::Due, _, _) => act(Act::BeginMove, Code::MoveDue),
         (Server::Primary, Move::Done, _, _) => act(Act::ClearMove, Code::MoveDone),
         (Server::Primary, Move::Impossible, _, _) => act(Act::ClearMove, Code::MoveImpossible),
+        (Server::Primary, Move::Unconnected, _, _) => hold(Code::MoveWaiting),
         (Server::Primary, Move::NeedsCheckpoint, _, _) => {
             act(Act::Checkpoint, Code::MoveCheckpoint)
         }

@@ -116,6 +116,8 @@ fn look(memory: &Memory) -> Option<Mono> {
         ServerView::Starting | ServerView::Stopping | ServerView::Unresponsive => soon,
         ServerView::Standby(standby) if !standby.wal_end_reached => soon,
         ServerView::Standby(standby) if !standby.is_streaming => Duration::from_millis(500),
+        // A move waits for what only a look shows.
+        ServerView::Primary(_) if word::move_patience_ends(memory).is_some() => soon,
         // A standby that goes away stalls commits until it is seen to be gone.
         ServerView::Primary(_) if is_leading && sync::is_kept(memory) => {
             if sync::is_at_rest(memory) {
@@ -155,6 +157,7 @@ fn patience(memory: &Memory) -> Option<Mono> {
         .flatten()
         .map(|at| at.plus(ttl))
         .chain(sync::stays_until(memory))
+        .chain(word::move_patience_ends(memory))
         .filter(|at| *at > memory.mono())
         .min()
 }

@@ -140,6 +140,8 @@ words! {
         Done,
         /// It cannot be done.
         Impossible,
+        /// It could be done, but nobody who could take over streams from this member.
+        Unconnected,
         /// It can be done; the checkpoint is still to be written.
         NeedsCheckpoint,
         /// It can be done now.

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    About, Boot, Deadline, Input, InstanceId, Lsn, MemberName, Mono, Now, OpId, Output, Settings,
-    Step, SyncNames, SystemId, Task, Timeline, WaitsFor, Wall,
+    About, Boot, Deadline, Input, InstanceId, Lsn, MemberName, Mono, Now, OpId, Output, SenderView,
+    Settings, Step, SyncNames, SystemId, Task, Timeline, WaitsFor, Wall,
 };
 
 use super::command::finish;
@@ -78,6 +78,8 @@ pub(crate) struct Server {
     pub(crate) about: Option<About>,
     /// Whom commits of its primary wait for.
     pub(crate) waits_for: WaitsFor,
+    /// Who streams from it.
+    pub(crate) senders: Vec<SenderView>,
 }
 
 /// The system identifier of a script's cluster, unless a fact says otherwise.
@@ -266,6 +268,7 @@ impl Server {
             slots: BTreeSet::new(),
             about: None,
             waits_for: WaitsFor::default(),
+            senders: Vec::new(),
         }
     }
 

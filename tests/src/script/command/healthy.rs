@@ -44,12 +44,17 @@ pub(crate) fn perform(
              status={at} history={history} config={config}"
         ),
     ];
+    let of_server = input_words(input, "local ")?;
     told.push(if is_leader {
-        format!("local primary tli={timeline} at={at}")
+        // Whoever is told of below takes their place.
+        let senders = match &*of_server {
+            text if text.contains("senders=") => String::new(),
+            _ => format!("senders={}", others_stream(&names, &name)),
+        };
+        format!("local primary tli={timeline} at={at} {senders}")
     } else {
         format!("local standby tli={timeline} at={at} streaming upstream={leader}")
     });
-    let of_server = input_words(input, "local ")?;
     if let Some(local) = told.last_mut() {
         *local = format!("{local} {of_server}");
     }
@@ -63,6 +68,17 @@ pub(crate) fn perform(
     let status = world.member(&name).subject.machine().status();
     lines.extend(status.decision.as_ref().map(print::decided));
     Ok(())
+}
+
+/// All the others as standbys that nobody waits for.
+fn others_stream(names: &str, name: &str) -> String {
+    let others = list(names).into_iter().filter(|other| other != name);
+    let senders: Vec<String> = others.map(|other| format!("{other}:async")).collect();
+    if senders.is_empty() {
+        "none".to_owned()
+    } else {
+        senders.join(",")
+    }
 }
 
 /// Extra words for the store or the server, written below the command as facts.

@@ -157,7 +157,7 @@ fn put_member(world: &mut World, name: &str, changed: &Map<String, Value>) {
     world.store.put(&key, &value.to_string(), Some(&bound));
 }
 
-/// `member c nofailover role=primary tags={...} api=none`: what a member's key says.
+/// `member c nofailover replicatefrom=b role=primary tags={...} api=none`: what a member's key says.
 pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(), String> {
     let name = words.expect("a member")?;
     let mut changed = Map::new();
@@ -166,6 +166,9 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
         if words.flag(tag) {
             tags.insert(tag.to_owned(), json!(true));
         }
+    }
+    if let Some(upstream) = words.value("replicatefrom") {
+        tags.insert("replicatefrom".to_owned(), json!(upstream));
     }
     if !tags.is_empty() {
         changed.insert("tags".to_owned(), Value::Object(tags));

@@ -30,12 +30,12 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     });
     let slots: Option<BTreeSet<String>> = slots.map(Iterator::collect);
     let senders = words.value("senders").map(|text| {
-        let senders = list(&text).into_iter();
+        let senders = list(&text).into_iter().filter(|text| text != "none");
         senders
             .map(|text| sender(world, &text))
             .collect::<Result<Vec<_>, String>>()
     });
-    let senders = senders.transpose()?.unwrap_or_default();
+    let senders = senders.transpose()?;
     let waits_for = words.value("waits-for").map(|text| match text.as_str() {
         "none" => WaitsFor::All(Vec::new()),
         "unmatched" => WaitsFor::Unmatched,
@@ -46,6 +46,9 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     let server = &mut world.member_mut(member).server;
     if let Some(waits_for) = waits_for {
         server.waits_for = waits_for;
+    }
+    if let Some(senders) = senders {
+        server.senders = senders;
     }
     if let Some(slots) = slots {
         server.slots = slots;
@@ -61,7 +64,7 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
         primary.sync = SyncView {
             waits_for: server.waits_for.clone(),
             is_overruled,
-            senders,
+            senders: server.senders.clone(),
         };
     }
     let data = match (kind.as_str(), words.value("why")) {
