@@ -93,6 +93,8 @@ pub(crate) struct Memory {
     pub(crate) has_made_cluster: bool,
     /// Since when it is seen as a primary although we hold no leadership.
     pub(crate) unleased_since: Option<Mono>,
+    /// Whether anything has been decided on a look at the local server.
+    pub(crate) has_looked: bool,
     /// Since when the server is down.
     pub(crate) down_since: Option<Mono>,
     /// Since when the standby is up and not streaming.
@@ -247,6 +249,7 @@ impl Memory {
             last_timeline: Timeline(0),
             has_made_cluster: false,
             unleased_since: None,
+            has_looked: false,
             down_since: None,
             idle_since: None,
             stalled_since: None,

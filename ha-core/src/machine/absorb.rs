@@ -50,7 +50,17 @@ impl Machine {
         let is_known = word::made(memory) == word::Made::Known;
         let is_unleased = is_primary && is_known && memory.lease.leadership().is_none();
         let now = memory.now.mono;
-        memory.unleased_since = memory.unleased_since.or(Some(now)).filter(|_| is_unleased);
+        // What a fresh agent finds has run without one since before that agent was there.
+        let since = if memory.has_looked {
+            now
+        } else {
+            memory.started_at
+        };
+        memory.unleased_since = memory
+            .unleased_since
+            .or(Some(since))
+            .filter(|_| is_unleased);
+        memory.has_looked |= memory.local.is_some();
     }
 
     fn absorb_fault(&mut self, fault: Fault) {

@@ -1,7 +1,8 @@
 //! `no-acked-loss-sync`: a row that was acknowledged by a standby's word is on every later primary
 //! that took over by itself (oracle O2, invariant I2).
 //!
-//! Exempt, each as a remark: a leader that an operator chose by hand; rows from before a tool
+//! Exempt, each as a remark: a leader that an operator chose by hand, also when it is promoted only
+//! in a later leadership, after it had said that nobody else may lead; rows from before a tool
 //! removed or changed what says that commits wait for standbys, which makes the members believe
 //! that none did. Rows whose last copy went with a disk are forgotten before they come here.
 
@@ -43,8 +44,11 @@ pub(super) fn check(
 
 #[cfg(test)]
 mod tests {
+    use herdsman_ha_core::{KeyState, Purpose, Revision, StoreWrite};
+
     use super::super::fixture::*;
     use super::*;
+    use crate::fact::Fact;
 
     /// `b` has taken nothing of what was written last, and takes over by the store's word.
     fn lost(is_synchronous: bool) -> crate::run::Run {
@@ -79,5 +83,46 @@ mod tests {
         tell_changes(&mut run);
         take_over(&mut run, B);
         assert_eq!(violated(&mut run), None);
+    }
+
+    #[test]
+    fn who_was_chosen_by_hand_and_said_so_stays_chosen() {
+        for says_so in [true, false] {
+            let mut run = settled();
+            deafen(&mut run, B);
+            let number = write(&mut run);
+            run.world.rows[number].is_synchronous = true;
+            let now = run.world.now;
+            let request = r#"{"member":"b"}"#;
+            run.world
+                .store
+                .put_unguarded("failover", request, None, now);
+            kill(&mut run, A);
+            acquire(&mut run, B);
+            let session = leading_session(&run);
+            if says_so {
+                let (key, value) = ("sync".to_owned(), r#"{"leader":"b"}"#.to_owned());
+                let writes = vec![StoreWrite::Put { key, value }];
+                let entry = run.world.store.entry("leader").expect("b leads");
+                let leads = KeyState::At(Revision(entry.modified));
+                let guards = [("leader", leads), ("sync", KeyState::Absent)];
+                commit(
+                    &mut run,
+                    Purpose::PublishSync,
+                    Some(&session),
+                    &guards,
+                    writes,
+                );
+            }
+            tell_changes(&mut run);
+            run.check();
+            assert_eq!(run.violation(), None);
+            // It led and was not promoted; now it leads again.
+            acquire(&mut run, B);
+            let (from, to) = make_primary(&mut run, B);
+            let node = B;
+            run.world.facts.push(Fact::Promoted { node, from, to });
+            assert_eq!(violated(&mut run), (!says_so).then_some(NAME));
+        }
     }
 }

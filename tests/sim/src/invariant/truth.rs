@@ -45,6 +45,9 @@ pub(super) struct Truth {
     untold: Vec<(Node, At)>,
     /// When a tool last changed or removed what says whom commits waited for.
     pub(super) sync_touched_at: Option<At>,
+    /// Whom an operator chose who then said that only it has every commit: it goes on being chosen
+    /// until somebody else says who has.
+    listed_by_hand: Option<Node>,
     /// When a disk was last lost.
     pub(super) disk_lost_at: Option<At>,
     /// The place whose position the store tells: a position alone says nothing about which of two
@@ -111,6 +114,7 @@ impl Truth {
             branches_untold: 0,
             untold: Vec::new(),
             sync_touched_at: None,
+            listed_by_hand: None,
             disk_lost_at: None,
             published: None,
             is_timeline_shared: false,
@@ -204,6 +208,7 @@ impl Truth {
             key::FAILOVER => self.failover_changed(change, world),
             key::CONFIG => self.pauses.changed(change),
             key::STATUS => self.status_changed(change, world),
+            key::SYNC => self.listed_by_hand = self.lister(change, world),
             key::INITIALIZE if change.by != Writer::Tool => self.identity_told_at = change.at,
             _ => {}
         }
@@ -235,6 +240,15 @@ impl Truth {
             _ => return,
         };
         *touched = Some(change.at);
+    }
+
+    /// Who changed the sync key, if it leads because an operator chose it.
+    fn lister(&self, change: &Change, world: &World) -> Option<Node> {
+        let Writer::Commit { session, .. } = &change.by else {
+            return None;
+        };
+        let node = world.store.owner(session.as_ref()?)?;
+        self.tenure(node).is_by_hand.then_some(node)
     }
 
     /// A leader has told how far it is, on its own line.
@@ -293,12 +307,13 @@ impl Truth {
         };
         self.untold.retain(|(untold, _)| *untold != node);
         let before = &self.tenures[node.index()];
+        // A restarted agent goes on with the leadership that it finds.
+        let goes_on = before.ended.is_none() && before.is_by_hand;
         self.tenures[node.index()] = Tenure {
             session: Some(Arc::clone(session)),
             good_until: world.store.expires_at(session).unwrap_or(world.now),
             ended: None,
-            // A restarted agent goes on with the leadership that it finds.
-            is_by_hand: is_by_hand || (before.ended.is_none() && before.is_by_hand),
+            is_by_hand: is_by_hand || goes_on || self.listed_by_hand == Some(node),
             is_by_tool: is_by_hand,
             published: self.published,
         };
@@ -346,7 +361,6 @@ impl Truth {
     }
 }
 
-/// The position in a value of the status key.
 /// The leader and the standbys of the `sync` key; none: it is not in force.
 pub(super) fn sync_key(world: &World) -> Option<(String, Vec<String>)> {
     let text = world.store.value(key::SYNC).unwrap_or_default();
@@ -357,6 +371,7 @@ pub(super) fn sync_key(world: &World) -> Option<(String, Vec<String>)> {
     Some((leader, standbys.map(str::to_owned).collect()))
 }
 
+/// The position in a value of the status key.
 fn position(text: &str) -> Lsn {
     let status: Value = serde_json::from_str(text).unwrap_or_default();
     Lsn(status["optime"].as_u64().unwrap_or(0))
