@@ -343,11 +343,16 @@ fn commit(memory: &Memory, value: Option<&SyncKey>) -> Option<Task> {
 
 /// The members that a promotion leaves on the key. Commits that wait for nobody cannot be on
 /// anybody; strict mode makes the first commit wait for everybody who was listed before.
+///
+/// Whoever leads by hand and was not listed lacks what the listed have: from one of them, who took
+/// over from us before we were promoted, the next one could take over that it is equal to us.
 fn before_promotion(memory: &Memory, view: &ClusterView) -> BTreeSet<MemberName> {
-    if !memory.rules.synchronous_mode_strict {
+    let key = &view.sync.value;
+    let before = memory.sync_before.as_ref().unwrap_or(key);
+    let had_everything = !before.is_in_force() || before.names(memory.me());
+    if !memory.rules.synchronous_mode_strict || !had_everything {
         return BTreeSet::new();
     }
-    let key = &view.sync.value;
     let listed = key.leader.iter().chain(&key.standbys);
     listed
         .filter(|name| *name != memory.me())
