@@ -228,7 +228,6 @@ impl Agent {
         background.spawn(store::follow(
             Arc::clone(&self.executor.store),
             self.executor.prefix.clone(),
-            Arc::clone(&self.clock),
             self.events.0.clone(),
         ));
         if let Err(error) = self.executor.instance.tidy_wreck().await {
@@ -320,5 +319,5 @@ fn random() -> u64 {
 }
 
 fn instance_id() -> InstanceId {
-    InstanceId(format!("{:016x}{:016x}", random(), random()))
+    InstanceId::from(format!("{:016x}{:016x}", random(), random()))
 }

@@ -74,7 +74,7 @@ pub(crate) struct Driver {
     /// The member's configuration as it was read last.
     settings: Arc<Settings>,
     /// The configuration of the store that the server was last told.
-    pub(crate) applied_config: Option<Value>,
+    pub(crate) applied_config: Option<Arc<Value>>,
     applying: Applying,
     callbacks: Callbacks,
 }
@@ -370,7 +370,7 @@ impl Driver {
         self.applied_config = Some(config.clone());
         self.executor.effective.set(&self.settings, config);
         self.applying
-            .wish(Arc::clone(&self.settings), config.clone());
+            .wish(Arc::clone(&self.settings), Value::clone(config));
         let call = status.rules.call_limit();
         self.executor.store.set_limits(member::store_limits(call));
     }

@@ -16,11 +16,7 @@ use herdsman_pgctl as pgctl;
 use crate::settings::RESERVED_NAME;
 
 /// The keys of one cluster as a view.
-pub(crate) fn cluster(
-    seen_at: Mono,
-    prefix: &dcs::Prefix,
-    snapshot: &dcs::Snapshot,
-) -> ClusterView {
+pub(crate) fn cluster(prefix: &dcs::Prefix, snapshot: &dcs::Snapshot) -> ClusterView {
     let entries = snapshot.entries.iter().filter_map(|(key, entry)| {
         Some(RawEntry {
             key: key.below(prefix)?,
@@ -30,7 +26,7 @@ pub(crate) fn cluster(
             session: entry.session.as_ref().map(dcs::SessionId::as_str),
         })
     });
-    read_cluster(seen_at, revision(snapshot.revision), entries)
+    read_cluster(revision(snapshot.revision), entries)
 }
 
 /// The core's revision of a store's.
@@ -177,7 +173,7 @@ fn sync(server: &pgctl::Server) -> SyncView {
     let synchronous = &server.synchronous;
     let waits_for = match pgctl::all_of(&synchronous.names) {
         Some(names) if names == [RESERVED_NAME] => WaitsFor::Unmatched,
-        Some(names) => WaitsFor::All(names.into_iter().map(MemberName).collect()),
+        Some(names) => WaitsFor::All(names.into_iter().map(MemberName::from).collect()),
         None => WaitsFor::Other(synchronous.names.clone()),
     };
     let senders = server.senders.iter();

@@ -10,7 +10,6 @@ use herdsman_ha_core::Input;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::clock::Clock;
 use crate::driver::Event;
 use crate::observe;
 
@@ -18,7 +17,6 @@ use crate::observe;
 pub(crate) async fn follow(
     store: Arc<dyn Dcs>,
     prefix: Prefix,
-    clock: Arc<Clock>,
     events: mpsc::UnboundedSender<Event>,
 ) {
     let mut complaints = Complaints::default();
@@ -31,9 +29,7 @@ pub(crate) async fn follow(
         let view = match seen {
             Ok(snapshot) => {
                 complaints.over();
-                // The view is at least as new as this instant only for a change that is being
-                // delivered: stamped when it arrives.
-                Ok(Box::new(observe::cluster(clock.mono(), &prefix, snapshot)))
+                Ok(Arc::new(observe::cluster(&prefix, snapshot)))
             }
             Err(error) => {
                 complaints.make(&error);

@@ -53,8 +53,8 @@ pub(crate) fn change_config(
     let Some(view) = memory.current_view() else {
         return Some(answer(AnswerKind::Failed, "the store is unreachable"));
     };
-    let before = view.config.value.clone();
-    let (config, is_guarded) = match (change, &before) {
+    let before = view.config.value.as_deref();
+    let (config, is_guarded) = match (change, before) {
         (ConfigChange::Replace(config), _) => (Value::Object(config), false),
         (ConfigChange::Patch(patch), Some(Value::Object(config))) => {
             let mut config = config.clone();
@@ -66,10 +66,10 @@ pub(crate) fn change_config(
             return Some(answer(AnswerKind::Failed, text));
         }
     };
-    if before.as_ref() == Some(&config) {
+    if before == Some(&config) {
         return Some(answer(AnswerKind::Done, config.to_string()));
     }
-    if let Some(text) = objection(before.as_ref(), &config) {
+    if let Some(text) = objection(before, &config) {
         return Some(answer(AnswerKind::Invalid, text));
     }
     begin(memory, request, What::Config { config, is_guarded })

@@ -25,8 +25,8 @@
 //! let mut machine = Machine::new(settings, boot, now(1));
 //!
 //! // An empty store and an empty data directory:
-//! let empty = ClusterView { seen_at: Mono(1), ..ClusterView::default() };
-//! let _ = machine.step(now(2), Input::Cluster(Ok(Box::new(empty))));
+//! let empty = ClusterView::default();
+//! let _ = machine.step(now(2), Input::Cluster(Ok(Arc::new(empty))));
 //! let local = LocalView {
 //!     seen_at: Mono(2),
 //!     data: DataView::Empty,

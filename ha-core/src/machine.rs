@@ -13,6 +13,7 @@ mod upkeep;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ pub(crate) use publish::{Moving, words as member_words};
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
     /// A complete view of the store, or why there is none.
-    Cluster(Result<Box<ClusterView>, Fault>),
+    Cluster(Result<Arc<ClusterView>, Fault>),
     /// A complete look at the local server.
     Local(LocalView),
     /// A long task is alive. Never changes a decision.

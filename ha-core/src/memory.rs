@@ -4,6 +4,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -59,21 +60,23 @@ pub(crate) struct Memory {
     pub(crate) started_at: Mono,
 
     /// The latest complete view of the store; only [`Memory::take_view`] replaces it.
-    pub(crate) view: Option<ClusterView>,
+    pub(crate) view: Option<Arc<ClusterView>>,
+    /// When that view came.
+    pub(crate) seen_at: Mono,
     /// Whether that view had a leader when it came, whatever our own commits did to it since.
     view_had_leader: bool,
     /// Why the view may be old; none: it is current.
     pub(crate) fault: Option<Fault>,
     /// The rules last read; an unreadable configuration never replaces them.
-    pub(crate) rules: Rules,
+    pub(crate) rules: Arc<Rules>,
     /// The configuration last read, to restore it in a store that lost it.
-    pub(crate) config: Option<Value>,
+    pub(crate) config: Option<Arc<Value>>,
     /// Whether the store has ever told us the identifier of the cluster.
     pub(crate) has_known_cluster: bool,
     /// The highest timeline number that any view told, also one of a store that was put back since.
     pub(crate) highest_timeline: Timeline,
     /// The members of the latest view that had a leader, when that is not the present one.
-    old_members: BTreeMap<MemberName, MemberView>,
+    old_members: BTreeMap<MemberName, Arc<MemberView>>,
     /// Who led in the latest view that had a leader.
     pub(crate) old_leader: Option<MemberName>,
     /// The leadership of the latest view that had one, and when it was first seen.
@@ -232,10 +235,11 @@ impl Memory {
             now,
             started_at: now.mono,
             view: None,
+            seen_at: now.mono,
             view_had_leader: false,
             fault: None,
-            rules: rules.unwrap_or_default(),
-            config: settings.bootstrap_config.clone(),
+            rules: Arc::new(rules.unwrap_or_default()),
+            config: settings.bootstrap_config.clone().map(Arc::new),
             settings,
             has_known_cluster: false,
             highest_timeline: Timeline(0),
@@ -297,7 +301,7 @@ impl Memory {
 
     /// The view, when it is current.
     pub(crate) fn current_view(&self) -> Option<&ClusterView> {
-        self.view.as_ref().filter(|_| self.fault.is_none())
+        self.view.as_deref().filter(|_| self.fault.is_none())
     }
 
     /// What may be done about data that cannot follow the leader as it is.
@@ -374,8 +378,9 @@ impl Memory {
 
     /// All members that may have something to say: the ones registered now, and the ones that were
     /// when there last was a leader.
-    pub(crate) fn known_members(&self) -> BTreeMap<&MemberName, &MemberView> {
-        let mut members: BTreeMap<&MemberName, &MemberView> = self.old_members.iter().collect();
+    pub(crate) fn known_members(&self) -> BTreeMap<&MemberName, &Arc<MemberView>> {
+        let mut members: BTreeMap<&MemberName, &Arc<MemberView>> =
+            self.old_members.iter().collect();
         if let Some(view) = &self.view {
             members.extend(view.members.iter());
         }
@@ -385,17 +390,18 @@ impl Memory {
 
     /// Puts a view in the place of the last one. The members of one that had a leader are kept
     /// when a view without one follows, and not copied before.
-    pub(crate) fn take_view(&mut self, view: ClusterView) {
+    pub(crate) fn take_view(&mut self, view: Arc<ClusterView>) {
         let has_leader = view.leader.is_some();
         self.published.wanted_slots = None;
+        self.seen_at = self.now.mono;
         let before = self.view.replace(view);
-        if self.is_own_key_other(before.as_ref()) {
+        if self.is_own_key_other(before.as_deref()) {
             self.published.known = None;
         }
         if has_leader {
             self.old_members.clear();
         } else if let Some(before) = before.filter(|_| self.view_had_leader) {
-            self.old_members = before.members;
+            self.old_members.clone_from(&before.members);
         }
         self.view_had_leader = has_leader;
     }

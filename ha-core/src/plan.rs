@@ -25,7 +25,7 @@ use crate::task::{
     Commit, KeyState, Purpose, StartAs, StopMode, StoreGuard, StoreWrite, Task, Upstream,
 };
 use crate::value::{MemberName, SessionName, Timeline};
-use crate::view::{ClusterView, LeadershipRecord, MoveRequest, ServerView};
+use crate::view::{ClusterView, LeadershipRecord, MoveRequest, ServerView, StatusKey};
 
 pub(crate) use rejoin::witness;
 use rejoin::{identify, replace, rewind};
@@ -134,7 +134,7 @@ pub(crate) fn ask_everybody(memory: &Memory) -> Option<Task> {
 /// Since when answers to the present question count.
 pub(crate) fn question_since(memory: &Memory) -> crate::time::Mono {
     // A view that is known to be old shows a leader where there is none.
-    let seen_at = memory.view.as_ref().map(|view| view.seen_at);
+    let seen_at = memory.view.as_ref().map(|_| memory.seen_at);
     let is_down = matches!(memory.server(), Some(ServerView::Down { .. }));
     if let Some(since) = word::overdue_since(memory) {
         return since;
@@ -232,7 +232,7 @@ fn leadership_writes(memory: &Memory) -> Vec<StoreWrite> {
         is_promotion,
     };
     vec![
-        put_bound(key::LEADER, memory.me().0.clone()),
+        put_bound(key::LEADER, memory.me().to_string()),
         put(key::LEADERSHIP, write::leadership(&record)),
     ]
 }
@@ -260,7 +260,7 @@ fn highest_timeline(memory: &Memory) -> Timeline {
         .filter_map(|report| report.answer.timeline());
     let known = own
         .into_iter()
-        .chain(view.and_then(ClusterView::timeline))
+        .chain(view.and_then(|view| view.timeline()))
         .chain(record.map(|record| record.timeline))
         .chain([memory.highest_timeline])
         .chain(published)
@@ -275,7 +275,7 @@ fn resume(memory: &Memory) -> Option<Commit> {
         purpose: Purpose::Resume,
         session: Some(session),
         guards: vec![guard(key::LEADER, KeyState::At(leader.revision))],
-        writes: vec![put_bound(key::LEADER, memory.me().0.clone())],
+        writes: vec![put_bound(key::LEADER, memory.me().to_string())],
     })
 }
 
@@ -291,7 +291,7 @@ fn release(memory: &Memory) -> Option<Commit> {
     if let (Some(end), Some(view)) = (word::shutdown_checkpoint(memory), &memory.view)
         && known_line == memory.own_timeline()
     {
-        let mut status = view.status.value.clone();
+        let mut status = StatusKey::clone(&view.status.value);
         status.optime = status.optime.max(end);
         writes.push(put(key::STATUS, write::status(&status)));
     }

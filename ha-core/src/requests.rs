@@ -213,7 +213,7 @@ fn end_of(memory: &Memory, pending: &Pending) -> Option<Answer> {
             let is_primary = view
                 .members
                 .get(leader)
-                .is_some_and(crate::view::MemberView::is_primary);
+                .is_some_and(|member| member.is_primary());
             is_primary.then(|| moved(leader, pending))
         }
         Some(_) | None if is_cleared => {

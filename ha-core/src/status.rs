@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::Serialize;
@@ -41,7 +42,7 @@ pub struct Status {
     /// The leadership, when it is held.
     pub lease: Option<HeldLease>,
     /// The latest view of the store.
-    pub cluster: Option<ClusterView>,
+    pub cluster: Option<Arc<ClusterView>>,
     /// Whether that view is current.
     pub is_store_reachable: bool,
     /// The latest look at the server.
@@ -118,7 +119,7 @@ impl Status {
             name: memory.me().clone(),
             instance: memory.boot.instance.clone(),
             tags: memory.settings.tags.clone(),
-            rules: memory.rules.clone(),
+            rules: Rules::clone(&memory.rules),
             state,
             role,
             lease,

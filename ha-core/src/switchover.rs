@@ -5,6 +5,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use crate::candidate::is_scheduled;
 use crate::command::{Answer, AnswerKind};
@@ -253,7 +254,7 @@ fn candidates<'a>(
     memory: &'a Memory,
     view: &'a ClusterView,
     request: &'a MoveRequest,
-) -> impl Iterator<Item = (&'a MemberName, &'a MemberView)> {
+) -> impl Iterator<Item = (&'a MemberName, &'a Arc<MemberView>)> {
     let is_synchronous = memory.rules.synchronous_mode == SynchronousMode::On;
     let standbys = &view.sync.value.standbys;
     view.members.iter().filter(move |(name, member)| {

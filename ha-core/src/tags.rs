@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::config::truth;
 
 /// A member's tags, with the ones that decide something read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tags {
     /// All tags as written, the falsy standard ones left out where that is how they are published.
     pub published: BTreeMap<String, Value>,

@@ -3,7 +3,8 @@
 //! Each parses and prints the way PostgreSQL and the store write it; none knows a policy.
 
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
 
@@ -141,11 +142,12 @@ impl FromStr for SystemId {
     }
 }
 
+// Names are copied into every view, task and reason: the text is shared.
 macro_rules! text_value {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub struct $name(pub String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The text.
@@ -157,7 +159,13 @@ macro_rules! text_value {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_string())
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
             }
         }
 
@@ -217,6 +225,8 @@ number_value! {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ mod sync;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -33,11 +34,10 @@ pub enum Fault {
     Denied(String),
 }
 
-/// One complete read of a cluster's keys.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// One complete read of a cluster's keys. What is large in it is shared: a view is copied when
+/// one key of it changes, and most keys stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterView {
-    /// When the read was sent, or the change that completed the view was received.
-    pub seen_at: Mono,
     /// The store's revision of this view.
     pub revision: Revision,
     /// The `initialize` key.
@@ -45,21 +45,21 @@ pub struct ClusterView {
     /// The `leader` key.
     pub leader: Option<LeaderKey>,
     /// The members that are registered now.
-    pub members: BTreeMap<MemberName, MemberView>,
+    pub members: BTreeMap<MemberName, Arc<MemberView>>,
     /// The rules, when the `config` key holds an object.
-    pub rules: Option<Rules>,
+    pub rules: Option<Arc<Rules>>,
     /// What of the `config` key could not be used as written.
     pub config_warnings: Vec<String>,
     /// The `config` key as it stands.
-    pub config: Keyed<Option<Value>>,
+    pub config: Keyed<Option<Arc<Value>>>,
     /// The leader's last published position and its slots.
-    pub status: Keyed<StatusKey>,
+    pub status: Keyed<Arc<StatusKey>>,
     /// The synchronous members.
     pub sync: Keyed<SyncKey>,
     /// A wanted switchover or failover.
     pub failover: Keyed<Option<MoveRequest>>,
     /// The timelines so far, oldest first.
-    pub history: Keyed<Vec<HistoryLine>>,
+    pub history: Keyed<Arc<[HistoryLine]>>,
     /// The members that promised to hold back during a store outage, if any did.
     pub failsafe: Option<BTreeSet<MemberName>>,
     /// Who last took the leadership, if a member of this kind did.
@@ -105,7 +105,7 @@ pub struct LeaderKey {
 }
 
 /// A member as it describes itself in the store.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
     /// When the key was last written.
     pub revision: Revision,

@@ -46,12 +46,12 @@ fn optional_object(body: &[u8]) -> Result<Map<String, Value>, BadBody> {
 /// Reads the body of a switchover or a failover.
 pub(crate) fn movement(movement: Movement, body: &[u8]) -> Result<Command, BadBody> {
     let map = object(body)?;
-    let leader = text(&map, "leader")?.map(MemberName);
+    let leader = text(&map, "leader")?.map(MemberName::from);
     let candidate = match text(&map, "candidate")? {
         Some(candidate) => Some(candidate),
         None => text(&map, "member")?,
     };
-    let candidate = candidate.map(MemberName);
+    let candidate = candidate.map(MemberName::from);
     let scheduled_at = text(&map, "scheduled_at")?;
     Ok(match movement {
         Movement::Switchover => Command::Switchover {

@@ -118,7 +118,7 @@ pub(crate) fn with_standby(snapshot: Snapshot, change: impl FnOnce(&mut StandbyV
 /// Changes what the store shows.
 pub(crate) fn with_view(snapshot: Snapshot, change: impl FnOnce(&mut ClusterView)) -> Snapshot {
     with(snapshot, |status| {
-        change(status.cluster.as_mut().expect("a view"));
+        change(Arc::make_mut(status.cluster.as_mut().expect("a view")));
     })
 }
 
@@ -147,7 +147,7 @@ fn member(name: &str) -> Snapshot {
         wall: WALL,
     };
     let mut status = Machine::new(settings, boot, now).status();
-    status.cluster = Some(view());
+    status.cluster = Some(view().into());
     status.is_store_reachable = true;
     Snapshot {
         status: Arc::new(status),
@@ -186,7 +186,6 @@ fn local(server: ServerView, state: ControlState) -> LocalView {
 
 fn view() -> ClusterView {
     let mut view = ClusterView {
-        seen_at: NOW,
         revision: Revision(90),
         leader: Some(LeaderKey {
             name: MemberName::from("n1"),
@@ -196,7 +195,7 @@ fn view() -> ClusterView {
         }),
         ..ClusterView::default()
     };
-    view.status.value.optime = LEADER_AT;
+    Arc::make_mut(&mut view.status.value).optime = LEADER_AT;
     view.members.insert(
         MemberName::from("n1"),
         registered(
@@ -217,10 +216,10 @@ fn view() -> ClusterView {
 }
 
 /// A member's key with these fields.
-pub(crate) fn registered(value: &Value) -> MemberView {
+pub(crate) fn registered(value: &Value) -> Arc<MemberView> {
     let text = |key: &str| value[key].as_str().map(str::to_owned);
     let lsn = |key: &str| value[key].as_u64().map(Lsn);
-    MemberView {
+    Arc::new(MemberView {
         endpoint: Some(("10.0.0.9".to_owned(), 5432)),
         api_url: text("api_url"),
         state: text("state").unwrap_or_default(),
@@ -231,5 +230,5 @@ pub(crate) fn registered(value: &Value) -> MemberView {
         replication_state: text("replication_state"),
         value: value.clone(),
         ..MemberView::default()
-    }
+    })
 }

@@ -233,7 +233,7 @@ pub(crate) fn sync_part(
 ) -> SyncPart {
     let is_named = standbys
         .iter()
-        .any(|standby| standby.0.eq_ignore_ascii_case(&name.0));
+        .any(|standby| standby.as_str().eq_ignore_ascii_case(name.as_str()));
     match mode {
         SynchronousMode::On if is_named => SyncPart::Synchronous,
         SynchronousMode::Quorum if is_named => SyncPart::Quorum,

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{
     Boot, ClusterView, Command, ControlState, ControlView, DataView, Failure, Fault, Input,
@@ -122,7 +124,7 @@ impl Run {
             0 => self.revision.saturating_sub(2).max(1),
             _ => self.revision + self.chance.below(4),
         };
-        Input::Cluster(Ok(Box::new(self.cluster())))
+        Input::Cluster(Ok(Arc::new(self.cluster())))
     }
 
     fn cluster(&mut self) -> ClusterView {
@@ -183,7 +185,7 @@ impl Run {
             modified: Revision(revision),
             session: session.as_deref(),
         });
-        read_cluster(self.now, Revision(revision), entries)
+        read_cluster(Revision(revision), entries)
     }
 
     fn local(&mut self) -> LocalView {

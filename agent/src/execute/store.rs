@@ -25,7 +25,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     fn keep(&self, session: dcs::Session) -> SessionName {
-        let name = SessionName(session.id.to_string());
+        let name = SessionName::from(session.id.to_string());
         self.lock().insert(name.clone(), session);
         name
     }

@@ -8,6 +8,7 @@
 //! the other end reads `CLOCK_BOOTTIME` and carries the tasks out, as `herdsman-agent` does.
 
 use std::io::{BufRead as _, Write as _};
+use std::sync::Arc;
 
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{Boot, Input, Machine, Now, Revision, Settings};
@@ -63,7 +64,7 @@ fn main() -> Result<(), AnyError> {
             return Err(at(number, &"the clock goes backwards"));
         }
         clock = line.now.mono;
-        let step = machine.step(line.now, line.fact.into_input(line.now));
+        let step = machine.step(line.now, line.fact.into_input());
         serde_json::to_writer(&mut output, &step)?;
         writeln!(output)?;
     }
@@ -71,7 +72,7 @@ fn main() -> Result<(), AnyError> {
 }
 
 impl Fact {
-    fn into_input(self, now: Now) -> Input {
+    fn into_input(self) -> Input {
         match self {
             Self::Input(input) => *input,
             Self::Keys { revision, entries } => {
@@ -82,8 +83,8 @@ impl Fact {
                     modified: Revision(entry.modified),
                     session: entry.session.as_deref(),
                 });
-                let view = read_cluster(now.mono, Revision(revision), entries);
-                Input::Cluster(Ok(Box::new(view)))
+                let view = read_cluster(Revision(revision), entries);
+                Input::Cluster(Ok(Arc::new(view)))
             }
         }
     }

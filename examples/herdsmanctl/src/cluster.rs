@@ -6,7 +6,7 @@ use herdsman_agent::connect;
 use herdsman_agent::settings::{BasicAuth, ControlSettings, Store};
 use herdsman_dcs::{Commit, CommitOutcome, Condition, Dcs, Guard, Lifetime, Prefix};
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
-use herdsman_ha_core::{ClusterView, Mono, Revision};
+use herdsman_ha_core::{ClusterView, Revision};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -79,7 +79,7 @@ impl Cluster {
             })
         });
         let revision = Revision(snapshot.revision.number());
-        Ok(read_cluster(Mono::default(), revision, entries))
+        Ok(read_cluster(revision, entries))
     }
 
     /// Puts a key unless it changed after `seen`; `None`: unless it is there.

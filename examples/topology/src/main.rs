@@ -12,7 +12,7 @@ use std::sync::Arc;
 use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
 use herdsman_dcs::{Dcs, Error, Mirror, Prefix, SessionId, Snapshot};
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
-use herdsman_ha_core::{ClusterView, MemberView, Mono, Revision};
+use herdsman_ha_core::{ClusterView, MemberView, Revision};
 
 type AnyError = Box<dyn std::error::Error>;
 
@@ -44,7 +44,7 @@ struct Topology {
 
 impl Topology {
     fn of(view: &ClusterView) -> Self {
-        let serves = |member: &&MemberView| member.state == "running" && !member.is_primary();
+        let serves = |member: &&Arc<MemberView>| member.state == "running" && !member.is_primary();
         let standbys = view.members.iter().filter_map(|(name, member)| {
             let endpoint = Some(member).filter(serves)?.endpoint.clone()?;
             Some((name.to_string(), endpoint))
@@ -98,11 +98,7 @@ fn view(prefix: &Prefix, snapshot: &Snapshot) -> ClusterView {
             session: entry.session.as_ref().map(SessionId::as_str),
         })
     });
-    read_cluster(
-        Mono::default(),
-        Revision(snapshot.revision.number()),
-        entries,
-    )
+    read_cluster(Revision(snapshot.revision.number()), entries)
 }
 
 impl fmt::Display for Topology {

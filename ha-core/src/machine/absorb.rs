@@ -1,6 +1,7 @@
 //! Taking an input in: memory after the fact. No decision is taken here.
 
 use alloc::format;
+use alloc::sync::Arc;
 
 use super::{Input, Machine, Output, Step};
 use crate::changes;
@@ -20,7 +21,7 @@ const PROMOTIONS: u32 = 3;
 impl Machine {
     pub(super) fn absorb(&mut self, input: Input, step: &mut Step) {
         match input {
-            Input::Cluster(Ok(view)) => self.absorb_view(*view),
+            Input::Cluster(Ok(view)) => self.absorb_view(view),
             Input::Cluster(Err(fault)) => self.absorb_fault(fault),
             Input::Local(local) => self.absorb_local(local),
             Input::Done { op, outcome } => {
@@ -71,13 +72,13 @@ impl Machine {
             self.memory.committed.clear();
             if let Some(view) = &mut self.memory.view {
                 // Whatever is seen next is newer than what is known from another history.
-                view.revision = Revision(0);
+                Arc::make_mut(view).revision = Revision(0);
             }
         }
         self.memory.fault = Some(fault);
     }
 
-    fn absorb_view(&mut self, view: ClusterView) {
+    fn absorb_view(&mut self, view: Arc<ClusterView>) {
         let memory = &mut self.memory;
         let is_older = memory
             .view
@@ -98,7 +99,7 @@ impl Machine {
         if let Some(rules) = view.rules.as_ref().filter(|_| !is_stuck) {
             // Comparing costs less than copying, and they hardly ever change.
             if memory.rules != *rules {
-                memory.rules = rules.clone();
+                memory.rules = Arc::clone(rules);
             }
             if memory.config != view.config.value {
                 memory.config.clone_from(&view.config.value);
@@ -401,7 +402,7 @@ impl Machine {
             memory.committed.insert(purpose, revision);
         }
         if let (Some(view), Some(revision)) = (&mut memory.view, committed) {
-            read::apply(view, commit, revision);
+            read::apply(Arc::make_mut(view), commit, revision);
             memory.published.known = None;
             memory.published.wanted_slots = None;
         }

@@ -148,7 +148,7 @@ impl Machine {
             return Some(Task::PublishHistory {
                 session,
                 timeline,
-                published: view.history.value.clone(),
+                published: view.history.value.to_vec(),
                 keep: memory.rules.max_timelines_history,
             });
         }

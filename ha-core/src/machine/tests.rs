@@ -49,7 +49,7 @@ fn view() -> ClusterView {
         entry("failover", br#"{"leader":"n2","member":"n1"}"#),
         entry("members/n2", member.as_bytes()),
     ];
-    read_cluster(Mono(5), Revision(9), entries)
+    read_cluster(Revision(9), entries)
 }
 
 fn inputs() -> Vec<Input> {
@@ -94,7 +94,7 @@ fn inputs() -> Vec<Input> {
     };
     let request = RequestId(1);
     let mut inputs = vec![
-        Input::Cluster(Ok(Box::new(view()))),
+        Input::Cluster(Ok(Arc::new(view()))),
         Input::Cluster(Err(Fault::Unreachable("gone".to_owned()))),
         Input::Local(local),
         Input::Operator { request, command },

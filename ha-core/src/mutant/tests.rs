@@ -1,9 +1,9 @@
 //! Every mutant has a name of its own, and a few are seen to break what they say.
 
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -425,7 +425,7 @@ fn known() -> RawEntry<'static> {
 }
 
 fn view<const N: usize>(revision: Revision, entries: [RawEntry<'static>; N]) -> Input {
-    Input::Cluster(Ok(Box::new(read_cluster(Mono(0), revision, entries))))
+    Input::Cluster(Ok(Arc::new(read_cluster(revision, entries))))
 }
 
 fn local(data: DataView, server: ServerView) -> Input {

@@ -6,6 +6,7 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
@@ -14,7 +15,6 @@ use super::key;
 use crate::config::{Rules, truth};
 use crate::tags::Tags;
 use crate::task::{Commit, StoreWrite};
-use crate::time::Mono;
 use crate::value::{
     Generation, InstanceId, Lsn, MemberName, Revision, SessionName, SystemId, Timeline,
 };
@@ -41,12 +41,10 @@ pub struct RawEntry<'a> {
 /// Reads all keys of one cluster, taken at one `revision`, into a view.
 #[must_use]
 pub fn read_cluster<'a>(
-    seen_at: Mono,
     revision: Revision,
     entries: impl IntoIterator<Item = RawEntry<'a>>,
 ) -> ClusterView {
     let mut view = ClusterView {
-        seen_at,
         revision,
         ..ClusterView::default()
     };
@@ -109,7 +107,7 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
         key::STATUS => {
             view.status = Keyed {
                 revision: modified,
-                value: status(text),
+                value: Arc::new(status(text)),
             };
         }
         key::SYNC => {
@@ -127,7 +125,7 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
         key::HISTORY => {
             view.history = Keyed {
                 revision: modified,
-                value: history(text),
+                value: history(text).into(),
             };
         }
         key::FAILSAFE => view.failsafe = failsafe(text),
@@ -140,7 +138,7 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
         other => {
             if let Some(name) = other.strip_prefix(key::MEMBERS) {
                 view.members
-                    .insert(MemberName::from(name), member(text, entry));
+                    .insert(MemberName::from(name), Arc::new(member(text, entry)));
             }
         }
     }
@@ -166,11 +164,11 @@ fn read_config(view: &mut ClusterView, modified: Revision, text: &str) {
     let Some(map) = object(text) else { return };
     let value = Value::Object(map);
     let (rules, warnings) = Rules::read(&value);
-    view.rules = Some(rules);
+    view.rules = Some(Arc::new(rules));
     view.config_warnings = warnings;
     view.config = Keyed {
         revision: Some(modified),
-        value: Some(value),
+        value: Some(Arc::new(value)),
     };
 }
 
@@ -242,7 +240,7 @@ fn sync(text: &str) -> SyncKey {
     let Some(map) = object(text) else {
         return SyncKey::default();
     };
-    let leader = text_of(&map, "leader").map(MemberName);
+    let leader = text_of(&map, "leader").map(MemberName::from);
     let names = text_of(&map, "sync_standby").unwrap_or_default();
     let standbys: BTreeSet<MemberName> = names
         .split(',')
@@ -264,16 +262,17 @@ fn sync(text: &str) -> SyncKey {
 fn failover(text: &str) -> Option<MoveRequest> {
     let request = match object(text) {
         Some(map) => MoveRequest {
-            leader: text_of(&map, "leader").map(MemberName),
-            candidate: text_of(&map, "member").map(MemberName),
+            leader: text_of(&map, "leader").map(MemberName::from),
+            candidate: text_of(&map, "member").map(MemberName::from),
             scheduled_at: text_of(&map, "scheduled_at"),
         },
         None if text.starts_with('{') || text.starts_with('[') => return None,
         None => {
             // The oldest form: `leader:candidate`.
             let (leader, candidate) = text.split_once(':').unwrap_or((text, ""));
-            let name =
-                |part: &str| Some(MemberName::from(part.trim())).filter(|name| !name.0.is_empty());
+            let name = |part: &str| {
+                Some(MemberName::from(part.trim())).filter(|name| !name.as_str().is_empty())
+            };
             MoveRequest {
                 leader: name(leader),
                 candidate: name(candidate),
@@ -299,7 +298,7 @@ fn history_line(line: &Value) -> Option<HistoryLine> {
         switch: Lsn(parts.get(1)?.as_u64()?),
         reason: text(2).unwrap_or_default(),
         at: text(3),
-        new_leader: text(4).map(MemberName),
+        new_leader: text(4).map(MemberName::from),
     })
 }
 
@@ -319,7 +318,7 @@ fn leadership(text: &str) -> Option<LeadershipRecord> {
     };
     let from_timeline = timeline("from_timeline")?;
     Some(LeadershipRecord {
-        owner: MemberName(text_of(&map, "owner")?),
+        owner: MemberName::from(text_of(&map, "owner")?),
         from_timeline,
         // A record of before there was such a number may have led to a promotion.
         timeline: timeline("timeline").unwrap_or_else(|| from_timeline.next()),

@@ -1,5 +1,6 @@
 //! What is read: framing, status codes and content types of every GET, HEAD and OPTIONS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use herdsman_ha_core::{
@@ -128,16 +129,17 @@ async fn what_the_store_holds_is_told_as_far_as_it_was_seen() {
     assert_eq!(code(&call(site.port, "GET", "/failsafe").await), 502);
 
     let mut told = Status::clone(&primary().status);
-    let view = told.cluster.as_mut().unwrap();
-    view.config.value = Some(json!({"ttl": 30}));
+    let view = Arc::make_mut(told.cluster.as_mut().unwrap());
+    view.config.value = Some(json!({"ttl": 30}).into());
     view.failsafe = Some(Default::default());
-    view.history.value = vec![HistoryLine {
+    view.history.value = [HistoryLine {
         timeline: Timeline(1),
         switch: Lsn(5),
         reason: "no recovery target specified".to_owned(),
         at: None,
         new_leader: None,
-    }];
+    }]
+    .into();
     site.writer.publish(snapshot(told));
     let answer = call(site.port, "GET", "/config").await;
     assert_eq!((code(&answer), body(&answer)), (200, r#"{"ttl":30}"#));

@@ -95,7 +95,7 @@ pub(crate) fn primary() -> Snapshot {
         fence_at: NOW.plus(Duration::from_secs(5)),
     });
     status.is_store_reachable = true;
-    status.cluster = Some(ClusterView {
+    let view = ClusterView {
         leader: Some(LeaderKey {
             name: MemberName::from("n1"),
             generation: Generation(1),
@@ -103,7 +103,8 @@ pub(crate) fn primary() -> Snapshot {
             session: None,
         }),
         ..ClusterView::default()
-    });
+    };
+    status.cluster = Some(view.into());
     status.local = Some(LocalView {
         seen_at: NOW,
         data: DataView::Cluster(ControlView {

@@ -168,7 +168,7 @@ impl Checked {
     /// Data is removed only for the leader that the present view shows, and never for ourselves.
     fn check_witness(&mut self, witness: &LeaderElsewhere) {
         let status = self.machine.status();
-        let leader = status.cluster.and_then(|view| view.leader);
+        let leader = status.cluster.and_then(|view| view.leader.clone());
         let is_present = leader.is_some_and(|leader| {
             leader.name == *witness.leader() && leader.generation == witness.generation()
         });

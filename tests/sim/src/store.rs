@@ -258,8 +258,7 @@ impl Store {
         Revision(self.content.revision())
     }
 
-    /// The whole content as a machine sees it. It is read once for each revision and shared;
-    /// `seen_at` is left for whoever knows a machine's clock.
+    /// The whole content as a machine sees it. It is read once for each revision and shared.
     pub fn view(&mut self) -> Arc<ClusterView> {
         self.sight.look(&mut self.content)
     }

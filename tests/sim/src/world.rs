@@ -165,7 +165,7 @@ impl World {
             let begins_at = 1_000_000_000_000 + u64::from(index) * 77_000_000_000;
             self.hosts.push(Host {
                 node,
-                name: herdsman_ha_core::MemberName(node.to_string()),
+                name: herdsman_ha_core::MemberName::from(node.to_string()),
                 clock: Clock::new(begins_at, drift.unwrap_or(0)),
                 is_up: true,
                 server: Server::new(node),

@@ -59,8 +59,7 @@ fn read(
         "store" => dcs::change(world, words).map(|()| None),
         "read" => {
             words.end()?;
-            let now = world.now();
-            world.store.hold_back(now);
+            world.store.hold_back();
             Ok(None)
         }
         "member" => dcs::describe_member(world, words).map(|()| None),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
-use herdsman_ha_core::{ClusterView, Commit, KeyState, Mono, Revision, StoreWrite};
+use herdsman_ha_core::{ClusterView, Commit, KeyState, Revision, StoreWrite};
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// The whole content as a view.
-    pub(crate) fn view(&mut self, seen_at: Mono) -> ClusterView {
+    pub(crate) fn view(&mut self) -> ClusterView {
         self.settle();
         let entries = self.entries.iter().map(|(key, entry)| RawEntry {
             key,
@@ -145,7 +145,7 @@ impl Store {
             modified: Revision(entry.modified),
             session: entry.session.as_deref(),
         });
-        let view = read_cluster(seen_at, Revision(self.revision), entries);
+        let view = read_cluster(Revision(self.revision), entries);
         self.views.push(view.clone());
         if self.views.len() > VIEWS_KEPT {
             self.views.remove(0);
@@ -154,8 +154,8 @@ impl Store {
     }
 
     /// Reads a view that arrives later.
-    pub(crate) fn hold_back(&mut self, seen_at: Mono) {
-        self.held_back = Some(self.view(seen_at));
+    pub(crate) fn hold_back(&mut self) {
+        self.held_back = Some(self.view());
     }
 
     /// The view that was read and has not arrived.

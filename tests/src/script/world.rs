@@ -111,7 +111,7 @@ impl World {
 
     /// A member's name as the machines see it.
     pub(crate) fn name(&self, name: &str) -> MemberName {
-        MemberName(format!("{}{name}", self.prefix))
+        MemberName::from(format!("{}{name}", self.prefix))
     }
 
     pub(crate) fn now(&self) -> Mono {
@@ -133,7 +133,7 @@ impl World {
         let run = before.map_or(1, |member| member.run + 1);
         let sessions = before.map_or(0, |member| member.sessions);
         let server = before.map_or_else(Server::new, |member| member.server.clone());
-        let boot = Boot::new(InstanceId(instance(&self.name(name), run)), seed);
+        let boot = Boot::new(InstanceId::from(instance(&self.name(name), run)), seed);
         let member = Member {
             subject: Checked::new(settings, boot, self.clocks()),
             run,

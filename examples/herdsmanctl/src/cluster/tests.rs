@@ -27,7 +27,7 @@ async fn config(cluster: &Cluster) -> (Revision, Value) {
     let config = view.config;
     (
         config.revision.expect("the key is there"),
-        config.value.expect("it is an object"),
+        config.value.as_deref().expect("it is an object").clone(),
     )
 }
 

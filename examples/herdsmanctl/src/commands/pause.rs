@@ -90,7 +90,7 @@ pub(super) fn config<'a>(
     name: &str,
     view: &'a ClusterView,
 ) -> Result<(Revision, &'a Map<String, Value>), Error> {
-    let config = view.config.value.as_ref().and_then(Value::as_object);
+    let config = view.config.value.as_deref().and_then(Value::as_object);
     match (view.config.revision, config) {
         (Some(revision), Some(config)) => Ok((revision, config)),
         (None, _) | (_, None) => {

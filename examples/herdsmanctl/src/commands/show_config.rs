@@ -18,7 +18,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let cluster = Cluster::open(settings, arguments.cluster.as_deref())?;
     let view = cluster.view().await?;
-    if let Some(config @ Value::Object(_)) = &view.config.value {
+    if let Some(config @ Value::Object(_)) = view.config.value.as_deref() {
         writeln!(out, "{}\n", block(config))?;
     }
     Ok(())

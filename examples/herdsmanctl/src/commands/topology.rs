@@ -92,8 +92,8 @@ fn labelled(member: &MemberName, level: usize) -> Shown<'_> {
 
 #[cfg(test)]
 mod tests {
+    use herdsman_ha_core::Revision;
     use herdsman_ha_core::schema::{RawEntry, read_cluster};
-    use herdsman_ha_core::{Mono, Revision};
 
     use super::*;
 
@@ -111,7 +111,7 @@ mod tests {
             modified: Revision(1),
             session: None,
         });
-        let view = read_cluster(Mono::default(), Revision(1), entries);
+        let view = read_cluster(Revision(1), entries);
         tree(&view).into_iter().map(|shown| shown.label).collect()
     }
 

@@ -1,7 +1,7 @@
 //! The sheet of members against tables that operators know.
 
+use herdsman_ha_core::Revision;
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
-use herdsman_ha_core::{Mono, Revision};
 
 use super::*;
 use crate::sheet::Gaps;
@@ -14,7 +14,7 @@ fn view(keys: &[(&str, &str)]) -> ClusterView {
         modified: Revision(1),
         session: None,
     });
-    read_cluster(Mono::default(), Revision(1), entries)
+    read_cluster(Revision(1), entries)
 }
 
 fn cells(keys: &[(&str, &str)], member: &str) -> Vec<Cell> {

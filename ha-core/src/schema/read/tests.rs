@@ -17,7 +17,7 @@ fn entry<'a>(key: &'a str, value: &'a str) -> RawEntry<'a> {
 }
 
 fn read(entries: Vec<RawEntry<'_>>) -> ClusterView {
-    read_cluster(Mono(1), Revision(9), entries)
+    read_cluster(Revision(9), entries)
 }
 
 #[test]

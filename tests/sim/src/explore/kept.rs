@@ -231,7 +231,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
                 .map(|(ended, at)| (*ended, *at, "no recovery target specified".to_owned()))
                 .collect();
             let published: &[HistoryLine] = published;
-            let leader = MemberName(by.to_string());
+            let leader = MemberName::from(by.to_string());
             match store.publish_history(session, published, &own, &leader, *keep, now) {
                 CommitEnd::Applied(_) => done,
                 CommitEnd::NotApplied => Outcome::NotApplied,

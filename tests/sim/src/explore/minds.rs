@@ -193,7 +193,7 @@ fn key(mind: &Mind, now: Mono, stimulus: &Stimulus) -> u128 {
 
 fn input(stimulus: Stimulus) -> Input {
     match stimulus {
-        Stimulus::View(seen) => Input::Cluster(Ok(Box::new((*seen.view).clone()))),
+        Stimulus::View(seen) => Input::Cluster(Ok(Arc::clone(&seen.view))),
         Stimulus::WatchLost => {
             Input::Cluster(Err(Fault::Unreachable("the watch is broken".to_owned())))
         }

@@ -21,13 +21,13 @@ const PATIENCE: usize = 2_000;
 
 /// The instance of a member's n-th agent.
 pub(super) fn instance(node: Node, run: u8) -> InstanceId {
-    InstanceId(format!("{node}#{run}"))
+    InstanceId::from(format!("{node}#{run}"))
 }
 
 /// What a member's machine is told about itself.
 pub(super) fn settings(node: Node) -> Settings {
     Settings {
-        name: herdsman_ha_core::MemberName(node.to_string()),
+        name: herdsman_ha_core::MemberName::from(node.to_string()),
         conn_url: format!("postgres://{node}:5432/postgres"),
         api_url: format!("http://{node}:8008/patroni"),
         tags: Tags::default(),

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn only_the_leaders_renewal_is_waited_for() {
         let renewal = |proves_leader| Task::Renew {
-            session: herdsman_ha_core::SessionName("s".to_owned()),
+            session: herdsman_ha_core::SessionName::from("s"),
             proves_leader,
             limit: Duration::from_secs(1),
         };

@@ -34,7 +34,7 @@ fn compare(world: &World, node: Node) -> Result<(), String> {
     // The same run: the member's own key must not look like that of another agent.
     let boot = world.boot(node, agent.run);
     let mut fresh = Machine::new(world.settings(node), boot, status.now);
-    let _ = fresh.step(status.now, Input::Cluster(Ok(Box::new(view))));
+    let _ = fresh.step(status.now, Input::Cluster(Ok(view)));
     let _ = fresh.step(status.now, Input::Local(local));
     let code = |status: Option<herdsman_ha_core::Decision>| status.map(|it| it.reason.code());
     let (old, new) = (code(status.decision), code(fresh.status().decision));

@@ -51,7 +51,7 @@ impl Stage {
         let mut run = Run::new(schedule, Lines::Kept);
         run.world.twin_every = 1;
         for host in &mut run.world.hosts {
-            host.name = MemberName(format!("{}{}", self.prefix, host.node));
+            host.name = MemberName::from(format!("{}{}", self.prefix, host.node));
         }
         self.run.insert(run)
     }

@@ -61,7 +61,7 @@ impl Sessions {
     ) -> (SessionName, Duration) {
         // No name is ever used twice, so that one of before a restore is never taken for another.
         self.opened += 1;
-        let name = SessionName(format!("{owner}{}", self.opened));
+        let name = SessionName::from(format!("{owner}{}", self.opened));
         let ttl = self.granted(ttl, longest);
         self.living.push(Session {
             name: Arc::new(name.clone()),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use herdsman_ha_core::schema::{RawEntry, key, read_cluster};
-use herdsman_ha_core::{ClusterView, MemberName, Mono, Revision};
+use herdsman_ha_core::{ClusterView, MemberName, Revision};
 
 use super::changes::Entry;
 use super::content::{Content, Entries};
@@ -37,7 +37,7 @@ impl Sight {
 /// Reads everything.
 pub(super) fn read_all(revision: u64, entries: &Entries) -> ClusterView {
     let entries = entries.iter().map(|(key, entry)| raw(key, entry));
-    read_cluster(Mono(0), Revision(revision), entries)
+    read_cluster(Revision(revision), entries)
 }
 
 fn raw<'a>(key: &'a str, entry: &'a Entry) -> RawEntry<'a> {
@@ -55,7 +55,6 @@ fn refresh(view: &mut ClusterView, key: &str, entry: Option<&Entry>) {
     let entry = entry.map(|entry| raw(key, entry));
     // Taken apart by name: a part that is added to the view must be given its key here.
     let ClusterView {
-        seen_at,
         revision,
         initialize,
         leader,
@@ -69,8 +68,7 @@ fn refresh(view: &mut ClusterView, key: &str, entry: Option<&Entry>) {
         history,
         failsafe,
         leadership,
-    } = read_cluster(view.seen_at, view.revision, entry);
-    view.seen_at = seen_at;
+    } = read_cluster(view.revision, entry);
     view.revision = revision;
     match key {
         key::INITIALIZE => view.initialize = initialize,

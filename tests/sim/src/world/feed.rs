@@ -45,7 +45,7 @@ impl World {
                     },
                 );
             }
-            AgentEvent::View(view) => self.view_arrives(node, &view),
+            AgentEvent::View(view) => self.view_arrives(node, view),
             AgentEvent::WatchLost => self.watch_lost(node),
             AgentEvent::WatchAgain => self.watch_again(node),
             AgentEvent::Reply { op, outcome } => self.finish(node, op, *outcome),

@@ -16,7 +16,7 @@ use crate::trace::Kind;
 
 /// The instance of a member's n-th agent.
 pub(super) fn instance(node: Node, run: u32) -> InstanceId {
-    InstanceId(format!("{node}#{run}"))
+    InstanceId::from(format!("{node}#{run}"))
 }
 
 impl World {

@@ -107,8 +107,7 @@ impl World {
         }
     }
 
-    pub(super) fn view_arrives(&mut self, node: Node, view: &ClusterView) {
-        let seen_at = self.clock(node);
+    pub(super) fn view_arrives(&mut self, node: Node, view: Arc<ClusterView>) {
         let (told_at, sees_store) = (self.now, self.sees_store(node));
         let Some(agent) = &mut self.host_mut(node).agent else {
             return;
@@ -133,9 +132,7 @@ impl World {
             }
         }
         agent.seen = agent.seen.max(view.revision);
-        let mut view = view.clone();
-        view.seen_at = seen_at;
-        self.feed(node, Input::Cluster(Ok(Box::new(view))));
+        self.feed(node, Input::Cluster(Ok(view)));
         self.note_what_it_knows(node);
     }
 

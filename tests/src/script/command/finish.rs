@@ -84,7 +84,7 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
             let full = world.name(name);
             let member = world.member_mut(name);
             member.sessions += 1;
-            let name = SessionName(session(&full, member.sessions));
+            let name = SessionName::from(session(&full, member.sessions));
             Report::Session { name, ttl }
         }
         Task::Renew {

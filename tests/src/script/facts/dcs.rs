@@ -3,6 +3,7 @@
 //! What a line does not name stays as it was, so a story tells only what happens.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use herdsman_ha_core::schema::{INTERFACE_VERSION, key};
 use herdsman_ha_core::{ClusterView, Fault, Lsn};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::super::world::{World, instance, session};
 use herdsman_sim::words::{Words, list};
 
-pub(super) type Seen = Result<Box<ClusterView>, Fault>;
+pub(super) type Seen = Result<Arc<ClusterView>, Fault>;
 
 /// The view that the member gets, after the changes that the words tell.
 pub(super) fn read(world: &mut World, mut words: Words) -> Result<Seen, String> {
@@ -32,17 +33,16 @@ pub(super) fn read(world: &mut World, mut words: Words) -> Result<Seen, String> 
     if words.flag("late") {
         words.end()?;
         let view = world.store.held_back().ok_or("no view was read before")?;
-        return Ok(Ok(Box::new(view)));
+        return Ok(Ok(Arc::new(view)));
     }
     if let Some(revision) = words.parsed("old")? {
         words.end()?;
         let view = world.store.old_view(revision);
         let view = view.ok_or_else(|| format!("there was no view at {revision}"))?;
-        return Ok(Ok(Box::new(view.clone())));
+        return Ok(Ok(Arc::new(view.clone())));
     }
     change(world, words)?;
-    let now = world.now();
-    Ok(Ok(Box::new(world.store.view(now))))
+    Ok(Ok(Arc::new(world.store.view())))
 }
 
 /// Changes the store without showing it to anybody.
@@ -108,7 +108,10 @@ fn put(world: &mut World, key: &str, value: Option<&str>) {
 }
 
 fn set_members(world: &mut World, names: &[String]) {
-    let wanted: BTreeSet<String> = names.iter().map(|name| world.name(name).0).collect();
+    let wanted: BTreeSet<String> = names
+        .iter()
+        .map(|name| world.name(name).to_string())
+        .collect();
     for name in world.store.names_under(key::MEMBERS) {
         if !wanted.contains(&name) {
             world.store.delete(&member_key(&name));
@@ -117,7 +120,7 @@ fn set_members(world: &mut World, names: &[String]) {
     for name in names {
         let is_there = world
             .store
-            .value(&member_key(&world.name(name).0))
+            .value(&member_key(world.name(name).as_str()))
             .is_some();
         if !is_there {
             put_member(world, name, &Map::new());
@@ -202,7 +205,7 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
     if let Some(text) = words.value("instance") {
         let value = match text.as_str() {
             "none" => Value::Null,
-            text => json!({ "instance": world.name(text).0 }),
+            text => json!({ "instance": world.name(text).to_string() }),
         };
         changed.insert("herdsman".to_owned(), value);
     }
@@ -221,7 +224,7 @@ fn set_leader(
 ) -> Result<(), String> {
     if let Some(before) = world.store.value(key::LEADER).map(str::to_owned) {
         set_role(world, &before, "replica");
-        if name != "none" && before != world.name(name).0 {
+        if name != "none" && before != world.name(name).as_str() {
             world.store.delete(key::LEADER);
         }
     }
@@ -304,8 +307,14 @@ fn status(_: &World, text: &str) -> Result<String, String> {
 fn sync(world: &World, text: &str) -> Result<String, String> {
     let (leader, standbys) = text.split_once(':').unwrap_or((text, ""));
     let names = list(standbys);
-    let names: Vec<String> = names.iter().map(|name| world.name(name).0).collect();
-    Ok(json!({ "leader": world.name(leader).0, "sync_standby": names.join(",") }).to_string())
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| world.name(name).to_string())
+        .collect();
+    Ok(
+        json!({ "leader": world.name(leader).to_string(), "sync_standby": names.join(",") })
+            .to_string(),
+    )
 }
 
 /// `b->c`, `b->`, `->c`, each with `@when` behind it for later.
@@ -320,7 +329,7 @@ fn failover(world: &World, text: &str) -> Result<String, String> {
     let mut value = json!({});
     for (key, name) in [("leader", leader), ("member", candidate)] {
         if !name.is_empty() {
-            value[key] = json!(world.name(name).0);
+            value[key] = json!(world.name(name).to_string());
         }
     }
     if let Some(when) = when {
@@ -357,7 +366,7 @@ fn leadership(world: &World, text: &str) -> Result<String, String> {
     let timeline: u32 = timeline
         .parse()
         .map_err(|_| format!("{text} cannot be read"))?;
-    let mut record = json!({ "owner": world.name(owner).0, "from_timeline": timeline });
+    let mut record = json!({ "owner": world.name(owner).to_string(), "from_timeline": timeline });
     if let Some(reserved) = reserved {
         let reserved: u32 = reserved;
         record["timeline"] = json!(reserved);
@@ -370,7 +379,7 @@ fn failsafe(world: &World, text: &str) -> Result<String, String> {
     let names = list(text);
     let map: Map<String, Value> = names
         .iter()
-        .map(|name| (world.name(name).0, json!("http://api")))
+        .map(|name| (world.name(name).to_string(), json!("http://api")))
         .collect();
     Ok(Value::Object(map).to_string())
 }

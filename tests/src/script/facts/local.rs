@@ -22,7 +22,7 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     };
     let upstream = words.value("upstream").map(|name| match name.as_str() {
         "none" => None,
-        name => Some(world.name(name).0),
+        name => Some(world.name(name).to_string()),
     });
     let slots = words.value("slots").map(|names| {
         let names = list(&names).into_iter();
@@ -191,7 +191,8 @@ fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView
 /// `b:sync:0/5000000`: a standby that streams, what its word counts for, and what it confirmed.
 fn sender(world: &World, text: &str) -> Result<SenderView, String> {
     let mut parts = text.splitn(3, ':');
-    let name = world.name(parts.next().unwrap_or_default()).0;
+    let name = world.name(parts.next().unwrap_or_default());
+    let name = name.to_string();
     let state = match parts.next() {
         Some("async") => SyncState::Async,
         Some("potential") => SyncState::Potential,

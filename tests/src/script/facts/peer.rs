@@ -10,8 +10,8 @@ pub(super) fn read(world: &World, mut words: Words) -> Result<PeerReport, String
     let name = world.name(&name);
     let told = match words.value("instance") {
         Some(text) if text == "none" => None,
-        Some(text) => Some(InstanceId(world.name(&text).0)),
-        None => Some(InstanceId(instance(&name, 1))),
+        Some(text) => Some(InstanceId::from(world.name(&text).as_str())),
+        None => Some(InstanceId::from(instance(&name, 1))),
     };
     let kind = words.expect("what the peer answers")?;
     let answer = match kind.as_str() {

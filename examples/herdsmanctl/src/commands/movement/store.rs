@@ -79,8 +79,8 @@ fn outcome(
 
 #[cfg(test)]
 mod tests {
+    use herdsman_ha_core::Revision;
     use herdsman_ha_core::schema::{RawEntry, read_cluster};
-    use herdsman_ha_core::{Mono, Revision};
 
     use super::super::Action;
     use super::*;
@@ -95,7 +95,7 @@ mod tests {
             modified: Revision(1),
             session: None,
         });
-        read_cluster(Mono::default(), Revision(1), entries)
+        read_cluster(Revision(1), entries)
     }
 
     #[test]
