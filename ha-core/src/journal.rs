@@ -1,6 +1,7 @@
 //! The current decision and the last ones, for people.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use serde::Serialize;
 
@@ -33,10 +34,11 @@ pub struct Decision {
 /// How many decisions are kept.
 pub(crate) const KEPT: usize = 256;
 
-/// Decisions that differed from the one before, newest last.
+/// Decisions that differed from the one before, newest last. They are shared with whoever shows
+/// them: a machine is shown after every step.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
-    decisions: VecDeque<Decision>,
+    decisions: VecDeque<Arc<Decision>>,
     /// How often the current decision was repeated.
     repeats: u64,
 }
@@ -50,22 +52,22 @@ impl Journal {
         {
             self.repeats += 1;
             // The numbers move while the decision stays: keep the newest, count from the first.
-            current.reason = decision.reason;
+            Arc::make_mut(current).reason = decision.reason;
             return false;
         }
         if self.decisions.len() == KEPT {
             self.decisions.pop_front();
         }
-        self.decisions.push_back(decision);
+        self.decisions.push_back(Arc::new(decision));
         self.repeats = 0;
         true
     }
 
     pub(crate) fn current(&self) -> Option<&Decision> {
-        self.decisions.back()
+        self.decisions.back().map(AsRef::as_ref)
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Decision> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Decision>> {
         self.decisions.iter()
     }
 

@@ -26,7 +26,7 @@ use crate::time::{Mono, Now};
 use crate::value::{Generation, Lsn, MemberName, Revision, SessionName, Timeline};
 use crate::view::{
     ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
-    ServerView, SyncKey,
+    ServerView, StatusKey, SyncKey,
 };
 use crate::work::Work;
 
@@ -203,7 +203,7 @@ pub(crate) struct Published {
     pub(crate) member_at: Mono,
     /// What was last found about our own key as the view shows it; none: to be found out.
     pub(crate) known: Option<KnownKey>,
-    pub(crate) status: Option<String>,
+    pub(crate) status: Option<StatusKey>,
     pub(crate) status_at: Mono,
     pub(crate) slots: Option<BTreeSet<String>>,
     /// The slots that the members of the present view need; none: to be found out.

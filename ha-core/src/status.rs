@@ -55,7 +55,7 @@ pub struct Status {
     /// Repeats of the current decision since it was first taken.
     pub repeats: u64,
     /// The last decisions, oldest first.
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<Arc<Decision>>,
     /// The restart that is scheduled, as it stands in the member's key.
     pub scheduled_restart: Option<Value>,
     /// Tasks in flight.

@@ -77,8 +77,8 @@ impl Machine {
         let stored = stored.filter(|member| member.session.as_ref() == Some(session));
         let stored = stored.map(|member| &member.value);
         let is_equal = stored == Some(&value);
-        let is_urgent = !is_equal
-            && stored.is_none_or(|stored| without_positions(stored) != without_positions(&value));
+        let is_urgent =
+            !is_equal && stored.is_none_or(|stored| !is_equal_but_for_positions(stored, &value));
         let session = session.clone();
         self.memory.published.known = (!is_urgent).then(|| KnownKey {
             session: session.clone(),
@@ -157,15 +157,17 @@ impl Machine {
         if !is_due {
             return None;
         }
-        let status = write::status(&leader_status(memory, primary));
-        let is_known = memory.published.status.as_ref() == Some(&status)
-            || status == write::status(&view.status.value);
-        self.memory.published.status = Some(status.clone());
-        if is_known && !self.memory.breaks(Mutant::StatusInALoop) {
+        let status = leader_status(memory, primary);
+        let is_known =
+            memory.published.status.as_ref() == Some(&status) || status == *view.status.value;
+        if is_known && !memory.breaks(Mutant::StatusInALoop) {
+            self.memory.published.status = Some(status);
             self.memory.published.status_at = self.memory.mono();
             return None;
         }
-        self.guarded(Purpose::PublishStatus, key::STATUS, status)
+        let text = write::status(&status);
+        self.memory.published.status = Some(status);
+        self.guarded(Purpose::PublishStatus, key::STATUS, text)
             .map(Task::Commit)
     }
 
@@ -426,13 +428,15 @@ pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
     }
 }
 
-/// A member's value without what moves all the time.
-fn without_positions(value: &Value) -> Value {
-    let mut value = value.clone();
-    if let Value::Object(map) = &mut value {
-        for key in ["xlog_location", "receive_lsn", "replay_lsn"] {
-            map.remove(key);
-        }
-    }
-    value
+/// Whether two values of a member differ at most in what moves all the time.
+fn is_equal_but_for_positions(one: &Value, other: &Value) -> bool {
+    let (Value::Object(one), Value::Object(other)) = (one, other) else {
+        return one == other;
+    };
+    let is_lasting = |(key, _): &(&String, &Value)| {
+        !matches!(key.as_str(), "xlog_location" | "receive_lsn" | "replay_lsn")
+    };
+    one.iter()
+        .filter(is_lasting)
+        .eq(other.iter().filter(is_lasting))
 }

@@ -51,7 +51,7 @@ impl Decisions {
                 .decision
                 .as_ref()
                 .map(|decision| Current::of(decision, status)),
-            decisions: status.decisions.iter().map(Entry::of).collect(),
+            decisions: status.decisions.iter().map(|it| Entry::of(it)).collect(),
         }
     }
 }

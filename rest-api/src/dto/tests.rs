@@ -146,7 +146,7 @@ fn decisions_are_as_recorded() {
         },
     };
     let snapshot = with(replica(), |status| {
-        status.decisions = vec![missing, waiting.clone()];
+        status.decisions = vec![missing.into(), waiting.clone().into()];
         status.decision = Some(waiting);
         status.repeats = 12;
     });
