@@ -9,6 +9,7 @@ mod commands;
 mod deadlines;
 mod publish;
 mod synchrony;
+mod tenure;
 mod upkeep;
 
 use alloc::boxed::Box;

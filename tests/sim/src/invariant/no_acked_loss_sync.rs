@@ -2,9 +2,10 @@
 //! that took over by itself (oracle O2, invariant I2).
 //!
 //! Exempt, each as a remark: a leader that an operator chose by hand, also when it is promoted only
-//! in a later leadership, after it had said that nobody else may lead; rows from before a tool
-//! removed or changed what says that commits wait for standbys, which makes the members believe
-//! that none did. Rows whose last copy went with a disk are forgotten before they come here.
+//! in a later leadership, after it had said that nobody else may lead; rows from before a leader
+//! said again whom commits wait for, once a tool removed or changed what says it (a store that was
+//! put back lists who had everything then). Rows whose last copy went with a disk are forgotten
+//! before they come here.
 
 use super::remarks::Remarks;
 use super::truth::Truth;
@@ -25,7 +26,7 @@ pub(super) fn check(
     for row in rows.filter(|row| row.is_synchronous) {
         if truth.tenure(node).is_by_hand {
             remarks.add("rows-lost-by-hand", world.now);
-        } else if truth.sync_touched_at.is_some_and(|at| row.at <= at) {
+        } else if truth.is_synchrony_in_doubt(row.at) {
             remarks.add("rows-lost-after-a-tool-ended-synchrony", world.now);
         } else {
             let at = row.place.end;

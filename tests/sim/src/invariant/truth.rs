@@ -44,7 +44,9 @@ pub(super) struct Truth {
     /// Who led when that happened, and when: what they had reserved is forgotten as well.
     untold: Vec<(Node, At)>,
     /// When a tool last changed or removed what says whom commits waited for.
-    pub(super) sync_touched_at: Option<At>,
+    sync_touched_at: Option<At>,
+    /// When a leader first said again whom commits wait for.
+    sync_told_at: At,
     /// Whom an operator chose who then said that only it has every commit: it goes on being chosen
     /// until somebody else says who has.
     listed_by_hand: Option<Node>,
@@ -114,6 +116,7 @@ impl Truth {
             branches_untold: 0,
             untold: Vec::new(),
             sync_touched_at: None,
+            sync_told_at: At(0),
             listed_by_hand: None,
             disk_lost_at: None,
             published: None,
@@ -122,7 +125,7 @@ impl Truth {
         if let Some(entry) = world.store.entry(key::LEADER)
             && let Some(session) = &entry.session
         {
-            truth.begin(session, &entry.value, world, false);
+            truth.begin(session, &entry.value, world, false, false);
         }
         truth
     }
@@ -208,7 +211,7 @@ impl Truth {
             key::FAILOVER => self.failover_changed(change, world),
             key::CONFIG => self.pauses.changed(change),
             key::STATUS => self.status_changed(change, world),
-            key::SYNC => self.listed_by_hand = self.lister(change, world),
+            key::SYNC => self.sync_changed(change, world),
             key::INITIALIZE if change.by != Writer::Tool => self.identity_told_at = change.at,
             _ => {}
         }
@@ -240,6 +243,23 @@ impl Truth {
             _ => return,
         };
         *touched = Some(change.at);
+    }
+
+    fn sync_changed(&mut self, change: &Change, world: &World) {
+        self.listed_by_hand = self.lister(change, world);
+        let is_untold = |touched: At| self.sync_told_at <= touched;
+        if matches!(change.by, Writer::Commit { .. }) && self.sync_touched_at.is_some_and(is_untold)
+        {
+            self.sync_told_at = change.at;
+        }
+    }
+
+    /// Whether the store said of a row's instant what no leader had said: a tool changed what says
+    /// whom commits wait for, and no leader had come to say it again.
+    pub(super) fn is_synchrony_in_doubt(&self, at: At) -> bool {
+        self.sync_touched_at.is_some_and(|touched| {
+            at <= touched || self.sync_told_at <= touched || at <= self.sync_told_at
+        })
     }
 
     /// Who changed the sync key, if it leads because an operator chose it.
@@ -278,6 +298,9 @@ impl Truth {
             .and_then(|entry| entry.session.as_ref());
         let after = change.after.as_ref();
         let holder = after.and_then(|entry| entry.session.as_ref());
+        // A restarted agent goes on with the leadership that it finds.
+        let is_chosen = |tenure: &Tenure| tenure.session.as_ref() == before && tenure.is_by_hand;
+        let was_chosen = before.is_some() && self.tenures.iter().any(is_chosen);
         if before != holder
             && let Some(session) = before
         {
@@ -294,27 +317,32 @@ impl Truth {
                     ..
                 }
             );
-            let is_by_hand = by_tool || (is_resumed && self.is_key_by_tool);
-            self.begin(session, &entry.value, world, is_by_hand);
+            let is_by_tool = by_tool || (is_resumed && self.is_key_by_tool);
+            let goes_on = is_resumed && was_chosen;
+            self.begin(session, &entry.value, world, is_by_tool, goes_on);
         }
         self.is_key_by_tool = by_tool && after.is_some();
     }
 
-    fn begin(&mut self, session: &Arc<SessionName>, name: &str, world: &World, is_by_hand: bool) {
+    fn begin(
+        &mut self,
+        session: &Arc<SessionName>,
+        name: &str,
+        world: &World,
+        is_by_tool: bool,
+        goes_on: bool,
+    ) {
         let owner = world.store.owner(session);
         let Some(node) = owner.or_else(|| world.node_named(name)) else {
             return;
         };
         self.untold.retain(|(untold, _)| *untold != node);
-        let before = &self.tenures[node.index()];
-        // A restarted agent goes on with the leadership that it finds.
-        let goes_on = before.ended.is_none() && before.is_by_hand;
         self.tenures[node.index()] = Tenure {
             session: Some(Arc::clone(session)),
             good_until: world.store.expires_at(session).unwrap_or(world.now),
             ended: None,
-            is_by_hand: is_by_hand || goes_on || self.listed_by_hand == Some(node),
-            is_by_tool: is_by_hand,
+            is_by_hand: is_by_tool || goes_on || self.listed_by_hand == Some(node),
+            is_by_tool,
             published: self.published,
         };
     }
