@@ -163,8 +163,6 @@ mutants! {
         "A standby is put on the sync key before commits wait for it.";
     BarrierIgnored "barrier-ignored" "no-acked-loss-sync"
         "A standby is put on the sync key as soon as commits wait for it, whatever it has.";
-    SyncDoubtForgotten "sync-doubt-forgotten" "no-acked-loss-sync"
-        "A change of the sync key with an unknown outcome counts as one that did not happen.";
     PromotesUnprepared "promotes-unprepared" "no-acked-loss-sync"
         "A standby is promoted while the sync key still lists who will not have its commits.";
     SyncUnguarded "sync-unguarded" "store-discipline"

@@ -156,7 +156,7 @@ impl<'a> Picture<'a> {
             let revision = memory.view.as_ref().and_then(|view| view.sync.revision);
             *guard == KeyState::seen(revision)
         });
-        if doubt.is_some() && !memory.breaks(Mutant::SyncDoubtForgotten) {
+        if doubt.is_some() {
             return Listing::Doubtful;
         }
         let is_late =
