@@ -72,11 +72,14 @@ pub(crate) fn synchrony(memory: &Memory) -> Synchrony {
             Synchrony::Unprepared
         };
     }
-    let is_blocked = Picture::of(memory).is_some_and(|picture| {
+    // Only a strict mode blocks: for any other nobody is picked here.
+    let is_strict = memory.rules.synchronous_mode_strict && is_kept(memory);
+    let picture = is_strict.then(|| Picture::of(memory)).flatten();
+    let is_blocked = picture.is_some_and(|picture| {
         let is_waiting = picture.primary.sync.waits_for != WaitsFor::default();
-        picture.keeping == Keeping::On && picture.picks.is_empty() && is_waiting
+        picture.picks.is_empty() && is_waiting
     });
-    if is_blocked && memory.rules.synchronous_mode_strict {
+    if is_blocked {
         Synchrony::Blocked
     } else {
         Synchrony::Clear

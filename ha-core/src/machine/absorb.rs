@@ -71,13 +71,9 @@ impl Machine {
         memory.lease.observe(view.revision, view.leader.as_ref());
         let is_stuck = memory.rules.pause && memory.breaks(Mutant::PauseNeverEnds);
         if let Some(rules) = view.rules.as_ref().filter(|_| !is_stuck) {
-            // Comparing costs less than copying, and they hardly ever change.
-            if memory.rules != *rules {
-                memory.rules = Arc::clone(rules);
-            }
-            if memory.config != view.config.value {
-                memory.config.clone_from(&view.config.value);
-            }
+            // Shared with every view that shows them as they are: to take them compares nothing.
+            memory.rules = Arc::clone(rules);
+            memory.config.clone_from(&view.config.value);
         }
         if matches!(view.initialize.value, Initialize::Known(_)) {
             memory.has_known_cluster = true;
