@@ -18,13 +18,26 @@ use crate::error::Error;
 use crate::install::{self, Tool};
 use crate::scratch::Scratch;
 
-/// `cargo xtask demo`: quick to build, and needs nothing but PostgreSQL.
+/// `cargo xtask demo`: quick to build, and needs nothing but PostgreSQL, unless another store than
+/// the one in its own process is asked for.
 pub(crate) fn demo(args: &[OsString]) -> Result<u8, Error> {
-    install::ensure(&[Tool::PostgreSql])?;
+    let mut tools = vec![Tool::PostgreSql];
+    let mut build = vec!["build", "--package", "herdsman-demo"];
+    if args.iter().any(|arg| arg == "etcd" || arg == "zookeeper") {
+        tools.extend([Tool::Protoc, Tool::ProtobufFiles]);
+        build.push("--features=stores");
+    }
+    if args.iter().any(|arg| arg == "etcd") {
+        tools.push(Tool::Etcd);
+    }
+    if args.iter().any(|arg| arg == "zookeeper") {
+        tools.push(Tool::ZooKeeper);
+    }
+    install::ensure(&tools)?;
     let program = Program {
         profile: "debug",
         names: &["herdsman-demo"],
-        build: &["build", "--package", "herdsman-demo"],
+        build: &build,
     };
     program.run(args)
 }

@@ -1,4 +1,4 @@
-//! Three members in one process over one store in memory.
+//! Three members in one process over one store.
 //!
 //! Invariant: when a [`Cluster`] is gone no process of its servers is left, however it went.
 
@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use herdsman_agent::Clock;
-use herdsman_dcs::memory::MemoryStore;
 use herdsman_ha_core::{Code, Lsn, ServerView, Status};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::configuration::{Place, Shared};
 use crate::member::Member;
+use crate::store::{Kind, Store};
 use crate::{AnyError, chance, ports};
 
 const NAMES: [&str; 3] = ["n1", "n2", "n3"];
@@ -27,6 +27,8 @@ pub(crate) struct Cluster {
     members: Vec<Member>,
     pub(crate) clock: Arc<Clock>,
     superuser_password: String,
+    /// Gone after the members.
+    store: Store,
 }
 
 /// A member of the cluster, by its place in the list: stable as long as the cluster lives.
@@ -35,20 +37,27 @@ pub(crate) struct Index(pub(crate) usize);
 
 impl Cluster {
     /// Starts all members at once, in empty folders below `folder`.
-    pub(crate) async fn start(folder: &Path, bin_dir: PathBuf) -> Result<Self, AnyError> {
+    pub(crate) async fn start(
+        folder: &Path,
+        bin_dir: PathBuf,
+        kind: Kind,
+    ) -> Result<Self, AnyError> {
+        // Servers of a store take a moment, and whoever waits for them blocks.
+        let store = tokio::task::spawn_blocking(move || Store::start(kind)).await??;
         let superuser_password = chance::password()?;
         let shared = Shared {
             bin_dir,
             superuser_password: superuser_password.clone(),
             replication_password: chance::password()?,
+            store: store.section(),
         };
-        let store = MemoryStore::new();
         let clock = Arc::new(Clock::default());
         let ports = ports::free(2 * NAMES.len())?;
         let mut cluster = Self {
             members: Vec::new(),
             clock,
             superuser_password,
+            store,
         };
         for (name, ports) in NAMES.iter().zip(ports.chunks_exact(2)) {
             let place = Place {
@@ -58,10 +67,8 @@ impl Cluster {
                 api_port: ports[1],
             };
             std::fs::create_dir(&place.folder)?;
-            let store = Arc::new(store.handle(name));
-            cluster
-                .members
-                .push(Member::start(&shared, place, store).await?);
+            let member = Member::start(&shared, place, &cluster.store).await?;
+            cluster.members.push(member);
         }
         Ok(cluster)
     }

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) bin_dir: PathBuf,
     pub(crate) superuser_password: String,
     pub(crate) replication_password: String,
+    /// The section that names the store.
+    pub(crate) store: String,
 }
 
 /// What tells a member from the others.
@@ -56,6 +58,7 @@ fn text(shared: &Shared, place: &Place) -> String {
         bin_dir,
         superuser_password,
         replication_password,
+        store,
     } = shared;
     let Place {
         name,
@@ -66,7 +69,6 @@ fn text(shared: &Shared, place: &Place) -> String {
     let bin_dir = quoted(bin_dir);
     let data_dir = quoted(&place.data_dir());
     let pgpass = quoted(&place.folder.join("pgpass"));
-    // The section etcd3 is demanded and stays unused: the store is handed to the agent.
     // A primary_start_timeout of 0 means that a crash is answered by a failover at once and not by
     // an attempt to start in place.
     format!(
@@ -76,8 +78,7 @@ name: {name}
 restapi:
   listen: 127.0.0.1:{api_port}
   connect_address: 127.0.0.1:{api_port}
-etcd3:
-  hosts: 127.0.0.1:1
+{store}
 bootstrap:
   dcs:
     ttl: {TTL_SECONDS}
@@ -132,6 +133,7 @@ mod tests {
             bin_dir: PathBuf::from("/opt/it's here/bin"),
             superuser_password: "0123456789abcdef".to_owned(),
             replication_password: "00000000000000e1".to_owned(),
+            store: "etcd3:\n  hosts: 127.0.0.1:1".to_owned(),
         };
         let place = Place {
             name: "n1".to_owned(),

@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cluster::Cluster;
 use crate::screen::Screen;
 use crate::stage::Stage;
+use crate::store::Kind;
 use crate::table::table;
 use crate::{AnyError, programs, stay, story};
 
@@ -43,7 +44,7 @@ pub(crate) enum Ended {
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Runs the demo.
-pub(crate) fn run(afterwards: Afterwards) -> Result<Ended, AnyError> {
+pub(crate) fn run(kind: Kind, afterwards: Afterwards) -> Result<Ended, AnyError> {
     if rustix::process::geteuid().is_root() {
         return Err(
             "PostgreSQL refuses to run as root: start the demo by `cargo xtask demo`, or \
@@ -65,7 +66,7 @@ pub(crate) fn run(afterwards: Afterwards) -> Result<Ended, AnyError> {
         .enable_all()
         .build()?;
     let screen = Arc::new(Screen::new());
-    let ended = runtime.block_on(play(folder.path(), bin_dir, &screen, afterwards));
+    let ended = runtime.block_on(play(folder.path(), bin_dir, kind, &screen, afterwards));
     // The last tasks that hold the cluster go with it.
     drop(runtime);
     finish(folder, &log, &screen, ended)
@@ -112,13 +113,14 @@ fn begin_log(folder: &Path) -> Result<PathBuf, AnyError> {
 async fn play(
     folder: &Path,
     bin_dir: PathBuf,
+    kind: Kind,
     screen: &Arc<Screen>,
     afterwards: Afterwards,
 ) -> Result<Ended, AnyError> {
     let mut interrupts = Interrupts::listen()?;
     let began = Clock::default().mono();
     let cluster = tokio::select! {
-        cluster = Cluster::start(folder, bin_dir) => Arc::new(cluster?),
+        cluster = Cluster::start(folder, bin_dir, kind) => Arc::new(cluster?),
         () = interrupts.next() => return Ok(Ended::Interrupted),
     };
     let table = tokio::spawn(keep_drawing(Arc::clone(screen), Arc::clone(&cluster)));

@@ -17,6 +17,7 @@ mod recorder;
 mod screen;
 mod stage;
 mod stay;
+mod store;
 mod story;
 mod table;
 mod text;
@@ -27,18 +28,21 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use demo::{Afterwards, Ended};
+use store::Kind;
 
-const USAGE: &str = "usage: herdsman-demo [--stay | --help]
+const USAGE: &str = "usage: herdsman-demo [--dcs STORE] [--stay | --help]
 
 Three PostgreSQL servers with their agents begin in a temporary folder, a client writes a row every
 10 ms, the primary is killed, it comes back, and the leadership is moved to it again. Each step is
 shown with its milliseconds, its reason and the rows that were lost. It takes less than a minute.
 
-  --stay   keep the cluster running afterwards, with commands to try, until Ctrl-C
-  --help   this text
+  --dcs STORE  memory, in this process; or etcd or zookeeper, three servers that the demo starts
+               (what is installed, in a program that was built with the feature `stores`)
+  --stay       keep the cluster running afterwards, with commands to try, until Ctrl-C
+  --help       this text
 
-The store lives in this process, everything listens on 127.0.0.1 only, and everything is removed at
-the end. PostgreSQL must be installed, and must not be started by root.
+Everything listens on 127.0.0.1 only, and everything is removed at the end. PostgreSQL must be
+installed, and must not be started by root.
 Exit code: 0 when everything happened, 1 when something did not, 130 after Ctrl-C.";
 
 /// Errors that end the run; whoever reads them is a person.
@@ -46,31 +50,37 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        [] => run(Afterwards::End),
-        ["--stay"] => run(Afterwards::Stay),
-        ["--help" | "-h"] => {
+    match parse(&arguments) {
+        Ok(Some((kind, afterwards))) => run(kind, afterwards),
+        Ok(None) => {
             // Nobody may be reading.
             let _ = writeln!(std::io::stdout(), "{USAGE}");
             ExitCode::SUCCESS
         }
-        unknown => {
-            eprintln!(
-                "herdsman-demo: `{}` is not understood\n{USAGE}",
-                unknown.join(" ")
-            );
+        Err(problem) => {
+            eprintln!("herdsman-demo: {problem}\n{USAGE}");
             ExitCode::from(2)
         }
     }
 }
 
-fn run(afterwards: Afterwards) -> ExitCode {
-    match demo::run(afterwards) {
+/// What is asked for; none: help.
+fn parse(arguments: &[String]) -> Result<Option<(Kind, Afterwards)>, String> {
+    let (mut kind, mut afterwards) = (Kind::Memory, Afterwards::End);
+    let mut words = arguments.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "--help" | "-h" => return Ok(None),
+            "--stay" => afterwards = Afterwards::Stay,
+            "--dcs" => kind = words.next().ok_or("`--dcs` names no store")?.parse()?,
+            unknown => return Err(format!("`{unknown}` is not understood")),
+        }
+    }
+    Ok(Some((kind, afterwards)))
+}
+
+fn run(kind: Kind, afterwards: Afterwards) -> ExitCode {
+    match demo::run(kind, afterwards) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => ExitCode::from(130),
         Err(error) => {

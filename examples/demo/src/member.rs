@@ -3,16 +3,15 @@
 //! A service embeds one agent and needs no such thread. Here three agents share a process, and the
 //! name of its thread tells in the log which of them speaks.
 
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use herdsman_agent::{Agent, Handle};
-use herdsman_dcs::Dcs;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use crate::AnyError;
 use crate::configuration::{self, Place, Shared};
+use crate::store::Store;
 
 /// A running member.
 pub(crate) struct Member {
@@ -28,9 +27,10 @@ impl Member {
     pub(crate) async fn start(
         shared: &Shared,
         place: Place,
-        store: Arc<dyn Dcs>,
+        store: &Store,
     ) -> Result<Self, AnyError> {
         let settings = configuration::settings(shared, &place)?;
+        let store = store.handle(&place.name, &settings)?;
         let agent = Agent::builder(settings)
             .store(store)
             .server_log(place.server_log());

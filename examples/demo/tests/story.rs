@@ -126,4 +126,7 @@ fn help_is_printed_and_other_arguments_are_refused() {
     let unknown = demo(&["--staay"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("`--staay` is not understood"));
+    let store = demo(&["--dcs", "consul"]);
+    assert_eq!(store.status.code(), Some(2));
+    assert!(text(&store.stderr).contains("`consul` is no store; there are: memory etcd zookeeper"));
 }
