@@ -215,12 +215,7 @@ impl Agent {
         let mut background = tokio::task::JoinSet::new();
         let clock = Arc::clone(&self.clock);
         let mut options = Options::new(Arc::new(move || clock.mono()));
-        if let Some(basic) = &self.executor.settings.rest_api.authentication {
-            options.credentials = Some(herdsman_rest_api::Credentials::new(
-                &basic.username,
-                basic.password.expose(),
-            ));
-        }
+        options.credentials = self.executor.settings.rest_api.credentials();
         options.on_reload = self.on_reload.0;
         // It ends with the set.
         let never = std::future::pending();

@@ -109,6 +109,7 @@ impl Deed {
             | Task::Commit(_)
             | Task::PublishHistory { .. }
             | Task::AskPeers { .. }
+            | Task::AskPromises { .. }
             | Task::Identify { .. }
             | Task::Checkpoint
             | Task::SyncSlots { .. }

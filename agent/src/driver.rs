@@ -294,6 +294,7 @@ impl Driver {
                 Lane::Session
                 | Lane::Leadership
                 | Lane::Store
+                | Lane::Promises
                 | Lane::Identity
                 | Lane::Checkpoint
                 | Lane::Synchrony => None,
@@ -339,6 +340,7 @@ impl Driver {
                 | Lane::Leadership
                 | Lane::Store
                 | Lane::Peers
+                | Lane::Promises
                 | Lane::Identity
                 | Lane::Checkpoint
                 | Lane::Slots

@@ -67,6 +67,15 @@ impl Executor {
                 expected,
                 limit,
             } => Outcome::Done(Report::Peers(peers::ask(peers, &expected, limit).await)),
+            Task::AskPromises {
+                request,
+                peers,
+                limit,
+            } => {
+                let credentials = self.settings.rest_api.credentials();
+                let reports = peers::ask_promises(&request, peers, credentials, limit).await;
+                Outcome::Done(Report::Promises(reports))
+            }
             Task::Identify { upstream, needs } => self.identify(&upstream, needs).await,
             Task::Bootstrap => self.bootstrap().await,
             Task::Clone { from } => self.clone_from(&from, tell).await,

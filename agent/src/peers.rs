@@ -1,4 +1,4 @@
-//! Asking other members where they are.
+//! Asking other members where they are, and to hold back.
 //!
 //! Members that are registered are waited for; the others, which may be dead hosts that swallow
 //! packets, get a moment and no more.
@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use herdsman_ha_core::{MemberName, PeerAnswer, PeerReport};
+use herdsman_ha_core::{
+    MemberName, PeerAnswer, PeerReport, PromiseAnswer, PromiseReport, PromiseRequest,
+};
+use herdsman_rest_api::Credentials;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -55,4 +58,31 @@ pub(crate) async fn ask(
         .into_iter()
         .map(|(name, answer)| PeerReport { name, answer })
         .collect()
+}
+
+/// Asks all `peers` at once to hold back.
+pub(crate) async fn ask_promises(
+    request: &PromiseRequest,
+    peers: Vec<(MemberName, String)>,
+    credentials: Option<Credentials>,
+    limit: Duration,
+) -> Vec<PromiseReport> {
+    let mut asking = JoinSet::new();
+    for (name, url) in peers {
+        let (request, credentials) = (request.clone(), credentials.clone());
+        asking.spawn(async move {
+            let asked = herdsman_rest_api::ask_promise(&url, &request, credentials.as_ref(), limit);
+            let answer = asked.await.unwrap_or_else(|error| {
+                tracing::debug!(peer = %name, %error, "no answer");
+                PromiseAnswer::Unreachable
+            });
+            PromiseReport { name, answer }
+        });
+    }
+    let mut reports = Vec::new();
+    while let Some(joined) = asking.join_next().await {
+        // One that came to grief is missing, which counts as no answer.
+        reports.extend(joined);
+    }
+    reports
 }

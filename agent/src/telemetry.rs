@@ -21,6 +21,7 @@ pub(crate) fn started(op: OpId, task: &Task) {
         Lane::Session
         | Lane::Store
         | Lane::Peers
+        | Lane::Promises
         | Lane::Identity
         | Lane::Checkpoint
         | Lane::Slots => tracing::debug!(%op, task = task.name(), "started"),

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::config::SynchronousMode;
+use crate::failsafe;
 use crate::memory::{Evidence, Memory};
 use crate::mutant::Mutant;
 use crate::reason::Veto;
@@ -67,14 +68,8 @@ pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
     veto_if(rules.standby_cluster, Veto::StandbyCluster);
     if let Some(view) = &memory.view {
         vetoes.extend(unlisted_veto(memory, view));
-        let excluded = view
-            .failsafe
-            .as_ref()
-            .is_some_and(|names| !names.contains(memory.me()));
-        if rules.failsafe_mode && excluded {
-            vetoes.push(Veto::NotInFailsafe);
-        }
     }
+    vetoes.extend(failsafe::vetoes(memory));
     if is_held_back(memory) {
         vetoes.push(Veto::PromotionFailed);
     }
@@ -98,6 +93,10 @@ fn unlisted_veto(memory: &Memory, view: &ClusterView) -> Option<Veto> {
 /// what nobody listed has was acknowledged to nobody, and neither was what the former leader has
 /// more than those whom its commits waited for.
 fn holds_commits(memory: &Memory, peer: &MemberName) -> bool {
+    if !failsafe::is_listed(memory, peer) {
+        // It may not lead: nobody waits for it.
+        return false;
+    }
     let key = memory.view.as_ref().map(|view| &view.sync.value);
     key.is_none_or(|key| !key.is_in_force() || key.standbys.contains(peer))
 }
@@ -456,7 +455,8 @@ pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -
             || ours.is_none_or(|ours| server.position.timeline == ours);
         let is_wanted = wanted.is_none_or(|wanted| *wanted == report.name);
         let knows_its_end = server.wal_end_reached != Some(false);
-        let may_race = is_by_hand || holds_commits(memory, &report.name);
+        let may_race = (is_by_hand || holds_commits(memory, &report.name))
+            && failsafe::may_take_over(memory, &report.name);
         has && may_race
             && is_our_line
             && is_wanted

@@ -10,6 +10,7 @@ use crate::decide::{
     Act, Choice, act, blind, busy, empty, errands, fence, follower, hold, leader, leaderless,
     leaving, paused, stopped,
 };
+use crate::failsafe;
 use crate::lease::Hold;
 use crate::memory::{Memory, NameCheck};
 use crate::mutant::Mutant;
@@ -80,8 +81,14 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     if let Some(choice) = errand(memory, lock, server) {
         return choice;
     }
+    if lock == Lock::Mine
+        && let Some(choice) = crate::decide::failsafe::decide(server, failsafe::refuge(memory))
+    {
+        return choice;
+    }
     match lock {
         Lock::Unseen => blind_choice(memory, server),
+        Lock::Stale if failsafe::is_bound(memory) => hold(Code::ResumeHeldBack),
         Lock::Stale if !matches!(server, Server::Empty | Server::Leftover) => {
             act(Act::Resume, Code::ResumingLease)
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::restart::RestartOrder;
+use crate::task::PromiseRequest;
 use crate::value::MemberName;
 
 /// What an operator, or the process around the machine, asks for.
@@ -45,6 +46,8 @@ pub enum Command {
         /// Whether the leader is to be copied, and nobody else.
         from_leader: bool,
     },
+    /// A leader that the store does not confirm asks us to hold back.
+    Promise(PromiseRequest),
     /// Stop the server, hand the leadership over and end.
     Leave,
 }

@@ -10,6 +10,7 @@ pub mod blind;
 pub mod busy;
 pub mod empty;
 pub mod errands;
+pub mod failsafe;
 pub mod fence;
 pub mod follower;
 pub mod leader;

@@ -7,6 +7,7 @@ use alloc::string::String;
 
 use crate::candidate;
 use crate::choose;
+use crate::failsafe;
 use crate::memory::Memory;
 use crate::reason::{Code, Reason, Veto};
 use crate::situation as word;
@@ -63,6 +64,24 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::ResumingLease => Reason::ResumingLease {
             generation: generation(memory),
         },
+
+        Code::ResumeHeldBack => Reason::ResumeHeldBack {
+            to: failsafe::promised_to(memory).map_or_else(|| holder(memory), |(to, _)| to.clone()),
+        },
+        Code::FailsafeUnlisted => Reason::FailsafeUnlisted {
+            left_ms: left_ms(memory),
+        },
+        Code::FailsafeAsking => Reason::FailsafeAsking {
+            left_ms: left_ms(memory),
+        },
+        Code::FailsafePromised => Reason::FailsafePromised {
+            left_ms: left_ms(memory),
+        },
+        Code::FailsafeRefused => Reason::FailsafeRefused {
+            unpromised: failsafe::unpromised(memory),
+            left_ms: left_ms(memory),
+        },
+        Code::FailsafeReturning => Reason::FailsafeReturning {},
 
         Code::LeaseEnding => Reason::LeaseEnding {
             left_ms: left_ms(memory),

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::mutant::{Broken, Mutant};
 use crate::time::Mono;
-use crate::value::{Generation, Revision, SessionName};
+use crate::value::{Generation, MemberName, Revision, SessionName};
 use crate::view::LeaderKey;
 
 /// The right to make the local server writable, as of one decision.
@@ -94,9 +94,35 @@ pub(crate) struct Lease {
     /// one. A generation would not tell: a key that was taken from us and is bound to us again
     /// without having been absent keeps its own.
     ended: Option<Revision>,
+    /// What the promises of the others are worth, when they were asked for.
+    promised: Option<Term>,
+    /// The leader key is known not to be ours at the store: the leadership rests on promises alone.
+    is_key_gone: bool,
+    /// Whether it is being taken anew.
+    retaking: Retaking,
     /// When the next attempt to open or renew is due.
     next_attempt: Mono,
     broken: Broken,
+}
+
+/// Whether a request to take the leadership anew may take effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Retaking {
+    /// None was sent.
+    #[default]
+    No,
+    /// One is on its way.
+    Sent,
+    /// One has an unknown outcome: what is told of a later one says nothing about it.
+    Doubtful,
+}
+
+/// Until when nobody else can lead, and the time to live that this comes from: the margins before
+/// its end are parts of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Term {
+    until: Mono,
+    ttl: Duration,
 }
 
 /// Time to kill every process of a server, before the lease ends.
@@ -194,9 +220,88 @@ impl Lease {
         }
         self.session = None;
         if !self.broken.breaks(Mutant::LeadershipOutlivesSession) {
-            self.leadership_lost();
+            self.key_lost(now);
         }
         self.next_attempt = now;
+    }
+
+    /// The store does not bind the leader key to our session any more. Whoever was promised the
+    /// time keeps leading by that, and takes the key anew.
+    pub(crate) fn key_lost(&mut self, now: Mono) {
+        let is_kept = self.leadership.is_some()
+            && self
+                .promised_term()
+                .is_some_and(|term| now < self.fence_before(term));
+        if is_kept {
+            self.is_key_gone = true;
+        } else {
+            self.leadership_lost();
+        }
+    }
+
+    /// The others hold back until `until`, each for `ttl` since it was asked. That counts only
+    /// while the leadership has not run out: what was promised after somebody else could have taken
+    /// it proves nothing.
+    pub(crate) fn promised(&mut self, now: Mono, until: Mono, ttl: Duration) {
+        let is_in_time = self.fence_at().is_some_and(|fence_at| now < fence_at);
+        if self.leadership.is_some() && is_in_time {
+            self.promised = Some(Term { until, ttl });
+        }
+    }
+
+    /// The list of those who must promise gets longer: what was promised before is not enough.
+    pub(crate) fn forget_promises(&mut self) {
+        self.promised = None;
+    }
+
+    /// Whether the leadership rests on promises alone.
+    pub(crate) fn is_key_gone(&self) -> bool {
+        self.is_key_gone
+    }
+
+    /// A request to take the key anew is sent. Whoever sees it applied is free of the promise, so
+    /// the session bounds what promises are worth from here on.
+    pub(crate) fn retaking(&mut self) {
+        if self.is_key_gone && self.retaking == Retaking::No {
+            self.retaking = Retaking::Sent;
+        }
+    }
+
+    /// It is known not to have been applied, or may still be.
+    pub(crate) fn not_retaken(&mut self, is_known: bool) {
+        self.retaking = match self.retaking {
+            Retaking::Sent if is_known => Retaking::No,
+            Retaking::Sent | Retaking::Doubtful => Retaking::Doubtful,
+            Retaking::No => Retaking::No,
+        };
+    }
+
+    /// What the promises are worth.
+    fn promised_term(&self) -> Option<Term> {
+        let promised = self.promised?;
+        if self.retaking == Retaking::No {
+            return Some(promised);
+        }
+        let session = self.session.as_ref()?;
+        Some(Term {
+            until: promised.until.min(session.valid_until()),
+            ..promised
+        })
+    }
+
+    /// What the leadership rests on. Each has its own margins: the one that ends last may ask for
+    /// a stop earlier than the other.
+    fn terms(&self) -> impl Iterator<Item = Term> {
+        let is_held = self.leadership.is_some();
+        let session = self.session.as_ref().filter(|_| !self.is_key_gone);
+        let session = session.map(|session| Term {
+            until: session.valid_until(),
+            ttl: session.ttl,
+        });
+        [session, self.promised_term()]
+            .into_iter()
+            .flatten()
+            .filter(move |_| is_held)
     }
 
     pub(crate) fn session_closed(&mut self) {
@@ -208,9 +313,17 @@ impl Lease {
     pub(crate) fn acquired(&mut self, generation: Generation, since: Revision) {
         self.leadership = Some(Leadership { generation, since });
         self.lost = None;
+        self.rest_on_the_key();
+    }
+
+    fn rest_on_the_key(&mut self) {
+        self.promised = None;
+        self.is_key_gone = false;
+        self.retaking = Retaking::No;
     }
 
     pub(crate) fn released(&mut self) {
+        self.rest_on_the_key();
         if let Some(held) = self.leadership.take() {
             self.ended = self.ended.max(Some(held.since));
         }
@@ -247,11 +360,18 @@ impl Lease {
 
     /// Takes what a complete view says about the leader key. Views from before our own
     /// acquisition say nothing.
-    pub(crate) fn observe(&mut self, view: Revision, leader: Option<&LeaderKey>) {
-        let Some(session) = self.session_name() else {
+    pub(crate) fn observe(
+        &mut self,
+        now: Mono,
+        me: &MemberName,
+        view: Revision,
+        leader: Option<&LeaderKey>,
+    ) {
+        let session = self.session_name();
+        if session.is_none() && !self.is_key_gone {
             return;
-        };
-        let held = leader.filter(|leader| leader.session.as_ref() == Some(&session));
+        }
+        let held = leader.filter(|leader| session.is_some() && leader.session == session);
         match (self.leadership, held) {
             // An acquisition with unknown outcome turns out to have worked.
             (None, Some(leader))
@@ -263,12 +383,22 @@ impl Lease {
             (Some(mine), None)
                 if view >= mine.since || self.broken.breaks(Mutant::OldViewEndsLeadership) =>
             {
-                self.leadership_lost();
+                // Left by our own former session, or gone; but not another's.
+                let is_free = leader.is_none_or(|leader| {
+                    leader.name == *me && leader.generation == mine.generation
+                });
+                if is_free {
+                    self.key_lost(now);
+                } else {
+                    self.leadership_lost();
+                }
             }
-            (Some(mine), Some(leader))
-                if mine.generation != leader.generation && view >= mine.since =>
-            {
-                self.acquired(leader.generation, view);
+            (Some(mine), Some(leader)) if view >= mine.since => {
+                if mine.generation != leader.generation {
+                    self.acquired(leader.generation, view);
+                } else if self.is_key_gone && leader.revision > mine.since {
+                    self.acquired(mine.generation, view);
+                }
             }
             (None, None | Some(_)) | (Some(_), None | Some(_)) => {}
         }
@@ -276,12 +406,11 @@ impl Lease {
 
     /// The right to act as leader now, if there is one.
     pub(crate) fn grant(&self, now: Mono) -> Option<Grant> {
-        let session = self.session.as_ref()?;
         let generation = self.leadership()?;
-        let fence_at = self.fence_at()?;
-        (now < fence_at).then(|| Grant {
+        let valid_until = self.terms().map(|term| term.until).max()?;
+        (now < self.fence_at()?).then_some(Grant {
             generation,
-            valid_until: session.valid_until(),
+            valid_until,
         })
     }
 
@@ -290,7 +419,12 @@ impl Lease {
             return Hold::Lost;
         }
         let (Some(step_down_at), Some(fence_at)) = (self.step_down_at(), self.fence_at()) else {
-            return Hold::None;
+            // Nothing is left that the leadership could rest on.
+            return if self.is_key_gone {
+                Hold::Over
+            } else {
+                Hold::None
+            };
         };
         if self.broken.breaks(Mutant::NoDeadline) {
             Hold::Firm
@@ -305,23 +439,23 @@ impl Lease {
 
     /// When a writable server must begin to stop in order; none without a leadership.
     pub(crate) fn step_down_at(&self) -> Option<Mono> {
-        self.leadership()?;
-        let session = self.session.as_ref()?;
-        Some(self.fence_at()?.minus(stop_budget(session.ttl)))
+        let stop_before = |term: Term| self.fence_before(term).minus(stop_budget(term.ttl));
+        self.terms().map(stop_before).max()
     }
 
     /// When a writable server must be killed; none without a leadership.
     pub(crate) fn fence_at(&self) -> Option<Mono> {
-        self.leadership()?;
-        let session = self.session.as_ref()?;
-        let end = session.valid_until();
-        Some(if self.broken.breaks(Mutant::NoLeaseMargin) {
-            end
+        self.terms().map(|term| self.fence_before(term)).max()
+    }
+
+    fn fence_before(&self, term: Term) -> Mono {
+        if self.broken.breaks(Mutant::NoLeaseMargin) {
+            term.until
         } else if self.broken.breaks(Mutant::LeaseMarginAdded) {
-            end.plus(kill_budget(session.ttl))
+            term.until.plus(kill_budget(term.ttl))
         } else {
-            end.minus(kill_budget(session.ttl))
-        })
+            term.until.minus(kill_budget(term.ttl))
+        }
     }
 
     /// When the session should be opened or renewed next.
@@ -332,6 +466,14 @@ impl Lease {
     /// Brings the next renewal forward.
     pub(crate) fn renew_now(&mut self, now: Mono) {
         self.next_attempt = self.next_attempt.min(now);
+    }
+
+    /// When a leadership that was not proven any more should be secured by promises: a renewal has
+    /// failed, and there is time for some rounds of questions before the server must stop.
+    pub(crate) fn overdue_at(&self) -> Option<Mono> {
+        self.leadership?;
+        let session = self.session.as_ref().filter(|_| !self.is_key_gone);
+        Some(session.map_or(Mono(0), |session| session.proven_at.plus(session.ttl / 2)))
     }
 
     /// Whether the session has lived through less than half its time since it was last proven.

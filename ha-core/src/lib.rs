@@ -59,6 +59,7 @@ mod config;
 #[doc(hidden)]
 pub mod decide;
 mod explain;
+mod failsafe;
 mod journal;
 mod lease;
 mod machine;
@@ -95,14 +96,15 @@ pub use memory::Settings;
 pub use moment::BadMoment;
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
-pub use reason::{Code, Reason, Veto};
+pub use reason::{Code, Reason, Unpromised, Veto};
 pub use rejoin::LeaderElsewhere;
 pub use restart::{RestartOrder, RestartRole};
-pub use status::{FailedAttempts, HeldLease, RunningTask, Status};
+pub use status::{FailedAttempts, FailsafeStatus, HeldLease, RunningTask, Status};
 pub use tags::Tags;
 pub use task::{
-    Boot, Commit, Failure, KeyState, Lane, Outcome, Progress, Purpose, Report, StartAs, StopMode,
-    StoreGuard, StoreWrite, SyncNames, Task, Upstream,
+    Boot, Commit, Failure, KeyState, Lane, Outcome, Progress, PromiseAnswer, PromiseReport,
+    PromiseRequest, Purpose, Report, StartAs, StopMode, StoreGuard, StoreWrite, SyncNames, Task,
+    Upstream,
 };
 pub use time::{Mono, Now, Wall};
 pub use value::{

@@ -7,6 +7,7 @@ mod absorb;
 mod answers;
 mod commands;
 mod deadlines;
+mod promises;
 mod publish;
 mod synchrony;
 mod tenure;
@@ -24,6 +25,7 @@ use crate::choose::choose;
 use crate::command::{Answer, AnswerKind, Command};
 use crate::decide::{Act, Choice};
 use crate::explain::explain;
+use crate::failsafe;
 use crate::journal::{Decision, Verdict};
 use crate::memory::{Memory, Settings};
 use crate::mutant::{Broken, Mutant};
@@ -40,7 +42,7 @@ use crate::value::{OpId, RequestId};
 use crate::view::{ClusterView, Fault, LocalView};
 
 pub use deadlines::Deadline;
-pub(crate) use publish::{Moving, words as member_words};
+pub(crate) use publish::{Moving, slot_positions, words as member_words};
 
 /// One thing that happened outside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +164,7 @@ impl Machine {
         self.follow_errands(&mut step);
         self.decide(&mut step);
         self.keep_session(&mut step);
+        self.ask_promises(&mut step);
         self.publish(&mut step);
         if !self.memory.is_finished {
             self.answer(&mut step);
@@ -327,6 +330,12 @@ impl Machine {
         memory.is_known_standby &= !word::makes_writable(&task);
         if matches!(&task, Task::Commit(commit) if commit.purpose == Purpose::Release) {
             memory.releasing = memory.lease.leadership();
+        }
+        if matches!(&task, Task::Commit(commit) if commit.purpose == Purpose::Acquire) {
+            memory.lease.retaking();
+        }
+        if matches!(&task, Task::Commit(commit) if commit.purpose == Purpose::PublishFailsafe) {
+            failsafe::list_sent(memory);
         }
         memory.has_made_cluster |= task == Task::Bootstrap;
         let is_wanted_down = memory.restart.is_some() || memory.move_seen.is_some();

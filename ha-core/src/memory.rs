@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::changes::Change;
 use crate::config::{RejoinRules, RejoinSettings, Rules};
+use crate::failsafe::Failsafe;
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::machine::Moving;
@@ -112,6 +113,8 @@ pub(crate) struct Memory {
     pub(crate) is_gone: bool,
 
     pub(crate) lease: Lease,
+    /// What this member was promised, and what it has promised.
+    pub(crate) failsafe: Failsafe,
     pub(crate) work: Work,
     /// What other members answered last.
     pub(crate) evidence: Option<Evidence>,
@@ -231,6 +234,7 @@ impl Memory {
             .map(|config| Rules::read(config).0);
         Self {
             lease: Lease::new(Broken::of(&boot)),
+            failsafe: Failsafe::default(),
             boot,
             now,
             started_at: now.mono,

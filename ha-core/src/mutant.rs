@@ -118,6 +118,24 @@ mutants! {
     DecisionsGoUntold "decisions-go-untold" "explained"
         "A decision that differs from the one before is not told.";
 
+    // What is promised without the store.
+    PromisesCountFromTheAnswer "promises-count-from-the-answer" "fenced-in-time"
+        "A promise counts from the moment its answer came, not from when it was asked for.";
+    OnePromiseIsEnough "one-promise-is-enough" "fenced-in-time"
+        "A leader goes on without the store as long as anybody holds back.";
+    PromisesAreBroken "promises-are-broken" "fenced-in-time"
+        "A member takes the leadership although it has promised to hold back.";
+    ForgottenPromisesAreBroken "forgotten-promises-are-broken" "fenced-in-time"
+        "An agent that was started anew takes the leadership at once, whatever it promised before.";
+    PromisesWhileTaking "promises-while-taking" "one-writable-primary"
+        "A member promises to hold back although its own request for the leadership is on its way.";
+    UnlistedMemberRaces "unlisted-member-races" "fenced-in-time"
+        "A member that the failsafe key does not name takes the leadership.";
+    DoubtfulListIgnored "doubtful-list-ignored" "fenced-in-time"
+        "Members of a list that was written with an unknown outcome need not promise.";
+    FailsafeListUnguarded "failsafe-list-unguarded" "store-discipline"
+        "The leadership is taken whatever the failsafe key says meanwhile.";
+
     // What the store and its operator say.
     NameProvesLeadership "name-proves-leadership" "converges"
         "A leader key with our name counts as ours, whatever session it lives with.";

@@ -210,6 +210,7 @@ fn acquire(memory: &Memory) -> Option<Commit> {
             guard(key::SYNC, KeyState::seen(view.sync.revision)),
             guard(key::LEADERSHIP, KeyState::seen(view.leadership.revision)),
             guard(key::INITIALIZE, KeyState::seen(view.initialize.revision)),
+            guard(key::FAILSAFE, KeyState::seen(view.failsafe.revision)),
         ],
         writes,
     })

@@ -4,13 +4,18 @@
 //! numbers that mattered. Holding back has reasons as well: "why is nobody promoted?" is what
 //! operators ask. A code is never reused for another meaning.
 
+mod veto;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Serialize;
 
-use crate::value::{Bytes, Generation, Lsn, MemberName, Position, SystemId, Timeline};
+use crate::value::{Generation, Lsn, MemberName, Position, SystemId, Timeline};
+use veto::Unpromiseds;
+pub(crate) use veto::Vetoes;
+pub use veto::{Unpromised, Veto};
 
 macro_rules! reasons {
     ($( $(#[$doc:meta])+ $name:ident { $($field:ident : $type:ty),* } $code:literal $sentence:literal $(, $shown:ident = $how:expr)?; )*) => {
@@ -119,6 +124,19 @@ reasons! {
     ReleasedAfterFailedPromotion {} "released-after-failed-promotion" "our promotion failed: the leadership is given up and we hold back for one lease time";
     /// The leadership was taken by an earlier run of this agent.
     ResumingLease { generation: Generation } "resuming-lease" "the leadership of generation {generation} is ours from an earlier run: binding it to the new session";
+
+    /// The leadership was taken by an earlier run, and this one has promised to hold back.
+    ResumeHeldBack { to: MemberName } "resume-held-back" "the leader key is in our name from an earlier run of this agent, and we have promised {to} to hold back";
+    /// The store does not answer, and failsafe mode cannot help.
+    FailsafeUnlisted { left_ms: u64 } "failsafe-unlisted" "the store does not confirm our leadership, which ends in {left_ms} ms: failsafe_mode is on, and the failsafe key that we know does not name us";
+    /// The store does not answer: the others are asked to hold back.
+    FailsafeAsking { left_ms: u64 } "failsafe-asking" "the store does not confirm our leadership, which ends in {left_ms} ms: asking all members of the failsafe key to hold back";
+    /// The store does not answer, and all others hold back.
+    FailsafePromised { left_ms: u64 } "failsafe-promised" "the store does not confirm our leadership: leading on, because all members of the failsafe key hold back, for {left_ms} ms from now";
+    /// The store does not answer, and not all others hold back.
+    FailsafeRefused { unpromised: Vec<Unpromised>, left_ms: u64 } "failsafe-refused" "the store does not confirm our leadership, which ends in {left_ms} ms: not all members of the failsafe key hold back: {unpromised}", unpromised = Unpromiseds(unpromised);
+    /// The store answers again and has no leader key: it is taken anew.
+    FailsafeReturning {} "failsafe-returning" "the store answers again and knows no leader: the others hold back for us, taking the leadership anew";
 
     // Losing the lease.
     /// The lease could not be renewed and is about to end.
@@ -306,116 +324,10 @@ impl Reason {
     }
 }
 
-/// One thing that keeps a member from leading. All of them are listed, not only the first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "veto", rename_all = "kebab-case")]
-#[allow(
-    missing_docs,
-    reason = "the fields are what the sentence beside them says"
-)]
-pub enum Veto {
-    /// Its operator said never.
-    TaggedNoFailover,
-    /// It takes no WAL by streaming.
-    TaggedNoStream,
-    /// A watchdog is required and none is served.
-    WatchdogRequired,
-    /// Quorum commit is configured, or in force.
-    QuorumMode,
-    /// Synchronous replication is in force, and this member may lack commits.
-    NotSynchronous { leader: MemberName },
-    /// The cluster follows another one.
-    StandbyCluster,
-    /// A failsafe topology exists and does not name this member.
-    NotInFailsafe,
-    /// Too far behind the last known position of the leader.
-    Lagging { by: Bytes, limit: Bytes },
-    /// On an older timeline than the cluster.
-    TimelineBehind { mine: Timeline, cluster: Timeline },
-    /// Compared with the last leader, which ran on an earlier timeline: its rows are not here.
-    NewerThanLeader { mine: Timeline, leader: Timeline },
-    /// The end of the local WAL is not reached: the position is not known.
-    WalEndNotReached,
-    /// Another member is ahead.
-    PeerAhead { name: MemberName, at: Position },
-    /// Another member answers as a primary.
-    PeerIsPrimary { name: MemberName },
-    /// Another member is equal and goes first by its priority.
-    PeerPreferred { name: MemberName },
-    /// None of the others answered yet: they are asked once more.
-    PeersSilent,
-    /// A switchover names another candidate.
-    DeferringTo { candidate: MemberName },
-    /// This member has just stepped down by request.
-    SteppedDown,
-    /// A recent promotion failed.
-    PromotionFailed,
-    /// Another member led after this one.
-    LedSince { name: MemberName },
-    /// No `bootstrap` section in the configuration.
-    NoBootstrapSection,
-    /// The cluster is paused.
-    Paused,
-}
-
-impl fmt::Display for Veto {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TaggedNoFailover => f.write_str("tagged nofailover"),
-            Self::TaggedNoStream => f.write_str("tagged nostream"),
-            Self::WatchdogRequired => f.write_str("a watchdog is required and not served yet"),
-            Self::QuorumMode => f.write_str("synchronous_mode quorum is not served yet"),
-            Self::NotSynchronous { leader } => {
-                write!(
-                    f,
-                    "not named in the sync key of {leader}: commits may be missing here"
-                )
-            }
-            Self::StandbyCluster => {
-                f.write_str("a standby cluster is configured and not served yet")
-            }
-            Self::NotInFailsafe => f.write_str("not named in the failsafe topology"),
-            Self::Lagging { by, limit } => write!(f, "lagging by {by}, limit {limit}"),
-            Self::TimelineBehind { mine, cluster } => {
-                write!(f, "on timeline {mine}, the cluster is on {cluster}")
-            }
-            Self::NewerThanLeader { mine, leader } => {
-                write!(
-                    f,
-                    "apart from the last leader: on timeline {mine}, it was on {leader}"
-                )
-            }
-            Self::WalEndNotReached => f.write_str("the end of our own WAL is not reached yet"),
-            Self::PeerAhead { name, at } => write!(f, "{name} is ahead at {at}"),
-            Self::PeerIsPrimary { name } => write!(f, "{name} still answers as primary"),
-            Self::PeerPreferred { name } => write!(f, "{name} is equal and has a higher priority"),
-            Self::PeersSilent => f.write_str("no other member answered yet"),
-            Self::DeferringTo { candidate } => write!(f, "a switchover names {candidate}"),
-            Self::SteppedDown => f.write_str("has just stepped down by request"),
-            Self::PromotionFailed => f.write_str("a recent promotion failed"),
-            Self::LedSince { name } => write!(f, "{name} has led since"),
-            Self::NoBootstrapSection => f.write_str("no bootstrap section in its configuration"),
-            Self::Paused => f.write_str("the cluster is paused"),
-        }
-    }
-}
-
-/// Vetoes as one text.
-pub(crate) struct Vetoes<'a>(pub(crate) &'a [Veto]);
-
-impl fmt::Display for Vetoes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, veto) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{veto}")?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Bytes;
     use alloc::collections::BTreeSet;
     use alloc::string::ToString;
 

@@ -7,6 +7,7 @@
 pub(crate) mod read;
 pub(crate) mod write;
 
+pub(crate) use read::failsafe_list;
 pub use read::{RawEntry, read_cluster};
 pub use write::{
     INTERFACE_VERSION, MemberValue, OurField, history_text, merge_history, with_skipped,

@@ -23,8 +23,8 @@ pub(crate) use movement::{move_patience_ends, movement, why_impossible};
 pub(crate) use overdue::{overdue, overdue_since};
 pub use words::{
     Asked, Backoff, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing,
-    Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server,
-    Standing, Synchrony, Unleased, Waiting, Way, Writable,
+    Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit, Restart,
+    Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 pub(crate) use writable::{
     is_made_writable, is_silent_primary, makes_writable, unleased, unleased_until, unled, writable,
@@ -132,6 +132,7 @@ pub(crate) fn busy(memory: &Memory) -> Busy {
         | Task::Commit(_)
         | Task::PublishHistory { .. }
         | Task::AskPeers { .. }
+        | Task::AskPromises { .. }
         | Task::Identify { .. }
         | Task::Checkpoint
         | Task::SyncSlots { .. }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::candidate;
 use crate::config::Rules;
+use crate::failsafe;
 use crate::journal::Decision;
 use crate::lease::Hold;
 use crate::machine::member_words;
@@ -41,6 +42,8 @@ pub struct Status {
     pub role: &'static str,
     /// The leadership, when it is held.
     pub lease: Option<HeldLease>,
+    /// What it has promised, and what it was promised.
+    pub failsafe: FailsafeStatus,
     /// The latest view of the store.
     pub cluster: Option<Arc<ClusterView>>,
     /// Whether that view is current.
@@ -62,6 +65,15 @@ pub struct Status {
     pub tasks: Vec<RunningTask>,
     /// Tasks that failed last and will be tried again.
     pub attempts: BTreeMap<&'static str, FailedAttempts>,
+}
+
+/// How failsafe mode stands with this member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FailsafeStatus {
+    /// Whether it leads on by what the others have promised.
+    pub is_relied_on: bool,
+    /// For whom it holds back, and until when.
+    pub promised: Option<(MemberName, Mono)>,
 }
 
 /// A leadership that is held.
@@ -123,6 +135,10 @@ impl Status {
             state,
             role,
             lease,
+            failsafe: FailsafeStatus {
+                is_relied_on: lease.is_some() && failsafe::refuge(memory) == word::Refuge::Promised,
+                promised: failsafe::promised_to(memory).map(|(to, until)| (to.clone(), until)),
+            },
             cluster: memory.view.clone(),
             is_store_reachable: memory.current_view().is_some(),
             local: memory.local.clone(),

@@ -4,7 +4,9 @@
 //! [`Lane`] runs at a time; the machine enforces it, and [`Task::Fence`] alone pre-empts its lane.
 
 mod boot;
+mod commit;
 mod names;
+mod promises;
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -19,7 +21,9 @@ use crate::value::{Lsn, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{HistoryLine, PeerReport, ServerIdentity};
 
 pub use boot::Boot;
+pub use commit::{Commit, KeyState, Purpose, StoreGuard, StoreWrite};
 pub use names::SyncNames;
+pub use promises::{PromiseAnswer, PromiseReport, PromiseRequest};
 
 /// What may run beside what: tasks of different lanes do not disturb each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -33,6 +37,8 @@ pub enum Lane {
     Store,
     /// Asking other members.
     Peers,
+    /// Asking other members to hold back.
+    Promises,
     /// Asking the leader's server who it is.
     Identity,
     /// The server process and its data directory.
@@ -121,6 +127,15 @@ pub enum Task {
         /// Of these, the ones that are registered now: worth waiting for.
         expected: BTreeSet<MemberName>,
         /// How long to wait for the expected.
+        limit: Duration,
+    },
+    /// Ask members to hold back. What they promise counts from when this was started.
+    AskPromises {
+        /// What they are asked.
+        request: PromiseRequest,
+        /// The members and their APIs.
+        peers: Vec<(MemberName, String)>,
+        /// How long to wait for them.
         limit: Duration,
     },
     /// Ask a server over a replication connection who it is.
@@ -212,109 +227,6 @@ pub enum Task {
     },
 }
 
-/// Why the store is changed; names the change in logs and decides its lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Purpose {
-    /// Take the leadership.
-    Acquire,
-    /// Bind a leadership of an earlier run to this session.
-    Resume,
-    /// Give the leadership up.
-    Release,
-    /// Record a new cluster and take its leadership.
-    RecordCluster,
-    /// Record the identifier of a running primary.
-    AdoptCluster,
-    /// Claim to make the cluster.
-    ClaimInitialize,
-    /// Write the member's own key.
-    PublishMember,
-    /// Write the leader's position.
-    PublishStatus,
-    /// Write the configuration where it is missing.
-    RestoreConfig,
-    /// Ask for a move of the leadership.
-    RequestMove,
-    /// Remove a move that cannot be done.
-    ClearMove,
-    /// Begin a scheduled move at its time.
-    BeginMove,
-    /// Remove a scheduled move on demand.
-    FlushMove,
-    /// Change the configuration on demand.
-    ChangeConfig,
-    /// Say who has every acknowledged commit.
-    PublishSync,
-}
-
-/// A change of the store, applied as a whole or not at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Commit {
-    /// What it is for.
-    pub purpose: Purpose,
-    /// The session that guards and writes refer to.
-    pub session: Option<SessionName>,
-    /// What must hold.
-    pub guards: Vec<StoreGuard>,
-    /// What is written.
-    pub writes: Vec<StoreWrite>,
-}
-
-/// A condition of a commit; keys are relative to the cluster's prefix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StoreGuard {
-    /// The key.
-    pub key: String,
-    /// What must hold of it.
-    pub is: KeyState,
-}
-
-/// What a guard demands of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyState {
-    /// It does not exist.
-    Absent,
-    /// It was last written at this revision.
-    At(Revision),
-    /// It is bound to the commit's session.
-    HeldBySession,
-}
-
-impl KeyState {
-    /// The state in which a view saw a key.
-    #[must_use]
-    pub fn seen(revision: Option<Revision>) -> Self {
-        revision.map_or(Self::Absent, Self::At)
-    }
-}
-
-/// A write of a commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoreWrite {
-    /// A value that lives and dies with the session.
-    PutBound {
-        /// The key.
-        key: String,
-        /// The value.
-        value: String,
-    },
-    /// A value that stays.
-    Put {
-        /// The key.
-        key: String,
-        /// The value.
-        value: String,
-    },
-    /// The key goes.
-    Delete {
-        /// The key.
-        key: String,
-    },
-}
-
 impl Task {
     /// Where the task runs.
     #[must_use]
@@ -336,11 +248,13 @@ impl Task {
                 | Purpose::ClearMove
                 | Purpose::BeginMove
                 | Purpose::FlushMove
+                | Purpose::PublishFailsafe
                 | Purpose::ChangeConfig => Lane::Store,
                 Purpose::PublishSync => Lane::Synchrony,
             },
             Self::PublishHistory { .. } => Lane::Store,
             Self::AskPeers { .. } => Lane::Peers,
+            Self::AskPromises { .. } => Lane::Promises,
             Self::Identify { .. } => Lane::Identity,
             Self::Bootstrap
             | Self::Clone { .. }
@@ -369,6 +283,7 @@ impl Task {
             Self::Commit(commit) => commit.purpose.name(),
             Self::PublishHistory { .. } => "publish-history",
             Self::AskPeers { .. } => "ask-peers",
+            Self::AskPromises { .. } => "ask-promises",
             Self::Identify { .. } => "identify",
             Self::Bootstrap => "bootstrap",
             Self::Clone { .. } => "clone",
@@ -391,30 +306,6 @@ impl Task {
             Self::Checkpoint => "checkpoint",
             Self::SyncSlots { .. } => "sync-slots",
             Self::WaitFor { .. } => "wait-for",
-        }
-    }
-}
-
-impl Purpose {
-    /// The purpose's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Acquire => "acquire",
-            Self::Resume => "resume",
-            Self::Release => "release",
-            Self::RecordCluster => "record-cluster",
-            Self::AdoptCluster => "adopt-cluster",
-            Self::ClaimInitialize => "claim-initialize",
-            Self::PublishMember => "publish-member",
-            Self::PublishStatus => "publish-status",
-            Self::RestoreConfig => "restore-config",
-            Self::RequestMove => "request-move",
-            Self::ClearMove => "clear-move",
-            Self::BeginMove => "begin-move",
-            Self::FlushMove => "flush-move",
-            Self::ChangeConfig => "change-config",
-            Self::PublishSync => "publish-sync",
         }
     }
 }
@@ -454,6 +345,8 @@ pub enum Report {
     },
     /// The answers of peers.
     Peers(Vec<PeerReport>),
+    /// What members said when they were asked to hold back.
+    Promises(Vec<PromiseReport>),
     /// Who a server is.
     Identity(ServerIdentity),
     /// No process of the server is left.

@@ -60,8 +60,9 @@ pub struct ClusterView {
     pub failover: Keyed<Option<MoveRequest>>,
     /// The timelines so far, oldest first.
     pub history: Keyed<Arc<[HistoryLine]>>,
-    /// The members that promised to hold back during a store outage, if any did.
-    pub failsafe: Option<BTreeSet<MemberName>>,
+    /// Who may lead at all while this key is there, and where each answers: all of them must promise
+    /// to hold back before a leader goes on without the store.
+    pub failsafe: Keyed<Option<BTreeMap<MemberName, String>>>,
     /// Who last took the leadership, if a member of this kind did.
     pub leadership: Keyed<Option<LeadershipRecord>>,
 }

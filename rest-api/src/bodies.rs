@@ -2,6 +2,7 @@
 //!
 //! Whether something is possible is the machine's to say; here only the shape is checked.
 
+pub(crate) mod failsafe;
 pub(crate) mod restart;
 
 use herdsman_ha_core::{Answer, AnswerKind, Command, ConfigChange, MemberName};

@@ -63,13 +63,12 @@ impl Change {
     /// Whether the call means nothing without a body.
     fn needs_body(self) -> bool {
         match self {
-            Self::Move(_) | Self::PatchConfig | Self::PutConfig => true,
+            Self::Move(_) | Self::PatchConfig | Self::PutConfig | Self::Failsafe => true,
             Self::FlushMove
             | Self::Restart
             | Self::CancelRestart
             | Self::Reinitialize
             | Self::Reload
-            | Self::Failsafe
             | Self::Sigterm
             | Self::NotServed(_) => false,
         }
@@ -98,10 +97,7 @@ pub(crate) async fn change(site: &Site, parts: &Parts, body: Bytes) -> Answered 
         Change::Reload => reload(site),
         Change::PatchConfig => patch(site, bodies::patch(&body)).await,
         Change::PutConfig => put(site, bodies::replacement(&body)).await,
-        Change::Failsafe => answer::error_page(
-            StatusCode::BAD_GATEWAY,
-            "failsafe mode is not served yet: this member promises nothing",
-        ),
+        Change::Failsafe => promise(site, bodies::failsafe::read(&body)).await,
         Change::Sigterm => answer::text(StatusCode::ACCEPTED, "shutdown scheduled"),
         Change::NotServed(what) => {
             let message = format!("not served yet: {what}");
@@ -223,6 +219,39 @@ fn wall_now(site: &Site, snapshot: &Snapshot) -> Wall {
     let passed = (site.options.clock)().since(then.mono);
     let millis = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
     Wall(then.wall.0.saturating_add(millis))
+}
+
+/// A promise to hold back, with the end of our own WAL as existing clients read it.
+async fn promise(site: &Site, command: Result<Command, BadBody>) -> Answered {
+    let command = match command {
+        Ok(command) => command,
+        Err(error) => return malformed(&error),
+    };
+    let answer = match ask(site, command, answer_limit(&site.snapshots.latest())).await {
+        Ok(answer) => answer,
+        Err(answered) => return answered,
+    };
+    match answer.kind {
+        // Existing clients know a page here, and take it for a refusal like any other.
+        AnswerKind::Absent => answer::error_page(StatusCode::BAD_GATEWAY, &answer.text),
+        AnswerKind::Done => {
+            let mut accepted = told(&answer);
+            let snapshot = site.snapshots.latest();
+            let local = snapshot.status.local.as_ref();
+            if let Some(position) = local.and_then(|local| local.server.position()) {
+                let lsn = HeaderValue::from(position.lsn.0);
+                accepted.headers_mut().insert("lsn", lsn);
+            }
+            accepted
+        }
+        AnswerKind::Accepted
+        | AnswerKind::Invalid
+        | AnswerKind::Conflict
+        | AnswerKind::Unusable
+        | AnswerKind::Broken
+        | AnswerKind::Refused
+        | AnswerKind::Failed => told(&answer),
+    }
 }
 
 fn reload(site: &Site) -> Answered {

@@ -6,15 +6,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use herdsman_ha_core::PeerAnswer;
-use http::header::{CONNECTION, HOST, USER_AGENT};
+use herdsman_ha_core::{PeerAnswer, PromiseAnswer, PromiseRequest};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::bodies::failsafe;
+use crate::credentials::Credentials;
 use crate::dto::PeerStatus;
 
 /// The largest answer that is read; a member's status is a few kilobytes.
@@ -69,16 +71,8 @@ pub enum ClientError {
 /// See [`ClientError`]; whoever decides may take each of them for [`PeerAnswer::Unreachable`].
 pub async fn ask(api_url: &str, limit: Duration) -> Result<PeerAnswer, ClientError> {
     let target = Target::parse(api_url)?;
-    let Ok(answer) = timeout(limit, fetch(&target)).await else {
-        return Err(ClientError::Late {
-            url: api_url.to_owned(),
-            limit,
-        });
-    };
-    let (status, body) = answer.map_err(|source| ClientError::Unreachable {
-        url: api_url.to_owned(),
-        source,
-    })?;
+    let question = Request::get(&target.path);
+    let (status, body) = fetch(api_url, &target, question, String::new(), limit).await?;
     // Some servers of this interface answer with 503 and a good body: the body is what counts.
     PeerStatus::read(&body)
         .map(PeerStatus::into_answer)
@@ -125,15 +119,78 @@ impl Target {
     }
 }
 
-async fn fetch(target: &Target) -> Result<(StatusCode, Bytes), Source> {
+/// Asks the member at `api_url` to hold back. Takes no longer than `limit`; an answer that is not
+/// the one word which existing members give is a refusal.
+///
+/// # Errors
+/// See [`ClientError`]; whoever decides may take each of them for [`PromiseAnswer::Unreachable`].
+pub async fn ask_promise(
+    api_url: &str,
+    request: &PromiseRequest,
+    credentials: Option<&Credentials>,
+    limit: Duration,
+) -> Result<PromiseAnswer, ClientError> {
+    let mut target = Target::parse(api_url)?;
+    target.path = "/failsafe".to_owned();
+    let mut question = Request::post(&target.path).header(CONTENT_TYPE, "application/json");
+    if let Some(credentials) = credentials {
+        question = question.header(AUTHORIZATION, credentials.header());
+    }
+    let body = failsafe::write(request);
+    let (status, body) = fetch(api_url, &target, question, body, limit).await?;
+    let text = String::from_utf8_lossy(&body);
+    if status == StatusCode::OK && text.trim() == "Accepted" {
+        return Ok(PromiseAnswer::Promised);
+    }
+    // A page says more than fits a reason.
+    let first: String = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(80)
+        .collect();
+    let why = match status {
+        StatusCode::BAD_GATEWAY => "failsafe mode is off there".to_owned(),
+        StatusCode::INTERNAL_SERVER_ERROR => first,
+        other => format!("status {}", other.as_u16()),
+    };
+    Ok(PromiseAnswer::Refused(why))
+}
+
+async fn fetch(
+    url: &str,
+    target: &Target,
+    question: http::request::Builder,
+    body: String,
+    limit: Duration,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    match timeout(limit, exchange(target, question, body)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(ClientError::Unreachable {
+            url: url.to_owned(),
+            source,
+        }),
+        Err(_) => Err(ClientError::Late {
+            url: url.to_owned(),
+            limit,
+        }),
+    }
+}
+
+async fn exchange(
+    target: &Target,
+    question: http::request::Builder,
+    body: String,
+) -> Result<(StatusCode, Bytes), Source> {
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(&target.path)
+    let request = question
         .header(HOST, &target.authority)
         .header(CONNECTION, "close")
         .header(USER_AGENT, concat!("herdsman/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::<Bytes>::new())?;
+        .body(Full::new(Bytes::from(body)))?;
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();

@@ -36,6 +36,11 @@ impl Credentials {
         }
     }
 
+    /// What a client sends in the `Authorization` header.
+    pub(crate) fn header(&self) -> String {
+        format!("Basic {}", self.token)
+    }
+
     /// Whether an `Authorization` header carries these credentials.
     pub(crate) fn are_in(&self, header: &[u8]) -> bool {
         let Some(token) = header.strip_prefix(b"Basic ") else {

@@ -67,9 +67,10 @@ fn has_caught_up(query: &Query, node: &Node<'_>) -> bool {
     if !node.is_running() || !standby.is_streaming {
         return false;
     }
-    // Without the store and without a word from the leader nothing says how far it is.
+    // Without the store and without a word from the leader nothing says how far it is, but that the
+    // leader asked it to hold back.
     if node.view.is_none() && node.latest_end().is_none() {
-        return false;
+        return node.is_failsafe_active();
     }
     let position = match query.value("mode") {
         Some("write") => received(standby),

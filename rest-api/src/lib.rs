@@ -77,7 +77,7 @@ mod server;
 mod snapshot;
 mod timestamp;
 
-pub use client::{ClientError, ask};
+pub use client::{ClientError, ask, ask_promise};
 pub use command::{CommandError, CommandReceiver, CommandSender, Reply, Request, commands};
 pub use credentials::Credentials;
 pub use server::{Clock, OnReload, Options, Server, ServerError};

@@ -133,7 +133,8 @@ fn cluster(page: &mut Page, node: &Node<'_>) {
     let help = "1 if nobody leads, 0 otherwise.";
     page.gauge("patroni_cluster_unlocked", help, flag(node.is_unlocked()));
     let help = "1 if failsafe mode is active, 0 otherwise.";
-    page.gauge("patroni_failsafe_mode_is_active", help, 0);
+    let is_active = flag(node.is_failsafe_active());
+    page.gauge("patroni_failsafe_mode_is_active", help, is_active);
     let help = "1 if failsafe_mode is configured, 0 otherwise.";
     page.gauge(
         "patroni_failsafe_mode_enabled",
@@ -141,8 +142,8 @@ fn cluster(page: &mut Page, node: &Node<'_>) {
         flag(status.rules.failsafe_mode),
     );
     let help = "1 if this member is named in the failsafe topology, 0 otherwise.";
-    let topology = node.view.and_then(|view| view.failsafe.as_ref());
-    let is_named = topology.is_some_and(|names| names.contains(&status.name));
+    let topology = node.view.and_then(|view| view.failsafe.value.as_ref());
+    let is_named = topology.is_some_and(|names| names.contains_key(&status.name));
     page.gauge("patroni_failsafe_member", help, flag(is_named));
     let help = "Timeline of PostgreSQL, 0 if it does not run.";
     let timeline = node.timeline().map_or(0, |timeline| timeline.0);

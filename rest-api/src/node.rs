@@ -99,6 +99,14 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether this member leads on by promises, or holds back by one.
+    pub(crate) fn is_failsafe_active(&self) -> bool {
+        let failsafe = &self.status().failsafe;
+        let promised = failsafe.promised.as_ref();
+        let holds_back = promised.is_some_and(|(_, until)| self.now < *until);
+        holds_back || (self.is_leader && failsafe.is_relied_on)
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.state == "running"
     }

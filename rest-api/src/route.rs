@@ -159,8 +159,8 @@ fn config(snapshot: &Snapshot) -> Answered {
 
 fn failsafe(snapshot: &Snapshot) -> Answered {
     let view = snapshot.status.cluster.as_ref();
-    match view.and_then(|view| view.failsafe.as_ref()) {
-        Some(_) => answer::error_page(StatusCode::NOT_IMPLEMENTED, "not served yet: failsafe mode"),
+    match view.and_then(|view| view.failsafe.value.as_ref()) {
+        Some(list) => answer::json(StatusCode::OK, list),
         None => answer::error_page(
             StatusCode::BAD_GATEWAY,
             "the store holds no failsafe topology",

@@ -9,13 +9,13 @@ use std::path::Path;
 use herdsman_ha_core::decide::leader::Fall;
 use herdsman_ha_core::decide::leaving::SessionState;
 use herdsman_ha_core::decide::{
-    Choice, blind, busy, empty, errands, fence, follower, leader, leaderless, leaving, paused,
-    stopped, synchrony,
+    Choice, blind, busy, empty, errands, failsafe, fence, follower, leader, leaderless, leaving,
+    paused, stopped, synchrony,
 };
 use herdsman_ha_core::situation::{
     Backoff, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing, Lock,
-    Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Reinit, Restart, Server, Standing,
-    Synchrony, Unleased, Waiting, Way, Writable,
+    Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit, Restart, Server,
+    Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -88,6 +88,7 @@ fn render() -> String {
         busy_table(),
         restart_table(),
         reinit_table(),
+        failsafe_table(),
         leader_running_table(),
         leader_down_table(),
         synchrony_table(),
@@ -160,6 +161,19 @@ fn reinit_table() -> Table {
             Server::ALL[at[1]],
             Reinit::ALL[at[0]],
         )
+    })
+}
+
+fn failsafe_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("refuge", Refuge::ALL),
+    ];
+    Table::heading("failsafe: we lead, and the store does not confirm it").with(&columns, &|at| {
+        let &[server, refuge] = at else {
+            panic!("two columns");
+        };
+        failsafe::decide(Server::ALL[server], Refuge::ALL[refuge])
     })
 }
 

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{
-    Boot, ClusterView, Command, ControlState, ControlView, DataView, Failure, Fault, Input,
-    InstanceId, LocalView, Lsn, MemberName, Mono, Now, OpId, Outcome, PeerAnswer, PeerReport,
-    PeerServer, Position, PrimaryView, Report, RequestId, Revision, ServerIdentity, ServerView,
-    SessionName, Settings, StandbyView, SystemId, Tags, Task, Timeline, Wall, WreckView,
+    Boot, ClusterView, Command, ControlState, ControlView, DataView, Failure, Fault, Generation,
+    Input, InstanceId, LocalView, Lsn, MemberName, Mono, Now, OpId, Outcome, PeerAnswer,
+    PeerReport, PeerServer, Position, PrimaryView, PromiseAnswer, PromiseReport, PromiseRequest,
+    Report, RequestId, Revision, ServerIdentity, ServerView, SessionName, Settings, StandbyView,
+    SystemId, Tags, Task, Timeline, Wall, WreckView,
 };
 use serde_json::{Map, json};
 
@@ -303,6 +304,19 @@ impl Run {
                 let names: Vec<MemberName> = peers.iter().map(|(name, _)| name.clone()).collect();
                 Report::Peers(names.into_iter().map(|name| self.answer(name)).collect())
             }
+            Task::AskPromises { peers, .. } => {
+                let names: Vec<MemberName> = peers.iter().map(|(name, _)| name.clone()).collect();
+                let told = names.into_iter().map(|name| PromiseReport {
+                    name,
+                    answer: self.chance.one_of(&[
+                        PromiseAnswer::Promised,
+                        PromiseAnswer::Promised,
+                        PromiseAnswer::Unreachable,
+                        PromiseAnswer::Refused("no".to_owned()),
+                    ]),
+                });
+                Report::Promises(told.collect())
+            }
             Task::Identify { .. } => Report::Identity(ServerIdentity {
                 system_id: SystemId(self.chance.one_of(&[7_000_000_001, 7_000_000_002])),
                 is_primary: !self.chance.once_in(3),
@@ -350,6 +364,15 @@ impl Run {
     fn command(&mut self) -> Input {
         let command = if self.chance.once_in(12) {
             Command::Leave
+        } else if self.chance.once_in(4) {
+            Command::Promise(PromiseRequest {
+                name: MemberName::from(self.chance.one_of(&["a", "b", "c"])),
+                conn_url: String::new(),
+                api_url: String::new(),
+                slots: std::collections::BTreeMap::new(),
+                generation: Some(Generation(self.chance.below(self.revision + 2))),
+                ttl: Some(Duration::from_secs(self.chance.one_of(&[5, 30, 7200]))),
+            })
         } else {
             let names = [None, Some("a"), Some("b"), Some("x")];
             Command::Switchover {
@@ -375,6 +398,7 @@ const PLAIN: &[(&str, &[&str])] = &[
             r#"{"pause": true}"#,
             r#"{"primary_start_timeout": 0}"#,
             r#"{"synchronous_mode": true}"#,
+            r#"{"failsafe_mode": true}"#,
             "nonsense",
         ],
     ),
@@ -386,6 +410,10 @@ const PLAIN: &[(&str, &[&str])] = &[
             r#"{"leader": "a", "member": "b"}"#,
             r#"{"member": "a"}"#,
         ],
+    ),
+    (
+        "failsafe",
+        &[r#"{"a": "http://a", "b": "http://b"}"#, r#"{"b": 5}"#, "[]"],
     ),
     ("sync", &["{}", r#"{"leader": "b", "sync_standby": "a"}"#]),
     ("status", &["50331648", r#"{"optime": 60000000}"#, "x"]),

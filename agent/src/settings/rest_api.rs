@@ -1,5 +1,7 @@
 //! The HTTP interface of this member.
 
+use herdsman_rest_api::Credentials;
+
 use super::address::Hosts;
 use super::reader::{Findings, Section};
 use super::{BasicAuth, HostPort, keys};
@@ -16,6 +18,12 @@ pub struct RestApi {
 }
 
 impl RestApi {
+    /// What unsafe calls must carry, here and at other members, which are configured alike.
+    pub(crate) fn credentials(&self) -> Option<Credentials> {
+        let basic = self.authentication.as_ref()?;
+        Some(Credentials::new(&basic.username, basic.password.expose()))
+    }
+
     pub(super) fn read(findings: &mut Findings, root: &Section<'_>) -> Option<Self> {
         let section = findings.section(root, "restapi");
         keys::check_all(findings, &section, keys::REST_API);

@@ -20,7 +20,9 @@ pub fn decide(
     unleased: Unleased,
 ) -> Option<Choice> {
     match (mode, hold, writable, busy) {
-        (Mode::Normal, Hold::None, Writable::Yes, _) if unleased == Unleased::Overdue => {
+        (Mode::Normal | Mode::Leaving, Hold::None, Writable::Yes, _)
+            if unleased == Unleased::Overdue =>
+        {
             Some(act(Act::Fence, Code::PrimaryUnleased))
         }
         (Mode::Paused, _, _, _) | (_, Hold::None | Hold::Firm, _, _) | (_, _, Writable::No, _) => {

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use super::{Input, Machine, Output, Step};
 use crate::changes;
+use crate::failsafe;
 use crate::memory::NameCheck;
 use crate::mutant::Mutant;
 use crate::restart;
@@ -43,6 +44,7 @@ impl Machine {
             // Its revisions say nothing about what we know from before. A release that is on its way
             // may take effect in this store as well.
             self.memory.lease.store_replaced();
+            failsafe::store_replaced(&mut self.memory);
             self.memory.committed.clear();
             if let Some(view) = &mut self.memory.view {
                 // Whatever is seen next is newer than what is known from another history.
@@ -68,7 +70,13 @@ impl Machine {
             return;
         }
         memory.fault = None;
-        memory.lease.observe(view.revision, view.leader.as_ref());
+        let now = memory.now.mono;
+        memory.lease.observe(
+            now,
+            &memory.settings.name,
+            view.revision,
+            view.leader.as_ref(),
+        );
         let is_stuck = memory.rules.pause && memory.breaks(Mutant::PauseNeverEnds);
         if let Some(rules) = view.rules.as_ref().filter(|_| !is_stuck) {
             // Shared with every view that shows them as they are: to take them compares nothing.
@@ -99,6 +107,7 @@ impl Machine {
             }
         }
         memory.take_view(view);
+        failsafe::observe(memory);
         self.note_name();
         self.note_move();
         self.forget_loss_when_harmless();
@@ -206,6 +215,10 @@ impl Machine {
     fn forget_loss_when_harmless(&mut self) {
         if word::writable(&self.memory) == word::Writable::No {
             self.memory.lease.forget_loss();
+            // Nothing is left to keep that way.
+            if self.memory.lease.is_key_gone() {
+                self.memory.lease.released();
+            }
         }
     }
 
@@ -237,12 +250,16 @@ impl Machine {
                 let view = self.memory.view.as_ref();
                 let before = view.map(|view| view.sync.value.clone());
                 self.absorb_commit(commit, &outcome, step);
+                self.note_taking(commit, &outcome);
                 if commit.purpose == Purpose::PublishSync {
                     self.absorb_sync(commit, &outcome, before.unwrap_or_default());
                 }
             }
             Task::WaitFor { names } => self.absorb_wait(names, &outcome),
             Task::AskPeers { .. } => self.absorb_answers(ended, outcome),
+            Task::AskPromises { request, .. } => {
+                self.absorb_promises(request, ended.started_at, &outcome);
+            }
             Task::Identify { .. } => self.absorb_identity(ended, outcome),
             Task::Promote { .. } => self.absorb_promotion(&outcome),
             Task::Start {
@@ -305,46 +322,6 @@ impl Machine {
             | Outcome::SessionLost
             | Outcome::Unknown
             | Outcome::Cancelled => {}
-        }
-    }
-
-    fn absorb_session(&mut self, ended: &Running, outcome: Outcome) {
-        let memory = &mut self.memory;
-        let now = memory.now.mono;
-        let sent_at = ended.started_at;
-        match (&ended.task, outcome) {
-            (Task::OpenSession { ttl: asked }, Outcome::Done(Report::Session { name, ttl })) => {
-                let is_late = memory.breaks(Mutant::SessionCountsFromTheAnswer);
-                let counts_from = if is_late { now } else { sent_at };
-                memory.lease.opened(name, *asked, ttl, counts_from);
-            }
-            (Task::Renew { session, .. }, outcome) => {
-                if memory.lease.session_name().as_ref() != Some(session) {
-                    return;
-                }
-                let is_late = memory.breaks(Mutant::RenewalCountsFromTheAnswer);
-                let counts_from = if is_late { now } else { sent_at };
-                match outcome {
-                    Outcome::Done(_) => memory.lease.renewed(counts_from),
-                    Outcome::Unknown if memory.breaks(Mutant::UnknownRenewalCounts) => {
-                        memory.lease.renewed(counts_from);
-                    }
-                    Outcome::NotApplied => {
-                        // The session lives, the leader key is not ours any more.
-                        if !memory.breaks(Mutant::RefusedProofIgnored) {
-                            memory.lease.leadership_lost();
-                        }
-                        memory.lease.renewed(counts_from);
-                    }
-                    Outcome::SessionLost => memory.lease.session_lost(now),
-                    Outcome::Unknown | Outcome::Cancelled | Outcome::Failed(_) => {
-                        memory.lease.attempt_failed(now);
-                    }
-                }
-            }
-            // Whatever came of it: we do not use the session any more, and it ends by itself.
-            (Task::CloseSession { .. }, _) => memory.lease.session_closed(),
-            (_, _) => memory.lease.attempt_failed(now),
         }
     }
 
@@ -425,6 +402,7 @@ impl Machine {
                 | Purpose::ClearMove
                 | Purpose::BeginMove
                 | Purpose::PublishSync
+                | Purpose::PublishFailsafe
                 | Purpose::PublishMember,
                 _,
             )

@@ -3,6 +3,7 @@
 use super::{Machine, Output, Step};
 use crate::changes;
 use crate::command::Command;
+use crate::failsafe;
 use crate::reinit;
 use crate::requests::Requests;
 use crate::restart;
@@ -56,6 +57,10 @@ impl Machine {
                     scheduled_at,
                 };
                 self.absorb_move(request, wanted, step);
+            }
+            Command::Promise(asked) => {
+                let answer = failsafe::admit(&mut self.memory, &asked);
+                step.outputs.push(Output::Reply { request, answer });
             }
             Command::FlushSwitchover => {
                 if let Some(answer) = changes::flush(&mut self.memory, request) {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::candidate;
 use crate::changes;
+use crate::failsafe;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::reinit;
@@ -31,6 +32,8 @@ pub enum Deadline {
     Look,
     /// The others should be asked again.
     Ask,
+    /// The others should be asked to hold back.
+    Promises,
     /// A failed task may be tried again.
     Backoff,
     /// A store that has never been seen has had its time.
@@ -63,6 +66,7 @@ pub(crate) fn earliest(memory: &Memory) -> Option<(Mono, Deadline)> {
         (renewal(memory), Deadline::RenewSession),
         (look(memory), Deadline::Look),
         (ask(memory), Deadline::Ask),
+        (failsafe::deadline(memory), Deadline::Promises),
         (memory.work.next_attempt(now), Deadline::Backoff),
         (
             memory.view.is_none().then(|| word::grace_ends_at(memory)),
@@ -158,6 +162,7 @@ fn patience(memory: &Memory) -> Option<Mono> {
         .map(|at| at.plus(ttl))
         .chain(sync::stays_until(memory))
         .chain(word::move_patience_ends(memory))
+        .chain(failsafe::ends(memory))
         .filter(|at| *at > memory.mono())
         .min()
 }

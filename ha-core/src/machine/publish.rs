@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::{Machine, Step};
+use crate::failsafe;
 use crate::memory::{KnownKey, Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::plan;
@@ -138,6 +139,9 @@ impl Machine {
             });
             return Some(Task::Commit(commit));
         }
+        if let Some(task) = self.next_failsafe_list() {
+            return Some(task);
+        }
         let timeline = primary.position.timeline;
         if timeline > Timeline(1) && view.timeline() != Some(timeline) {
             // A position means nothing to the others before they know which timeline it is on.
@@ -169,6 +173,27 @@ impl Machine {
         self.memory.published.status = Some(status);
         self.guarded(Purpose::PublishStatus, key::STATUS, text)
             .map(Task::Commit)
+    }
+
+    /// Who may lead at all, as the members are registered; nothing where the mode is off.
+    fn next_failsafe_list(&self) -> Option<Task> {
+        let list = failsafe::due_list(&self.memory)?;
+        let view = self.memory.current_view()?;
+        let key = key::FAILSAFE.to_owned();
+        let mut commit = self.guarded(Purpose::PublishFailsafe, key::FAILSAFE, String::new())?;
+        // A request that is held up on its way must not undo a later one.
+        commit.guards.push(StoreGuard {
+            key: key.clone(),
+            is: KeyState::seen(view.failsafe.revision),
+        });
+        commit.writes = vec![match list {
+            Some(list) => StoreWrite::Put {
+                key,
+                value: write::failsafe(&list),
+            },
+            None => StoreWrite::Delete { key },
+        }];
+        Some(Task::Commit(commit))
     }
 
     /// What was just published shows in one of the next views.
@@ -254,13 +279,19 @@ fn primary(memory: &Memory) -> Option<&PrimaryView> {
     }
 }
 
-fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
+/// Where the primary's slots are; its own name stands for the end of its WAL.
+pub(crate) fn slot_positions(memory: &Memory, primary: &PrimaryView) -> BTreeMap<String, Lsn> {
     let mut slots: BTreeMap<String, Lsn> = primary
         .slots
         .iter()
         .filter_map(|(name, position)| Some((name.clone(), (*position)?)))
         .collect();
     slots.insert(slot_name(memory.me().as_str()), primary.position.lsn);
+    slots
+}
+
+fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
+    let slots = slot_positions(memory, primary);
     let retain_slots = primary
         .slots
         .keys()

@@ -2,7 +2,9 @@
 
 use super::{Machine, Step};
 use crate::memory::NameCheck;
-use crate::task::{Lane, Task};
+use crate::mutant::Mutant;
+use crate::task::{Lane, Outcome, Report, Task};
+use crate::work::Running;
 
 impl Machine {
     pub(super) fn keep_session(&mut self, step: &mut Step) {
@@ -30,7 +32,7 @@ impl Machine {
             }
             Some(session) if is_due => Task::Renew {
                 session: session.name.clone(),
-                proves_leader: memory.lease.leadership().is_some(),
+                proves_leader: memory.lease.leadership().is_some() && !memory.lease.is_key_gone(),
                 // An answer that is lost must leave time for another attempt before the server has to
                 // step down.
                 limit: limit.min(session.ttl / 4),
@@ -45,5 +47,48 @@ impl Machine {
     /// Whether the session was closed on the way out: it is not opened again.
     fn has_left(&self) -> bool {
         self.memory.leaving_since.is_some()
+    }
+
+    pub(super) fn absorb_session(&mut self, ended: &Running, outcome: Outcome) {
+        let memory = &mut self.memory;
+        let now = memory.now.mono;
+        let sent_at = ended.started_at;
+        match (&ended.task, outcome) {
+            (Task::OpenSession { ttl: asked }, Outcome::Done(Report::Session { name, ttl })) => {
+                let is_late = memory.breaks(Mutant::SessionCountsFromTheAnswer);
+                let counts_from = if is_late { now } else { sent_at };
+                memory.lease.opened(name, *asked, ttl, counts_from);
+            }
+            (Task::Renew { session, .. }, outcome) => {
+                if memory.lease.session_name().as_ref() != Some(session) {
+                    return;
+                }
+                let is_late = memory.breaks(Mutant::RenewalCountsFromTheAnswer);
+                let counts_from = if is_late { now } else { sent_at };
+                match outcome {
+                    Outcome::Done(_) => memory.lease.renewed(counts_from),
+                    Outcome::Unknown if memory.breaks(Mutant::UnknownRenewalCounts) => {
+                        memory.lease.renewed(counts_from);
+                    }
+                    Outcome::NotApplied => {
+                        // The session lives, the leader key is not ours any more.
+                        if !memory.breaks(Mutant::RefusedProofIgnored) {
+                            memory.lease.key_lost(now);
+                        }
+                        memory.lease.renewed(counts_from);
+                    }
+                    Outcome::SessionLost => {
+                        memory.failsafe.session_lost(session);
+                        memory.lease.session_lost(now);
+                    }
+                    Outcome::Unknown | Outcome::Cancelled | Outcome::Failed(_) => {
+                        memory.lease.attempt_failed(now);
+                    }
+                }
+            }
+            // Whatever came of it: we do not use the session any more, and it ends by itself.
+            (Task::CloseSession { .. }, _) => memory.lease.session_closed(),
+            (_, _) => memory.lease.attempt_failed(now),
+        }
     }
 }

@@ -58,6 +58,11 @@ fn weakened(mutant: Mutant) -> Option<(Purpose, Cut)> {
         (Mutant::AdoptUnguarded, Purpose::AdoptCluster, Cut::All),
         (Mutant::StatusUnguarded, Purpose::PublishStatus, Cut::All),
         (Mutant::ClearMoveUnguarded, Purpose::ClearMove, Cut::All),
+        (
+            Mutant::FailsafeListUnguarded,
+            Purpose::Acquire,
+            Cut::On(key::FAILSAFE),
+        ),
         (Mutant::SyncUnguarded, Purpose::PublishSync, Cut::All),
     ];
     cuts.into_iter()

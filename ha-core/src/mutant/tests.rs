@@ -219,14 +219,14 @@ fn a_weakened_commit_differs_in_its_guards_alone() {
         let keys = weak.guards.into_iter().map(|guard| guard.key);
         keys.collect::<Vec<String>>()
     };
-    assert_eq!(whole.guards.len(), 5);
+    assert_eq!(whole.guards.len(), 6);
     assert_eq!(whole.guards[0].is, KeyState::Absent);
     assert_eq!(keys(Mutant::AcquireRestsOnNothing), [key::LEADER]);
     let without_leader = keys(Mutant::AcquireOverwrites);
-    assert_eq!(without_leader.len(), 4);
+    assert_eq!(without_leader.len(), 5);
     assert!(!without_leader.contains(&key::LEADER.to_owned()));
     assert!(!keys(Mutant::LeadershipRecordUnguarded).contains(&key::LEADERSHIP.to_owned()));
-    assert_eq!(keys(Mutant::ReleaseUnguarded).len(), 5);
+    assert_eq!(keys(Mutant::ReleaseUnguarded).len(), 6);
 }
 
 #[test]

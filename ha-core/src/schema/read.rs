@@ -4,7 +4,7 @@
 //! not blind a member to all others.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -70,6 +70,7 @@ pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision)
                 match key.as_str() {
                     key::LEADER => view.leader = None,
                     key::SYNC => view.sync = Keyed::default(),
+                    key::FAILSAFE => view.failsafe = Keyed::default(),
                     _ => {}
                 }
                 continue;
@@ -128,7 +129,12 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
                 value: history(text).into(),
             };
         }
-        key::FAILSAFE => view.failsafe = failsafe(text),
+        key::FAILSAFE => {
+            view.failsafe = Keyed {
+                revision: modified,
+                value: failsafe(text),
+            };
+        }
         key::LEADERSHIP => {
             view.leadership = Keyed {
                 revision: modified,
@@ -302,12 +308,21 @@ fn history_line(line: &Value) -> Option<HistoryLine> {
     })
 }
 
-fn failsafe(text: &str) -> Option<BTreeSet<MemberName>> {
-    object(text).map(|map| {
-        map.keys()
-            .map(|name| MemberName::from(name.as_str()))
-            .collect()
-    })
+fn failsafe(text: &str) -> Option<BTreeMap<MemberName, String>> {
+    let entries = object(text)?.into_iter().map(|(name, url)| {
+        let url = url.as_str().unwrap_or_default().to_owned();
+        (MemberName::from(name), url)
+    });
+    Some(entries.collect())
+}
+
+/// The list that a commit writes, empty for any other.
+pub(crate) fn failsafe_list(commit: &Commit) -> BTreeMap<MemberName, String> {
+    let list = commit.writes.iter().find_map(|write| match write {
+        StoreWrite::Put { key, value } if key == key::FAILSAFE => failsafe(value),
+        StoreWrite::Put { .. } | StoreWrite::PutBound { .. } | StoreWrite::Delete { .. } => None,
+    });
+    list.unwrap_or_default()
 }
 
 fn leadership(text: &str) -> Option<LeadershipRecord> {

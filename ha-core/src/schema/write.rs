@@ -154,6 +154,14 @@ pub(crate) fn sync(sync: &SyncKey) -> String {
     .to_string()
 }
 
+/// The `failsafe` key: who may lead, and where each answers.
+pub(crate) fn failsafe(members: &BTreeMap<MemberName, String>) -> String {
+    let entries = members
+        .iter()
+        .map(|(name, url)| (name.to_string(), Value::from(url.as_str())));
+    Value::Object(entries.collect()).to_string()
+}
+
 /// The `initialize` key.
 pub(crate) fn initialize(system_id: SystemId) -> String {
     system_id.to_string()

@@ -180,6 +180,23 @@ words! {
         /// It does, and somebody can take over.
         Replaceable,
     }
+    /// How a leadership stands that the store does not confirm.
+    Refuge {
+        /// It is confirmed, or failsafe mode is off.
+        None,
+        /// Nobody knows who would have to promise, or it is not us who may ask.
+        Unlisted,
+        /// The others are being asked.
+        Asking,
+        /// All of them hold back.
+        Promised,
+        /// Not all of them hold back.
+        Refused,
+        /// The store answers, and there is no leader key.
+        KeyGone,
+        /// The store answers, and the key lives with a session that we do not have any more.
+        KeyUnbound,
+    }
     /// Whether somebody has asked, by name and for now, that this member leads.
     Asked {
         /// It was asked for.

@@ -40,6 +40,8 @@ pub(crate) struct MemberStatus<'a> {
     pause: bool,
     #[serde(skip_serializing_if = "is_false")]
     cluster_unlocked: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    failsafe_mode_is_active: bool,
     dcs_last_seen: i64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: &'a BTreeMap<String, Value>,
@@ -112,6 +114,7 @@ impl<'a> MemberStatus<'a> {
             replication: server.map_or(&[], |server| &server.replication),
             pause: node.is_paused(),
             cluster_unlocked: node.is_unlocked(),
+            failsafe_mode_is_active: node.is_failsafe_active(),
             dcs_last_seen: node
                 .snapshot
                 .store_seen

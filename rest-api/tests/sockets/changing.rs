@@ -1,10 +1,15 @@
 //! What changes something: who may, what reaches the agent, and what is told back.
 
-use herdsman_ha_core::{Answer, AnswerKind, Command, ConfigChange, MemberName, RestartOrder};
+use std::time::Duration;
+
+use herdsman_ha_core::{
+    Answer, AnswerKind, Command, ConfigChange, Generation, Lsn, MemberName, PromiseAnswer,
+    PromiseRequest, RestartOrder,
+};
 use herdsman_rest_api::Credentials;
 use tokio::time::timeout;
 
-use crate::site::{DEADLINE, Site, body, call, code, header, post, site, site_with, talk};
+use crate::site::{DEADLINE, Site, body, call, code, header, post, primary, site, site_with, talk};
 
 #[tokio::test]
 async fn what_is_not_served_says_so() {
@@ -28,8 +33,6 @@ async fn what_is_not_served_says_so() {
     assert_eq!(code(&answer), 501);
     let answer = post(site.port, "/sigterm", "", "").await;
     assert_eq!((code(&answer), body(&answer)), (202, "shutdown scheduled"));
-    let answer = post(site.port, "/failsafe", "", r#"{"name": "n2"}"#).await;
-    assert_eq!(code(&answer), 502);
     for (method, path) in [("POST", "/patroni"), ("DELETE", "/failover"), ("BREW", "/")] {
         let answer = call(site.port, method, path).await;
         assert_eq!(code(&answer), 501, "{method} {path}");
@@ -136,6 +139,92 @@ async fn exchange(
         text: text.to_owned(),
     });
     (request.command, asked.await.unwrap())
+}
+
+#[tokio::test]
+async fn a_question_for_a_promise_gets_the_answers_that_existing_members_know() {
+    let mut site = site().await;
+    site.writer.publish(primary());
+    let call = ("POST", "/failsafe");
+    let sent = r#"{"name":"n1","conn_url":"c","api_url":"a","slots":{"n2":5},"herdsman":{"generation":7,"ttl_ms":5000}}"#;
+    let request = PromiseRequest {
+        name: MemberName::from("n1"),
+        conn_url: "c".to_owned(),
+        api_url: "a".to_owned(),
+        slots: [("n2".to_owned(), Lsn(5))].into(),
+        generation: Some(Generation(7)),
+        ttl: Some(Duration::from_secs(5)),
+    };
+    for (kind, text, status, shown) in [
+        (AnswerKind::Done, "Accepted", 200, "Accepted"),
+        (
+            AnswerKind::Broken,
+            "Running as a leader",
+            500,
+            "Running as a leader",
+        ),
+        (AnswerKind::Absent, "failsafe mode is off", 502, "Error 502"),
+    ] {
+        let (command, answer) = exchange(&mut site, call, sent, (kind, text)).await;
+        assert_eq!(command, Command::Promise(request.clone()));
+        assert_eq!(code(&answer), status, "{answer}");
+        assert!(body(&answer).contains(shown), "{answer}");
+        // The end of the WAL of a server that runs.
+        assert_eq!(header(&answer, "lsn").is_some(), status == 200, "{answer}");
+    }
+    for bad in ["", "{}", r#"{"conn_url":"c"}"#] {
+        assert_eq!(
+            code(&post(site.port, "/failsafe", "", bad).await),
+            400,
+            "{bad}"
+        );
+    }
+    let bare = "POST /failsafe HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_eq!(code(&talk(site.port, bare).await), 411);
+}
+
+#[tokio::test]
+async fn a_promise_is_what_a_member_says_in_one_word() {
+    let mut site = site().await;
+    let url = format!("http://127.0.0.1:{}/patroni", site.port);
+    let request = PromiseRequest {
+        name: MemberName::from("n1"),
+        conn_url: String::new(),
+        api_url: String::new(),
+        slots: std::collections::BTreeMap::new(),
+        generation: None,
+        ttl: None,
+    };
+    let refused = |why: &str| PromiseAnswer::Refused(why.to_owned());
+    for (kind, text, expected) in [
+        (AnswerKind::Done, "Accepted", PromiseAnswer::Promised),
+        (AnswerKind::Done, "Perhaps", refused("status 200")),
+        (
+            AnswerKind::Broken,
+            "Running as a leader",
+            refused("Running as a leader"),
+        ),
+        (
+            AnswerKind::Absent,
+            "off",
+            refused("failsafe mode is off there"),
+        ),
+    ] {
+        let (url, asked) = (url.clone(), request.clone());
+        let asking = tokio::spawn(async move {
+            herdsman_rest_api::ask_promise(&url, &asked, None, DEADLINE).await
+        });
+        let question = timeout(DEADLINE, site.receiver.next())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(question.command, Command::Promise(request.clone()));
+        question.reply.send(Answer {
+            kind,
+            text: text.to_owned(),
+        });
+        assert_eq!(asking.await.unwrap().unwrap(), expected);
+    }
 }
 
 #[tokio::test]

@@ -267,6 +267,7 @@ fn grant(task: &Task) -> Option<Grant> {
         | Task::Commit(_)
         | Task::PublishHistory { .. }
         | Task::AskPeers { .. }
+        | Task::AskPromises { .. }
         | Task::Identify { .. }
         | Task::Bootstrap
         | Task::Clone { .. }

@@ -58,6 +58,8 @@ pub struct Options {
     pub is_strict: bool,
     /// How many standbys they wait for.
     pub sync_nodes: u8,
+    /// Whether a leader goes on without the store while all others hold back.
+    pub is_failsafe: bool,
     /// The lag in bytes up to which a standby may take over.
     pub lag_limit: u64,
     /// How long a crashed primary may take to start again; zero: another one takes over.
@@ -101,6 +103,7 @@ impl Default for Options {
             is_synchronous: false,
             is_strict: false,
             sync_nodes: 1,
+            is_failsafe: false,
             lag_limit: 1 << 20,
             primary_start_timeout: Duration::from_secs(300),
             latency: Latency::Fixed,

@@ -60,6 +60,7 @@ impl Run {
         self.pass(Duration::from_secs(2));
         self.world.zero = self.world.now;
         self.world.begin_synchronous();
+        self.world.begin_failsafe();
     }
 
     /// Starts all members at once, without waiting for anything.

@@ -34,6 +34,8 @@ pub struct Wish {
     pub flavour: Option<Flavour>,
     /// Whether commits wait for standbys in every world, not only in some.
     pub synchronous: bool,
+    /// Whether failsafe mode is on in every world, not only in some.
+    pub failsafe: bool,
     /// How long faults go on.
     pub safety: Duration,
     /// The story that is told again and again; none: a half of the seeds has one of any.
@@ -50,6 +52,7 @@ impl Default for Wish {
         Self {
             flavour: None,
             synchronous: false,
+            failsafe: false,
             focus: None,
             safety: Duration::from_secs(600),
             mutant: None,

@@ -136,6 +136,7 @@ impl Shrinking<'_> {
         const CHANGES: &[fn(&mut Options, Options)] = &[
             |options, _| options.drift_ppm.clear(),
             |options, usual| options.latency = usual.latency,
+            |options, usual| options.is_failsafe = usual.is_failsafe,
             |options, usual| options.is_synchronous = usual.is_synchronous,
             |options, usual| options.is_strict = usual.is_strict,
             |options, usual| options.sync_nodes = usual.sync_nodes,

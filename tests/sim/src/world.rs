@@ -16,6 +16,7 @@ mod host;
 mod manual;
 mod net;
 mod peers;
+mod promises;
 mod rejoin;
 mod replication;
 mod server;
@@ -34,6 +35,7 @@ pub use clock::Clock;
 pub(crate) use host::ADOPTING;
 pub use host::{Agent, Host};
 pub use net::Net;
+pub use promises::Promise;
 
 use balancer::Clients;
 use draws::Draws;
@@ -91,6 +93,10 @@ pub struct World {
     pub(crate) by_hand: BTreeSet<Node>,
     /// Whether a failover by hand was asked for: the operator takes the loss.
     pub by_hand_at: Option<At>,
+    /// Who holds back for whom without the store, the latest of each two.
+    pub promises: Vec<Promise>,
+    /// How many questions for promises have reached somebody.
+    questions: u64,
     clients: Clients,
     mute_next: BTreeMap<Call, u32>,
     delay_next: BTreeMap<Call, Vec<Duration>>,
@@ -141,6 +147,8 @@ impl World {
             twin_every: TWIN_EVERY,
             by_hand: BTreeSet::new(),
             by_hand_at: None,
+            promises: Vec::new(),
+            questions: 0,
             clients: Clients::default(),
             mute_next: BTreeMap::new(),
             delay_next: BTreeMap::new(),
@@ -264,6 +272,13 @@ impl World {
                 whom,
                 whom_run,
             } => self.answers(by, run, op, whom, whom_run),
+            Event::PromiseAsked {
+                by,
+                run,
+                op,
+                whom,
+                request,
+            } => self.promise_asked(by, run, op, whom, request),
             Event::Expiry => self.expire(),
             Event::Guardian(node) => self.guard(node),
             Event::Row { node } => self.row_arrives(node),

@@ -8,7 +8,7 @@ mod local;
 mod operator;
 mod peer;
 
-use herdsman_ha_core::{Command, Input, Outcome, PeerReport, Report, RequestId};
+use herdsman_ha_core::{Command, Input, Outcome, PeerReport, PromiseReport, Report, RequestId};
 
 use super::world::World;
 use herdsman_sim::words::Words;
@@ -46,6 +46,18 @@ pub(crate) fn reports(world: &World, facts: &[String]) -> Result<Vec<PeerReport>
         }
     });
     peers.collect()
+}
+
+/// What members say when they are asked to hold back.
+pub(crate) fn promises(world: &World, facts: &[String]) -> Result<Vec<PromiseReport>, String> {
+    let told = facts.iter().map(|fact| {
+        let mut words = Words::of(fact);
+        match words.expect("a fact")?.as_str() {
+            "promise" => peer::promise(world, words),
+            other => Err(format!("{other} is no answer to a question for a promise")),
+        }
+    });
+    told.collect()
 }
 
 fn read(

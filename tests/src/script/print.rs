@@ -87,6 +87,11 @@ fn describe(task: &Task, show: Show) -> String {
             });
             names.collect::<Vec<_>>().join(",")
         }
+        Task::AskPromises { peers, request, .. } => {
+            let names: Vec<&str> = peers.iter().map(|(name, _)| name.as_str()).collect();
+            let generation = request.generation.unwrap_or_default();
+            format!("{} gen={generation}", or_none(&names.join(",")))
+        }
         Task::Identify { upstream, .. } => upstream.name.to_string(),
         Task::Clone { from } => format!("from={}", from.name),
         Task::Replace { witness, from } | Task::Rewind { witness, from } => {

@@ -239,6 +239,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
             }
         }
         Task::AskPeers { .. }
+        | Task::AskPromises { .. }
         | Task::Identify { .. }
         | Task::Bootstrap
         | Task::Clone { .. }

@@ -13,6 +13,7 @@
 //! | `store-forgot-the-cluster` | only a former primary may tell a wiped store which cluster it is |
 //! | `leader-without-data` | the leader key names, bound to nothing, a member that has no data |
 //! | `no-synchronous-member` | nobody whom the sync key names has data and may lead |
+//! | `no-failsafe-member` | nobody whom the failsafe key names has data and may lead |
 //! | `nobody-may-lead` | all data is with members that must not lead |
 //! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
@@ -45,6 +46,12 @@ pub(super) fn obstacle(world: &World) -> Option<&'static str> {
         return Some("cannot-converge-corrupt-data");
     }
     identity(world).or_else(|| leadership(world))
+}
+
+/// Whom the failsafe key names; none: it is not there.
+fn listed_for_failsafe(world: &World) -> Option<serde_json::Map<String, Value>> {
+    let text = world.store.value(key::FAILSAFE)?;
+    serde_json::from_str(text).ok()
 }
 
 /// Whether the store and all disks mean one cluster.
@@ -102,6 +109,18 @@ fn leadership(world: &World) -> Option<&'static str> {
             listed.is_none() || listed.iter().flatten().any(|one| one == name)
         })
         .filter_map(|host| Some((host.node, host.server.files()?)))
+        .collect();
+    let failsafe = listed_for_failsafe(world);
+    let is_known = |node: Node| {
+        let name = world.host(node).name.as_str();
+        failsafe.as_ref().is_none_or(|list| list.contains_key(name))
+    };
+    if !willing.is_empty() && !willing.iter().any(|(node, _)| is_known(*node)) {
+        return Some("cannot-converge-no-failsafe-member");
+    }
+    let willing: Vec<(Node, &Files)> = willing
+        .into_iter()
+        .filter(|(node, _)| is_known(*node))
         .collect();
     if willing.is_empty() && listed.is_some() {
         return Some("cannot-converge-no-synchronous-member");

@@ -6,6 +6,9 @@
 //! the key. A key that a tool took away leaves its holder the rest of the session; that it takes
 //! more than a second is a remark, because a working watch tells sooner.
 //!
+//! In failsafe mode a member may go on for as long as everybody else who may lead by the store has
+//! promised to hold back for it.
+//!
 //! Exempt, each as a remark: a member whose agent hangs or is away while no guardian watches, one
 //! that has just resumed, and a paused cluster. A new cluster's first primary has no lease before
 //! it is recorded, and neither has the primary of one that a tool removed from the store: nobody
@@ -29,7 +32,7 @@ pub(super) fn check(world: &World, truth: &mut Truth, remarks: &mut Remarks) -> 
             continue;
         }
         match truth.standing(host.node, world) {
-            Standing::Never | Standing::Holds => {}
+            Standing::Never | Standing::Holds | Standing::Promised => {}
             Standing::Unheard { since } => {
                 if world.now.since(since) > SOON {
                     remarks.add("late-to-hear-that-a-tool-took-the-key", world.now);

@@ -165,6 +165,7 @@ pub(super) fn acquire(run: &mut Run, node: Node) {
         seen(key::SYNC),
         seen(key::LEADERSHIP),
         seen(key::INITIALIZE),
+        seen(key::FAILSAFE),
     ];
     let mut writes = vec![StoreWrite::PutBound {
         key: key::LEADER.to_owned(),

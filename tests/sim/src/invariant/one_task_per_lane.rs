@@ -18,7 +18,7 @@ use crate::world::World;
 
 pub(super) const NAME: &str = "one-task-per-lane";
 
-const LANES: usize = 9;
+const LANES: usize = 10;
 
 /// Longer than every call, question and checkpoint.
 const SHORT: Duration = Duration::from_secs(60);
@@ -181,6 +181,7 @@ fn limit(world: &World, running: &Running) -> Duration {
         | Lane::Leadership
         | Lane::Store
         | Lane::Peers
+        | Lane::Promises
         | Lane::Identity
         | Lane::Checkpoint
         | Lane::Slots

@@ -43,7 +43,7 @@ fn excuse(node: Node, world: &World, truth: &mut Truth) -> Option<&'static str> 
     let excuse = truth.excuse(node, world);
     excuse.or_else(|| match truth.standing(node, world) {
         Standing::Unheard { .. } => Some("leader-key-taken-by-a-tool"),
-        Standing::Never | Standing::Holds | Standing::Over => None,
+        Standing::Never | Standing::Holds | Standing::Promised | Standing::Over => None,
     })
 }
 

@@ -22,7 +22,7 @@ pub(super) fn check(
     remarks: &mut Remarks,
 ) -> Verdict {
     let excuse = match truth.standing(node, world) {
-        Standing::Holds => return Ok(()),
+        Standing::Holds | Standing::Promised => return Ok(()),
         Standing::Unheard { .. } => Some("leader-key-taken-by-a-tool"),
         Standing::Never | Standing::Over => truth.excuse(node, world),
     };
@@ -45,7 +45,7 @@ pub(super) fn check(
 /// that no standstill of the machine excuses it.
 pub(super) fn told(world: &World, node: Node, truth: &mut Truth, remarks: &mut Remarks) -> Verdict {
     match truth.standing(node, world) {
-        Standing::Holds => Ok(()),
+        Standing::Holds | Standing::Promised => Ok(()),
         Standing::Unheard { .. } => {
             remarks.add("leader-key-taken-by-a-tool", world.now);
             Ok(())

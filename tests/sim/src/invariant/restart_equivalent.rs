@@ -40,7 +40,14 @@ fn compare(world: &World, node: Node) -> Result<(), String> {
     let (old, new) = (code(status.decision), code(fresh.status().decision));
     let is_leaders = matches!(
         old,
-        Some(Code::Leading | Code::LeadingBlocked | Code::Paused)
+        Some(
+            Code::Leading
+                | Code::LeadingBlocked
+                | Code::Paused
+                // A renewal that takes long.
+                | Code::FailsafeAsking
+                | Code::FailsafePromised
+        )
     );
     let is_equivalent = old == new || (is_leaders && new == Some(Code::ResumingLease));
     if is_equivalent {

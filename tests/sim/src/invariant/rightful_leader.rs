@@ -98,13 +98,22 @@ impl Rightful {
             let named = |names: &Vec<String>| names.iter().any(|listed| listed == name);
             listed.as_ref().is_none_or(named)
         };
+        // Whom the failsafe key does not name may not lead.
+        let failsafe = world.store.value(key::FAILSAFE).unwrap_or_default();
+        let failsafe: Value = serde_json::from_str(failsafe).unwrap_or_default();
+        let may_take = |peer: Node| {
+            let name = world.host(peer).name.as_str();
+            failsafe
+                .as_object()
+                .is_none_or(|list| list.contains_key(name))
+        };
         let mut answers = member.heard.iter();
         member.suspicion = answers.find_map(|(peer, answer)| {
             let theirs = answer.position;
             let is_more = if is_primary {
                 theirs.timeline > mine.timeline
             } else {
-                answer.may_lead && theirs > mine && was_waited_for(*peer)
+                answer.may_lead && theirs > mine && was_waited_for(*peer) && may_take(*peer)
             };
             let what = if answer.is_primary {
                 "that it is a primary".to_owned()

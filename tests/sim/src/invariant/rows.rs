@@ -28,7 +28,7 @@ impl Rows {
             return;
         }
         match truth.standing(row.node, world) {
-            Standing::Holds => self.0.push(number),
+            Standing::Holds | Standing::Promised => self.0.push(number),
             // A server that lost its lease to a tool or keeps on through a pause: that it must
             // not go on is what other invariants say.
             Standing::Never | Standing::Unheard { .. } | Standing::Over => {

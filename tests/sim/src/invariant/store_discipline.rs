@@ -14,7 +14,7 @@
 //! | failover | anybody | the request as it was seen; to clear it, the leader key too |
 //! | members/x | x | a session of x |
 //! | sync | the leader | the very leader key that was seen, and the key as it was seen |
-//! | failsafe | nobody | |
+//! | failsafe | the leader | the leader key held by the own session, and the key as it was seen |
 //!
 //! A tool may do anything. After it touched the history, or a leader that an operator chose by
 //! hand went back, a history that does not grow is a remark.
@@ -65,6 +65,10 @@ pub(super) fn check(
         }
         key::FAILOVER => commit.may_change_failover(),
         key::SYNC => commit.may_change_sync(),
+        key::FAILSAFE => {
+            let is_seen = commit.leads() && commit.demands_seen(key::FAILSAFE);
+            commit.is_for(&[Purpose::PublishFailsafe]) && is_seen
+        }
         other => match other.strip_prefix(key::MEMBERS) {
             Some(member) => commit.may_change_member(member, world),
             None => false,
@@ -136,7 +140,13 @@ impl Commit<'_> {
         };
         let owner = self.session.and_then(|session| world.store.owner(session));
         let is_own = owner.is_some_and(|node| world.host(node).name.as_str() == &*after.value);
-        let rests = [key::FAILOVER, key::SYNC, key::LEADERSHIP, key::INITIALIZE];
+        let rests = [
+            key::FAILOVER,
+            key::SYNC,
+            key::LEADERSHIP,
+            key::INITIALIZE,
+            key::FAILSAFE,
+        ];
         let is_demanded = match (self.purpose, &self.change.before) {
             (Some(Purpose::Acquire), None) => {
                 self.demands_absent(key::LEADER) && rests.iter().all(|key| self.demands_seen(key))
@@ -189,7 +199,8 @@ impl Commit<'_> {
                     | Purpose::BeginMove
                     | Purpose::FlushMove
                     | Purpose::ChangeConfig
-                    | Purpose::PublishSync,
+                    | Purpose::PublishSync
+                    | Purpose::PublishFailsafe,
                 )
                 | None => false,
             }

@@ -94,13 +94,16 @@ pub(super) enum Standing {
         /// Since when.
         since: At,
     },
+    /// The store does not bind the key to it any more, and everybody else who may lead has promised
+    /// to hold back for it, for longer.
+    Promised,
     /// It is not the leader.
     Over,
 }
 
 impl Standing {
     pub(super) fn holds(self) -> bool {
-        self == Self::Holds
+        matches!(self, Self::Holds | Self::Promised)
     }
 }
 
@@ -136,6 +139,15 @@ impl Truth {
 
     /// How a member stands.
     pub(super) fn standing(&mut self, node: Node, world: &World) -> Standing {
+        let standing = self.standing_by_the_key(node, world);
+        if standing == Standing::Over && world.is_promised(node) {
+            Standing::Promised
+        } else {
+            standing
+        }
+    }
+
+    fn standing_by_the_key(&mut self, node: Node, world: &World) -> Standing {
         let now = world.now;
         let tenure = &mut self.tenures[node.index()];
         let Some(session) = &tenure.session else {

@@ -45,6 +45,11 @@ impl fmt::Display for Options {
         let words = [
             ("flavour", self.flavour.name(), usual.flavour.name()),
             ("sync", synchrony(self), synchrony(&usual)),
+            (
+                "failsafe",
+                switch(self.is_failsafe),
+                switch(usual.is_failsafe),
+            ),
             ("rewind", switch(self.rewinds), switch(usual.rewinds)),
             (
                 "guardian",
@@ -116,6 +121,9 @@ impl Options {
                 "strict" => (true, true),
                 text => (switched(text)?, false),
             };
+        }
+        if let Some(text) = words.value("failsafe") {
+            options.is_failsafe = switched(&text)?;
         }
         if let Some(text) = words.value("sync-nodes") {
             let wrong = |_| format!("sync-nodes={text} is no number");
@@ -273,7 +281,7 @@ mod tests {
     #[test]
     fn each_option_is_written_as_it_is_read() {
         let line = "cluster nodes=a,b,c,d ttl=20 loop=3 start-timeout=0 write-every=0.5 \
-                    expiry-tick=2 safety=60 max-ttl=15 lag-limit=64KiB flavour=zookeeper sync=on \
+                    expiry-tick=2 safety=60 max-ttl=15 lag-limit=64KiB flavour=zookeeper sync=on failsafe=on \
                     guardian=off latency=far begins=empty driver-mutant=end-is-never-told drift=a:+200,c:-300 \
                     nofailover=b,d";
         let options: Options = line.parse().expect("options");

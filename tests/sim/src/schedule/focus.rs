@@ -5,14 +5,15 @@
 //! is caught by is searched in sound machines as well. Most stories do not know who leads: they
 //! wait for the leader's next renewal.
 
+mod failsafe;
+mod favours;
+
 use std::fmt;
 use std::time::Duration;
 
 use super::draw::{Draw, millis};
-use crate::chance::Chance;
 use crate::fault::{Call, Deed, End, Fault, Mishap, Quirk, Work};
 use crate::ids::Node;
-use crate::options::Options;
 
 macro_rules! focuses {
     ($( $(#[$doc:meta])+ $name:ident $word:literal $tell:ident; )*) => {
@@ -80,6 +81,32 @@ focuses! {
     StaleWitness "stale-witness" stale_witness;
     /// People at work in a paused cluster, whose members see old states.
     OldPause "old-pause" old_pause;
+    /// The store is away for everybody.
+    StoreAway "store-away" store_away;
+    /// The leader alone is cut off from the store.
+    CutOff "cut-off" cut_off;
+    /// A member that nobody counts on returns while the leader is cut off.
+    Stranger "stranger" stranger;
+    /// Promises come late, and then none.
+    SlowPromises "slow-promises" slow_promises;
+    /// The key of a leader that is cut off is taken by somebody who is slow to become a primary.
+    TakenBeside "taken-beside" taken_beside;
+}
+
+impl Focus {
+    /// Those of leaders without the store, for worlds in failsafe mode.
+    pub(super) const WITHOUT_STORE: &'static [Self] = &[
+        Self::StoreAway,
+        Self::CutOff,
+        Self::Stranger,
+        Self::SlowPromises,
+        Self::TakenBeside,
+    ];
+
+    /// Those for any world.
+    pub(super) fn usual() -> &'static [Self] {
+        &Self::ALL[..Self::ALL.len() - Self::WITHOUT_STORE.len()]
+    }
 }
 
 impl fmt::Display for Focus {
@@ -97,55 +124,6 @@ impl std::str::FromStr for Focus {
             let names: Vec<&str> = Self::ALL.iter().map(|one| one.name()).collect();
             format!("`{text}` is no focus; there are: {}", names.join(" "))
         })
-    }
-}
-
-impl Focus {
-    /// Makes worlds likely in which the story can show something.
-    pub(super) fn favours(self, chance: &mut Chance, options: &mut Options) {
-        let mostly = !chance.once_in(4);
-        let (few, enough) = (chance.one_of(&[2, 3]), options.nodes.max(3));
-        if !mostly {
-            return;
-        }
-        match self {
-            Self::DeafServer | Self::BlindReturn | Self::LateReturn | Self::SilentPrimary => {
-                options.has_guardian = false
-            }
-            Self::LongStart => {
-                options.has_guardian = false;
-                options.primary_start_timeout = Duration::from_secs(300);
-            }
-            Self::StalePrimary => {
-                options.has_guardian = false;
-                options.nodes = few;
-            }
-            Self::SlowRelease => options.primary_start_timeout = Duration::ZERO,
-            Self::Rivals | Self::LeftBehind => {
-                options.nodes = enough;
-                options.lag_limit = 1 << 20;
-                options.write_every = Duration::from_millis(500);
-                options.checks_timeline = self == Self::LeftBehind;
-            }
-            Self::ForgottenCluster => options.nodes = enough,
-            Self::NewGeneration | Self::StaleWitness => {
-                options.nodes = enough;
-                options.lag_limit = 1 << 20;
-                options.write_every = Duration::from_millis(200);
-            }
-            Self::LateSession
-            | Self::OldViews
-            | Self::StalledOrder
-            | Self::OldKey
-            | Self::KeyRemoved
-            | Self::StoreRestored
-            | Self::OldPause => {}
-        }
-        options.nofailover.retain(|node| *node < options.nodes);
-        options.drift_ppm.truncate(usize::from(options.nodes));
-        while options.drift_ppm.last() == Some(&0) {
-            options.drift_ppm.pop();
-        }
     }
 }
 

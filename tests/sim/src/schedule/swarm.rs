@@ -48,8 +48,15 @@ impl Swarm {
         let mut own = Chance::new(chance.draw());
         let mut options = options(&mut own, wish);
         let mut own = Chance::new(chance.draw());
-        let drawn = own.one_of(Focus::ALL);
+        let drawn = own.one_of(Focus::usual());
         let is_drawn = own.once_in(2);
+        // Draws of their own: worlds without failsafe mode go on to mean what they meant.
+        let mut apart = Chance::new(own.clone().draw());
+        let drawn = if options.is_failsafe && apart.once_in(2) {
+            apart.one_of(Focus::WITHOUT_STORE)
+        } else {
+            drawn
+        };
         let focus = wish.focus.or_else(|| is_drawn.then_some(drawn));
         if let Some(focus) = focus {
             focus.favours(&mut own, &mut options);
@@ -107,6 +114,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         begins_empty: chance.once_in(8),
         is_strict: chance.once_in(3) && is_synchronous,
         sync_nodes: chance.one_of(&[1, 1, 1, 2, 2, 3]),
+        is_failsafe: chance.once_in(8) || wish.failsafe,
         safety: wish.safety,
         mutant: wish.mutant,
         driver_mutant: wish.driver_mutant,

@@ -29,6 +29,12 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "standby-as-witness" => Focus::StaleWitness,
         "no-second-look-at-the-grant" | "no-second-look-at-the-witness" => Focus::StalledOrder,
         "fenced-task-goes-on" => Focus::LongStart,
+        "promises-count-from-the-answer" => Focus::SlowPromises,
+        "one-promise-is-enough" => Focus::StoreAway,
+        "promises-are-broken" | "forgotten-promises-are-broken" => Focus::CutOff,
+        "promises-while-taking" => Focus::TakenBeside,
+        "unlisted-member-races" | "doubtful-list-ignored" => Focus::Stranger,
+        "failsafe-list-unguarded" => Focus::CutOff,
         _ => return None,
     })
 }

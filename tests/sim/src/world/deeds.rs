@@ -103,6 +103,14 @@ impl World {
         self.broadcast();
     }
 
+    /// Failsafe mode is switched on, when the options say so.
+    pub fn begin_failsafe(&mut self) {
+        if self.options.is_failsafe {
+            self.configure("failsafe_mode", json!(true));
+            self.broadcast();
+        }
+    }
+
     fn configure(&mut self, name: &str, value: Value) {
         let text = self.store.value(key::CONFIG).unwrap_or("{}");
         let mut config: Value = serde_json::from_str(text).unwrap_or_else(|_| json!({}));

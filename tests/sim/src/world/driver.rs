@@ -22,6 +22,11 @@ impl World {
                 expected,
                 limit,
             } => self.ask(node, op, peers, expected, *limit),
+            Task::AskPromises {
+                request,
+                peers,
+                limit,
+            } => self.ask_promises(node, op, request, peers, *limit),
             Task::Identify { .. }
             | Task::Bootstrap
             | Task::Clone { .. }

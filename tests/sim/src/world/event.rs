@@ -4,7 +4,10 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use herdsman_ha_core::{ClusterView, DataView, Mono, OpId, Outcome, PeerAnswer, ServerView, Task};
+use herdsman_ha_core::{
+    ClusterView, DataView, Mono, OpId, Outcome, PeerAnswer, PromiseAnswer, PromiseRequest,
+    ServerView, Task,
+};
 
 use crate::fault::Fault;
 use crate::ids::{At, Node};
@@ -57,6 +60,14 @@ pub(super) enum Event {
         op: OpId,
         whom: Node,
     },
+    /// A question for a promise reaches a member.
+    PromiseAsked {
+        by: Node,
+        run: u32,
+        op: OpId,
+        whom: Node,
+        request: Box<PromiseRequest>,
+    },
     /// The asked member has looked at its server.
     Answers {
         by: Node,
@@ -106,6 +117,12 @@ pub(super) enum AgentEvent {
         op: OpId,
         from: Node,
         answer: Box<PeerAnswer>,
+    },
+    /// What another member says to a question for a promise.
+    PromiseAnswer {
+        op: OpId,
+        from: Node,
+        answer: PromiseAnswer,
     },
     /// A call has taken too long.
     Timeout { op: OpId },

@@ -52,6 +52,9 @@ impl World {
             AgentEvent::PeerAnswer { op, from, answer } => {
                 self.peer_answered(node, op, from, *answer);
             }
+            AgentEvent::PromiseAnswer { op, from, answer } => {
+                self.promise_answered(node, op, from, answer);
+            }
             AgentEvent::Timeout { op } => self.timed_out(node, op),
             AgentEvent::Stage { op, stage } => self.stage(node, op, stage),
             AgentEvent::End { op, outcome } => self.finish(node, op, *outcome),
@@ -232,7 +235,10 @@ impl World {
             }
             Output::Start { op, task } => self.start(node, op, task),
             Output::Cancel { op } => self.cancel(node, op),
-            Output::Reply { answer, .. } => {
+            Output::Reply { request, answer } => {
+                if self.promise_replied(node, request, &answer) {
+                    return;
+                }
                 self.line(Some(node), Kind::End, |_| {
                     (format!("answer: {}", answer.text), String::new())
                 });

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use herdsman_ha_core::{Generation, MemberName, Mono, OpId, PeerAnswer, PeerReport, Task};
+use herdsman_ha_core::{
+    Generation, MemberName, Mono, OpId, PeerAnswer, PeerReport, PromiseAnswer, RequestId, Task,
+};
 
 use super::clock::Clock;
 use super::errand::Errand;
 use super::event::Event;
+use super::promises::Asker;
 use crate::checked::Checked;
 use crate::ids::{At, Node};
 use crate::pg::Server;
@@ -101,6 +104,8 @@ pub struct Agent {
     pub(super) wake_serial: u64,
     pub(super) wakes_for_look: bool,
     pub(super) jobs: BTreeMap<OpId, Job>,
+    /// Who waits for promises of it.
+    pub(super) askers: BTreeMap<RequestId, Asker>,
     /// The lease in force, for the second look at a grant.
     pub(super) grant: Option<(Generation, Mono)>,
     pub(super) is_looking: bool,
@@ -174,6 +179,8 @@ pub(super) struct Job {
     pub(super) task: std::sync::Arc<Task>,
     /// Peers' answers so far.
     pub(super) answers: BTreeMap<Node, PeerAnswer>,
+    /// Answers to questions for promises so far.
+    pub(super) promises: BTreeMap<Node, PromiseAnswer>,
     /// Peers that were asked and have not answered, by whether they are worth waiting for.
     pub(super) waits_for: usize,
     /// What the server's processes must come to for this task to end.
@@ -198,6 +205,7 @@ impl Job {
         Self {
             task,
             answers: BTreeMap::new(),
+            promises: BTreeMap::new(),
             waits_for: 0,
             awaits: None,
         }

@@ -99,6 +99,7 @@ impl World {
             wake_serial: 0,
             wakes_for_look: false,
             jobs: BTreeMap::new(),
+            askers: BTreeMap::new(),
             grant: None,
             is_looking: false,
             sees_primary: false,

@@ -35,11 +35,13 @@ fn kind(task: &Task) -> Call {
             | Purpose::BeginMove
             | Purpose::FlushMove
             | Purpose::ChangeConfig
-            | Purpose::PublishSync => Call::Commit,
+            | Purpose::PublishSync
+            | Purpose::PublishFailsafe => Call::Commit,
         },
         Task::CloseSession { .. }
         | Task::PublishHistory { .. }
         | Task::AskPeers { .. }
+        | Task::AskPromises { .. }
         | Task::Identify { .. }
         | Task::Bootstrap
         | Task::Clone { .. }
@@ -178,6 +180,7 @@ impl World {
                 }
             }
             Task::AskPeers { .. }
+            | Task::AskPromises { .. }
             | Task::Identify { .. }
             | Task::Bootstrap
             | Task::Clone { .. }
@@ -222,6 +225,8 @@ impl World {
         };
         if matches!(&*task, Task::AskPeers { .. }) {
             self.peers_are_in(node, op);
+        } else if matches!(&*task, Task::AskPromises { .. }) {
+            self.promises_are_in(node, op);
         } else if matches!(&*task, Task::OpenSession { .. }) {
             self.finish(node, op, transient("no answer in time"));
         } else {

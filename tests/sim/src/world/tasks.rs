@@ -83,6 +83,7 @@ impl World {
             | Task::CloseSession { .. }
             | Task::Commit(_)
             | Task::PublishHistory { .. }
+            | Task::AskPromises { .. }
             | Task::AskPeers { .. } => {}
         }
     }

@@ -1,5 +1,6 @@
 //! `finish renew ok`: a running task ends. Facts below are told before its end, as a driver looks
-//! at the server before it tells that a task is over; `peer` lines are the answers of `ask-peers`.
+//! at the server before it tells that a task is over; `peer` lines are the answers of `ask-peers`, and
+//! `promise` lines those of `ask-promises`.
 //!
 //! What succeeds changes the store of the script; what the store would refuse cannot succeed.
 
@@ -25,12 +26,15 @@ pub(crate) fn perform(
     let (op, task) = found.ok_or_else(|| format!("{task_name} does not run"))?;
     let task = task.clone();
     let is_question = matches!(task, Task::AskPeers { .. });
-    let reports = if is_question {
-        facts::reports(world, input)?
+    let is_promise = matches!(task, Task::AskPromises { .. });
+    let (mut reports, mut promises) = (Vec::new(), Vec::new());
+    if is_question {
+        reports = facts::reports(world, input)?;
+    } else if is_promise {
+        promises = facts::promises(world, input)?;
     } else {
         facts::feed(world, &name, input, lines)?;
-        Vec::new()
-    };
+    }
     let outcome = match words.value("failed") {
         Some(message) => Outcome::Failed(Failure {
             is_transient: !words.flag("permanent"),
@@ -38,6 +42,7 @@ pub(crate) fn perform(
         }),
         None => match words.expect("an outcome")?.as_str() {
             "ok" if is_question => Outcome::Done(Report::Peers(reports)),
+            "ok" if is_promise => Outcome::Done(Report::Promises(promises)),
             "ok" => report(world, &name, op, &mut words)?,
             "refused" => Outcome::NotApplied,
             "lost" => lose_session(world, &name),
@@ -123,6 +128,7 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
         }
         Task::ProveGone | Task::Fence => Report::Gone,
         Task::AskPeers { .. } => return Err("peer lines must say what they answer".to_owned()),
+        Task::AskPromises { .. } => Report::Promises(Vec::new()),
         Task::Identify { .. } => return Err("words must say who the server is".to_owned()),
         Task::Bootstrap
         | Task::Clone { .. }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use herdsman_ha_core::{Command, ConfigChange, Input, MemberName, RestartOrder, RestartRole};
+use herdsman_ha_core::{
+    Command, ConfigChange, Generation, Input, MemberName, PromiseRequest, RestartOrder, RestartRole,
+};
 use serde_json::{Map, Value};
 
 use super::super::world::{World, read_instant, wall_at};
@@ -25,6 +27,7 @@ pub(super) fn read(world: &World, mut words: Words) -> Result<Input, String> {
         "patch" => Command::ChangeConfig(ConfigChange::Patch(object(&mut words)?)),
         "replace" => Command::ChangeConfig(ConfigChange::Replace(object(&mut words)?)),
         "restart" => Command::Restart(restart(&mut words)?),
+        "promise" => Command::Promise(asked_promise(world, &mut words)?),
         "cancel-restart" => Command::CancelRestart,
         "reinit" => Command::Reinitialize {
             force: words.flag("force"),
@@ -34,6 +37,19 @@ pub(super) fn read(world: &World, mut words: Words) -> Result<Input, String> {
     };
     words.end()?;
     Ok(request(command))
+}
+
+/// `promise to=a gen=7 ttl=30`; without `gen` and `ttl` a member of another kind asks.
+fn asked_promise(world: &World, words: &mut Words) -> Result<PromiseRequest, String> {
+    let name = named(world, words, "to").ok_or("to= must say who asks")?;
+    Ok(PromiseRequest {
+        conn_url: String::new(),
+        api_url: String::new(),
+        slots: std::collections::BTreeMap::new(),
+        generation: words.parsed("gen")?.map(Generation),
+        ttl: words.parsed("ttl")?.map(Duration::from_secs),
+        name,
+    })
 }
 
 fn named(world: &World, words: &mut Words, key: &str) -> Option<MemberName> {

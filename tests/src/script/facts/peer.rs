@@ -1,9 +1,25 @@
 //! What a peer answers: `peer c standby tli=3 at=0/5000100`, `peer a unreachable`.
 
-use herdsman_ha_core::{InstanceId, PeerAnswer, PeerReport, PeerServer, Position, Timeline};
+use herdsman_ha_core::{
+    InstanceId, PeerAnswer, PeerReport, PeerServer, Position, PromiseAnswer, PromiseReport,
+    Timeline,
+};
 
 use super::super::world::{World, instance};
 use herdsman_sim::words::Words;
+
+/// `promise b`, `promise b refused="Running as a leader"`, `promise b unreachable`.
+pub(super) fn promise(world: &World, mut words: Words) -> Result<PromiseReport, String> {
+    let name = words.expect("a peer")?;
+    let name = world.name(&name);
+    let answer = match words.value("refused") {
+        Some(why) => PromiseAnswer::Refused(why),
+        None if words.flag("unreachable") => PromiseAnswer::Unreachable,
+        None => PromiseAnswer::Promised,
+    };
+    words.end()?;
+    Ok(PromiseReport { name, answer })
+}
 
 pub(super) fn read(world: &World, mut words: Words) -> Result<PeerReport, String> {
     let name = words.expect("a peer")?;

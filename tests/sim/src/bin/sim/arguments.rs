@@ -98,6 +98,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
                 arguments.wish.safety = Duration::from_secs(60 * minutes);
             }
             "--focus" => arguments.wish.focus = Some(value()?.parse()?),
+            "--failsafe" => arguments.wish.failsafe = true,
             "--sync" => arguments.wish.synchronous = true,
             "--flavour" => arguments.wish.flavour = Some(value()?.parse()?),
             "--threads" => {

@@ -110,11 +110,13 @@ fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
     };
     let plain = subject.map_or_else(|| plain.clone(), |subject| subject.wish(&plain));
     let either = [None, Some(options.flavour)];
-    let worlds = either.map(|flavour| [(flavour, false), (flavour, true)]);
-    for (flavour, synchronous) in worlds.into_iter().flatten() {
+    let modes = [(false, false), (true, false), (false, true), (true, true)];
+    let worlds = either.map(|flavour| modes.map(|modes| (flavour, modes)));
+    for (flavour, (synchronous, failsafe)) in worlds.into_iter().flatten() {
         let with_flavour = Wish {
             flavour,
-            synchronous,
+            synchronous: synchronous || plain.synchronous,
+            failsafe: failsafe || plain.failsafe,
             ..plain.clone()
         };
         let foci = Focus::ALL.iter().copied().map(Some);
@@ -132,6 +134,9 @@ fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
             }
             if synchronous && !plain.synchronous {
                 words += " --sync";
+            }
+            if failsafe && !plain.failsafe {
+                words += " --failsafe";
             }
             if let Some(focus) = focus.filter(|_| focus != plain.focus) {
                 words += &format!(" --focus {focus}");

@@ -59,7 +59,9 @@ impl Small {
             self.pre_empt(node);
         }
         let limit = match &ask.task {
-            Task::Renew { limit, .. } | Task::AskPeers { limit, .. } => Some(*limit),
+            Task::Renew { limit, .. }
+            | Task::AskPeers { limit, .. }
+            | Task::AskPromises { limit, .. } => Some(*limit),
             Task::OpenSession { .. }
             | Task::CloseSession { .. }
             | Task::Commit(_)

@@ -39,8 +39,19 @@ fn leaders() -> (Run, SessionName) {
 
 #[test]
 fn whoever_takes_the_leadership_demands_all_that_it_judged() {
-    let rests = [key::FAILOVER, key::SYNC, key::LEADERSHIP, key::INITIALIZE];
-    for left_out in [None, Some(key::LEADERSHIP), Some(key::SYNC)] {
+    let rests = [
+        key::FAILOVER,
+        key::SYNC,
+        key::LEADERSHIP,
+        key::INITIALIZE,
+        key::FAILSAFE,
+    ];
+    for left_out in [
+        None,
+        Some(key::LEADERSHIP),
+        Some(key::SYNC),
+        Some(key::FAILSAFE),
+    ] {
         let (mut run, _) = leaders();
         kill(&mut run, A);
         let now = run.world.now;
@@ -63,9 +74,15 @@ fn whoever_takes_the_leadership_demands_all_that_it_judged() {
 fn the_leader_key_is_not_taken_from_its_holder() {
     let (mut run, _) = leaders();
     let session = session_of(&mut run, B);
-    let guards: Vec<_> = [key::FAILOVER, key::SYNC, key::LEADERSHIP, key::INITIALIZE]
-        .map(|key| (key, seen(&run, key)))
-        .into();
+    let guards: Vec<_> = [
+        key::FAILOVER,
+        key::SYNC,
+        key::LEADERSHIP,
+        key::INITIALIZE,
+        key::FAILSAFE,
+    ]
+    .map(|key| (key, seen(&run, key)))
+    .into();
     let writes = bound(key::LEADER, "b");
     commit(&mut run, Purpose::Acquire, Some(&session), &guards, writes);
     assert_violates(&mut run, NAME);
