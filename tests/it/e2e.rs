@@ -11,6 +11,7 @@ mod bootstrap;
 mod crash;
 mod daemon;
 mod embedding;
+mod failsafe;
 mod guide;
 mod host;
 mod identity;

@@ -7,6 +7,7 @@
 //!
 //! Invariant: what is lost is judged by what the clients were told, never by what a member says.
 
+pub mod failsafe;
 mod fault;
 mod loss;
 mod round;

@@ -14,14 +14,17 @@ use std::time::Duration;
 
 use herdsman_tests::drill::{Drill, Stage};
 use herdsman_tests::soak::Soak;
+use herdsman_tests::soak::failsafe::run as run_failsafe;
 use herdsman_tests::soak::synchronous::run as run_synchronous;
 
 const USAGE: &str = "usage: soak [--minutes N] [--seed S] [--ttl T]
        soak drills [--rounds N] [--ttl T]
        soak sync [--times N]
+       soak failsafe
 
   sync         only: the leader of a synchronous cluster is killed, frozen and cut from the store
   --times N    how many times each (20)
+  failsafe     only: the store of a cluster in failsafe mode is away for a minute, on both stores
 
   --minutes N  no fault begins later (10)
   --seed S     chooses the faults; equal seeds choose equal ones (drawn)
@@ -44,6 +47,12 @@ fn main() -> ExitCode {
     }
     if arguments.first().is_some_and(|first| first == "sync") {
         return synchronous(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|first| first == "failsafe") {
+        return match catch_unwind(|| run_failsafe(|progress| println!("{progress}"))) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
     }
     let soak = match parse(&arguments) {
         Ok(Some(soak)) => soak,
