@@ -343,7 +343,7 @@ pub(crate) fn observe(memory: &mut Memory) {
     failsafe.newest = failsafe.newest.max(Generation(recorded.unwrap_or(0)));
     if let Some(leader) = &view.leader {
         failsafe.newest = failsafe.newest.max(leader.generation);
-        let is_over = |given: &Given| given.ends_with(leader.generation);
+        let is_over = |given: &Given| given.ends_with(leader);
         failsafe.given = failsafe.given.take().filter(|given| !is_over(given));
     }
     if memory.lease.leadership().is_some() {

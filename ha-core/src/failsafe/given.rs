@@ -15,7 +15,7 @@ use crate::situation::{self as word, Writable};
 use crate::task::{Commit, KeyState, Lane, PromiseRequest, Purpose, StoreGuard, Task};
 use crate::time::Mono;
 use crate::value::{Generation, MemberName, SessionName};
-use crate::view::{ClusterView, ServerView};
+use crate::view::{ClusterView, LeaderKey, ServerView};
 
 /// Nobody is bound for longer, whatever is asked.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -32,10 +32,12 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Whether a leadership that shows in the store frees from the promise. Its holder is secured by
-    /// the key, and knows: it does not count on promises for longer than that.
-    pub(super) fn ends_with(&self, shown: Generation) -> bool {
-        self.newest.is_some_and(|newest| shown > newest)
+    /// Whether a leadership that shows in the store frees from the promise: a newer one of whoever
+    /// was promised. It is secured by the key, and knows: it does not count on promises for longer
+    /// than that. A key in another name was written by a tool, or by somebody who promised nothing.
+    pub(super) fn ends_with(&self, shown: &LeaderKey) -> bool {
+        let is_newer = self.newest.is_some_and(|newest| shown.generation > newest);
+        is_newer && shown.name == self.to && shown.session.is_some()
     }
 }
 
