@@ -61,6 +61,7 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::ReleasedUnpromoted => Reason::ReleasedUnpromoted {},
         Code::ReleasedWithoutData => Reason::ReleasedWithoutData {},
         Code::ReleasedAfterFailedPromotion => Reason::ReleasedAfterFailedPromotion {},
+        Code::ReservingTimeline => Reason::ReservingTimeline {},
         Code::ResumingLease => Reason::ResumingLease {
             generation: generation(memory),
         },

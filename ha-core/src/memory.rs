@@ -76,6 +76,8 @@ pub(crate) struct Memory {
     pub(crate) has_known_cluster: bool,
     /// The highest timeline number that any view told, also one of a store that was put back since.
     pub(crate) highest_timeline: Timeline,
+    /// The timeline of our last promotion.
+    pub(crate) promoted_to: Timeline,
     /// The members of the latest view that had a leader, when that is not the present one.
     old_members: BTreeMap<MemberName, Arc<MemberView>>,
     /// Who led in the latest view that had a leader.
@@ -247,6 +249,7 @@ impl Memory {
             settings,
             has_known_cluster: false,
             highest_timeline: Timeline(0),
+            promoted_to: Timeline(0),
             old_members: BTreeMap::new(),
             old_leader: None,
             leader_since: None,

@@ -272,11 +272,21 @@ fn highest_timeline(memory: &Memory) -> Timeline {
 fn resume(memory: &Memory) -> Option<Commit> {
     let (session, view) = present_and_fresh(memory)?;
     let leader = view.leader.as_ref()?;
+    let mut guards = vec![guard(key::LEADER, KeyState::At(leader.revision))];
+    let mut writes = vec![put_bound(key::LEADER, memory.me().to_string())];
+    let is_standby = matches!(memory.server(), Some(ServerView::Standby(_)));
+    if is_standby && reserved_timeline(memory).is_none() {
+        guards.push(guard(
+            key::LEADERSHIP,
+            KeyState::seen(view.leadership.revision),
+        ));
+        writes = leadership_writes(memory);
+    }
     Some(Commit {
         purpose: Purpose::Resume,
         session: Some(session),
-        guards: vec![guard(key::LEADER, KeyState::At(leader.revision))],
-        writes: vec![put_bound(key::LEADER, memory.me().to_string())],
+        guards,
+        writes,
     })
 }
 
@@ -386,15 +396,21 @@ fn clear_move(memory: &Memory) -> Option<Commit> {
     })
 }
 
+/// The timeline that a promotion of our standby would begin, if our leadership reserved one that is
+/// not begun yet.
+pub(crate) fn reserved_timeline(memory: &Memory) -> Option<Timeline> {
+    let record = memory.view.as_ref()?.leadership.value.as_ref()?;
+    let is_ours = record.owner == *memory.me() && record.is_promotion;
+    let own = memory.server()?.position()?.timeline;
+    let begun = own.max(memory.promoted_to);
+    Some(record.timeline).filter(|timeline| is_ours && *timeline > begun)
+}
+
 fn promote(memory: &Memory) -> Option<Task> {
     let grant = memory.lease.grant(memory.mono())?;
-    let record = memory.view.as_ref()?.leadership.value.as_ref();
-    let reserved = record
-        .filter(|record| record.owner == *memory.me() && record.is_promotion)
-        .map(|record| record.timeline);
     Some(Task::Promote {
         grant,
-        timeline: reserved.unwrap_or_else(|| highest_timeline(memory).next()),
+        timeline: reserved_timeline(memory).unwrap_or_else(|| highest_timeline(memory).next()),
         slots: member_slots(memory),
         sync: sync::promoted_with(memory),
     })

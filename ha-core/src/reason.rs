@@ -124,6 +124,8 @@ reasons! {
     ReleasedAfterFailedPromotion {} "released-after-failed-promotion" "our promotion failed: the leadership is given up and we hold back for one lease time";
     /// The leadership was taken by an earlier run of this agent.
     ResumingLease { generation: Generation } "resuming-lease" "the leadership of generation {generation} is ours from an earlier run: binding it to the new session";
+    /// A leadership that a primary took is continued by a standby: its promotion needs a timeline.
+    ReservingTimeline {} "reserving-timeline" "the leadership is ours and our server is a standby: reserving the timeline that its promotion begins";
 
     /// The leadership was taken by an earlier run, and this one has promised to hold back.
     ResumeHeldBack { to: MemberName } "resume-held-back" "the leader key is in our name from an earlier run of this agent, and we have promised {to} to hold back";

@@ -307,6 +307,12 @@ pub(crate) fn standing(memory: &Memory) -> Standing {
 pub(crate) fn promotion(memory: &Memory) -> Promotion {
     if candidate::is_held_back(memory) {
         Promotion::Failed
+    } else if crate::plan::reserved_timeline(memory).is_none()
+        && !memory.breaks(Mutant::NumbersUnreserved)
+        // What it takes for its leadership is recorded nowhere.
+        && !memory.breaks(Mutant::UnknownAcquireCounts)
+    {
+        Promotion::Unreserved
     } else {
         Promotion::Possible
     }

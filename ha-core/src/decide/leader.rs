@@ -44,6 +44,8 @@ pub fn running(
             act(Act::Checkpoint, Code::MoveCheckpoint)
         }
         (Server::Primary, Move::Ready, _, _) => act(Act::StopFast, Code::MoveStopping),
+        // Another member that is promoted next would begin the same one.
+        (Server::Standby, _, Promotion::Unreserved, _) => act(Act::Resume, Code::ReservingTimeline),
         // Nobody else may take over once the first commit is acknowledged: that is said before.
         (Server::Standby, _, Promotion::Possible, Synchrony::Unprepared) => {
             act(Act::PrepareSync, Code::SyncBeforePromotion)

@@ -4,7 +4,7 @@
 use super::Machine;
 use crate::situation as word;
 use crate::task::Outcome;
-use crate::value::Revision;
+use crate::value::{Revision, Timeline};
 use crate::view::{DataView, LocalView, ServerView};
 
 /// How often a promotion is tried before another member gets its chance.
@@ -51,10 +51,11 @@ impl Machine {
         self.memory.is_checkpointed &= self.memory.local.as_ref().is_none_or(has_checkpoint);
     }
 
-    pub(super) fn absorb_promotion(&mut self, outcome: &Outcome) {
+    pub(super) fn absorb_promotion(&mut self, timeline: Timeline, outcome: &Outcome) {
         let memory = &mut self.memory;
         match outcome {
             Outcome::Done(_) => {
+                memory.promoted_to = memory.promoted_to.max(timeline);
                 memory.is_checkpointed = false;
                 memory.published.history_at = None;
                 memory.sync_before = None;

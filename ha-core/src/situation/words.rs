@@ -208,6 +208,9 @@ words! {
     Promotion {
         /// It can, as far as anybody knows.
         Possible,
+        /// No timeline is reserved for it: this leadership was not taken by a standby, or the timeline
+        /// is begun already.
+        Unreserved,
         /// It failed for good a moment ago.
         Failed,
     }

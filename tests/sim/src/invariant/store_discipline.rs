@@ -170,10 +170,11 @@ impl Commit<'_> {
     fn may_change_leadership(&self) -> bool {
         let is_demanded = self.demands_absent(key::LEADER);
         let is_seen = self.demands_seen(key::LEADERSHIP);
-        is_demanded
-            && self.change.after.is_some()
-            && (self.is_for(&[Purpose::RecordCluster])
-                || (self.is_for(&[Purpose::Acquire]) && is_seen))
+        let is_led = self.demands(key::LEADER, |is| matches!(is, KeyState::At(_)));
+        let is_recorded = is_demanded && self.is_for(&[Purpose::RecordCluster]);
+        let is_taken = is_demanded && is_seen && self.is_for(&[Purpose::Acquire]);
+        let is_reserved = is_led && is_seen && self.is_for(&[Purpose::Resume]);
+        self.change.after.is_some() && (is_recorded || is_taken || is_reserved)
     }
 
     fn may_change_initialize(&self) -> bool {
