@@ -103,10 +103,9 @@ fn holds_commits(memory: &Memory, peer: &MemberName) -> bool {
 
 /// A promotion that failed keeps its member back for one lease time, so that another one can try.
 pub(crate) fn is_held_back(memory: &Memory) -> bool {
-    memory.promotion_failed_at.is_some_and(|failed_at| {
-        memory.mono().since(failed_at) < memory.rules.ttl
-            || memory.breaks(Mutant::FailedPromotionKeptForEver)
-    })
+    memory
+        .promotion_failed_at
+        .is_some_and(|failed_at| memory.mono().since(failed_at) < memory.rules.ttl)
 }
 
 /// May this standby take the free leadership?

@@ -193,8 +193,6 @@ mutants! {
         "A standby waits for another one that has no more than it has itself.";
     WaitsForTheUnwilling "waits-for-the-unwilling" "converges"
         "A standby waits for another one that has more and may not lead.";
-    FailedPromotionKeptForEver "failed-promotion-kept-for-ever" "converges"
-        "A promotion that failed once keeps its member from leading for ever.";
     StartsWhileReleasing "starts-while-releasing" "release-after-death"
         "A server is started under a leadership whose release is on its way.";
     NumbersUnreserved "numbers-unreserved" "one-owner-per-timeline"
