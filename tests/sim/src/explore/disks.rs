@@ -1,7 +1,7 @@
 //! All servers of a small world, the WAL that they wrote, and what their own processes would do
 //! next.
 
-use herdsman_ha_core::Lsn;
+use herdsman_ha_core::{DataView, Lsn, SenderView, ServerView, SyncState};
 
 use super::form::Form;
 use crate::ids::Node;
@@ -79,6 +79,23 @@ impl Disks {
             .and_then(|upstream| rest.find(|other| other.node == upstream));
         take(&mut copy, upstream, &self.tree);
         copy != *server
+    }
+
+    /// A look at the data and the server of a member, with who streams from it.
+    pub(super) fn look(&self, node: Node) -> (DataView, ServerView) {
+        let (data, mut server) = self.server(node).look(&self.tree);
+        if let ServerView::Primary(primary) = &mut server {
+            let standbys = self.servers.iter();
+            let standbys = standbys.filter(|standby| standby.connected() == Some(node));
+            let senders = standbys.map(|standby| SenderView {
+                name: standby.node.to_string(),
+                is_streaming: true,
+                state: SyncState::Async,
+                confirmed: None,
+            });
+            primary.sync.senders = senders.collect();
+        }
+        (data, server)
     }
 
     /// A standby takes what there is.

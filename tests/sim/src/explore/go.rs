@@ -161,7 +161,7 @@ impl Small {
         };
         let (data, server) = match moment {
             Moment::Beginning => (*look.early).clone(),
-            Moment::End => self.disks.server(node).look(&self.disks.tree),
+            Moment::End => self.disks.look(node),
         };
         let local = herdsman_ha_core::LocalView {
             seen_at: look.seen_at,

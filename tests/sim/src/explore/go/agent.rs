@@ -154,7 +154,7 @@ impl Small {
     /// Begins a look at the server, unless one is on its way.
     pub(super) fn look(&mut self, node: Node) {
         let seen_at = self.clock();
-        let early = self.disks.server(node).look(&self.disks.tree);
+        let early = self.disks.look(node);
         let member = self.member_mut(node);
         if member.mind.is_some() && member.look.is_none() {
             member.look = Some(Look::new(seen_at, early));
@@ -174,7 +174,7 @@ impl Small {
             job.ask.task.lane(),
             Lane::Server | Lane::Peers | Lane::Slots
         ) {
-            let (data, server) = self.disks.server(node).look(&self.disks.tree);
+            let (data, server) = self.disks.look(node);
             let local = LocalView {
                 seen_at: self.clock(),
                 data,
@@ -209,7 +209,7 @@ impl Small {
     pub(super) fn answer(&mut self, node: Node, job: usize, whom: Node, scene: &mut Scene<'_>) {
         let peer = self.member(whom);
         let instance = (peer.mind.is_some()).then(|| origin::instance(whom, peer.run));
-        let (_, server) = self.disks.server(whom).look(&self.disks.tree);
+        let (_, server) = self.disks.look(whom);
         let answer = match instance {
             None => PeerAnswer::Unreachable,
             Some(instance) => match running(&server) {
