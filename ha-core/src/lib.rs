@@ -6,6 +6,8 @@
 //! brings the store, the control of PostgreSQL and the clock:
 //!
 //! ```
+//! use std::sync::Arc;
+//!
 //! use herdsman_ha_core::{
 //!     Boot, ClusterView, DataView, Input, InstanceId, LocalView, Machine, MemberName, Mono, Now,
 //!     Output, RejoinSettings, ServerView, Settings, Tags, Wall,
