@@ -385,8 +385,7 @@ pub(crate) fn named_candidate(memory: &Memory, view: &ClusterView) -> Named {
         && !memory.breaks(Mutant::DefersForEver);
     match &request.candidate {
         Some(candidate) if candidate == memory.me() => Named::Us {
-            is_by_hand: request.leader.is_none()
-                || memory.breaks(Mutant::NamedCandidateNotMeasured),
+            is_by_hand: request.is_by_hand() || memory.breaks(Mutant::NamedCandidateNotMeasured),
         },
         _ if is_overdue => Named::Nobody,
         Some(candidate) => Named::Other(candidate.clone()),
@@ -436,8 +435,7 @@ pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -
         .and_then(|view| view.failover.value.as_ref())
         .filter(|request| !is_scheduled(request));
     let wanted = request.and_then(|request| request.candidate.as_ref());
-    // By hand an operator takes the loss.
-    let is_by_hand = request.is_some_and(|request| request.leader.is_none() && wanted.is_some());
+    let is_by_hand = request.is_some_and(MoveRequest::is_by_hand);
     let ours = memory.own_timeline();
     let can = |report: &&PeerReport| {
         let PeerAnswer::Running(server) = &report.answer else {

@@ -170,6 +170,14 @@ pub struct MoveRequest {
     pub scheduled_at: Option<String>,
 }
 
+impl MoveRequest {
+    /// Whether an operator named who shall lead and nobody who hands over: the loss is taken.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        self.leader.is_none() && self.candidate.is_some()
+    }
+}
+
 /// One line of the timeline history: `timeline` ended at `switch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryLine {

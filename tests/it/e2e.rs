@@ -2,6 +2,7 @@
 //!
 //! Each test has a cluster of its own. Conditions are waited for, never a time.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use herdsman_tests::cluster::{Cluster, Member, Written, wait_for};
@@ -31,6 +32,38 @@ mod zookeeper_guide;
 
 /// How often the clients of these tests write.
 const EVERY: Duration = Duration::from_millis(10);
+
+/// What the file of a guide leaves to its reader, for one member.
+struct Blanks {
+    /// Everything of the member lies in it.
+    folder: PathBuf,
+    /// Where one of its ports is.
+    address: fn(u16) -> String,
+    /// Quoted, because it holds what YAML would read otherwise.
+    password: String,
+}
+
+impl Blanks {
+    fn of(member: &Member) -> Self {
+        let file = member.configuration();
+        let folder = file.parent().expect("it is in the member's folder");
+        Self {
+            folder: folder.to_owned(),
+            address: |port| format!("127.0.0.1:{port}"),
+            password: serde_json::Value::from(member.endpoint().password).to_string(),
+        }
+    }
+}
+
+/// The text of a guide with something else in each of these places, all of which it has.
+fn with_blanks_filled(text: &str, blanks: &[(&str, String)]) -> String {
+    let mut text = text.to_owned();
+    for (theirs, value) in blanks {
+        assert!(text.contains(theirs), "{theirs}");
+        text = text.replace(theirs, value);
+    }
+    text
+}
 
 /// When a member last decided so, as the text of its API; nothing when it never did.
 fn decided_at(member: &Member, code: &str) -> Option<String> {

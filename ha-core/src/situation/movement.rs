@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::switchover;
 use crate::sync::is_named;
 use crate::time::Mono;
-use crate::view::ServerView;
+use crate::view::{MoveRequest, ServerView};
 
 /// The wanted move and what is known about it.
 pub(crate) fn movement(memory: &Memory) -> Move {
@@ -70,8 +70,7 @@ fn has_connected_successor(memory: &Memory, seen_at: Mono) -> bool {
     };
     let needed = Needed::Near(published_or_own_end(memory));
     let request = view.failover.value.as_ref();
-    // By hand an operator takes the loss.
-    let is_by_hand = request.is_some_and(|request| request.leader.is_none());
+    let is_by_hand = request.is_some_and(MoveRequest::is_by_hand);
     candidate::successors(memory, evidence, needed)
         .iter()
         .any(|name| {

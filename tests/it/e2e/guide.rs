@@ -5,40 +5,41 @@ use std::fs;
 
 use herdsman_tests::cluster::{Cluster, Control, Ended, Member, postgres_folder, wait_for};
 
+use super::{Blanks, with_blanks_filled};
+
 /// The file as the guide has it.
 const FILE: &str = include_str!("../../guides/patroni-and-etcd.yml");
 const CLUSTER: &str = "postgres-cluster";
 
 /// Puts in what a reader puts in: hosts, ports, paths and passwords.
 fn filled(member: &Member, store: &str) -> String {
-    let folder = member.configuration();
-    let folder = folder.parent().expect("it is in the member's folder");
+    let Blanks {
+        folder,
+        address,
+        password,
+    } = Blanks::of(member);
     let path = |name: &str| folder.join(name).display().to_string();
-    let address = |port: u16| format!("127.0.0.1:{port}");
-    // Quoted, because it holds what YAML would read otherwise.
-    let password = serde_json::Value::from(member.endpoint().password).to_string();
-    let mut text = FILE.to_owned();
-    for (placeholder, value) in [
-        ("<NODE_NAME>", member.name().to_owned()),
-        ("0.0.0.0:8008", address(member.api_port())),
-        ("<NODE_IP>:8008", address(member.api_port())),
-        ("<ETCD_IP>:2379", store.to_owned()),
-        ("0.0.0.0:5432", address(member.port())),
-        ("<NODE_IP>:5432", address(member.port())),
-        ("/var/lib/postgresql/14/main", path("data")),
-        (
-            "/usr/lib/postgresql/14/bin",
-            postgres_folder().display().to_string(),
-        ),
-        ("/tmp/pgpass", path("pgpass")),
-        ("/var/run/postgresql", path("")),
-        ("<ADMIN_PASSWORD>", password.clone()),
-        ("<REPLICATION_PASSWORD>", "replicate".to_owned()),
-        ("<POSTGRES_PASSWORD>", password),
-    ] {
-        assert!(text.contains(placeholder), "{placeholder}");
-        text = text.replace(placeholder, &value);
-    }
+    let text = with_blanks_filled(
+        FILE,
+        &[
+            ("<NODE_NAME>", member.name().to_owned()),
+            ("0.0.0.0:8008", address(member.api_port())),
+            ("<NODE_IP>:8008", address(member.api_port())),
+            ("<ETCD_IP>:2379", store.to_owned()),
+            ("0.0.0.0:5432", address(member.port())),
+            ("<NODE_IP>:5432", address(member.port())),
+            ("/var/lib/postgresql/14/main", path("data")),
+            (
+                "/usr/lib/postgresql/14/bin",
+                postgres_folder().display().to_string(),
+            ),
+            ("/tmp/pgpass", path("pgpass")),
+            ("/var/run/postgresql", path("")),
+            ("<ADMIN_PASSWORD>", password.clone()),
+            ("<REPLICATION_PASSWORD>", "replicate".to_owned()),
+            ("<POSTGRES_PASSWORD>", password),
+        ],
+    );
     assert!(!text.contains('<'), "{text}");
     text
 }

@@ -6,7 +6,7 @@ use std::fs;
 
 use herdsman_tests::cluster::{Cluster, Control, Member, StoreKind, postgres_folder, wait_for};
 
-use super::{EVERY, assert_nothing_lost};
+use super::{Blanks, EVERY, assert_nothing_lost, with_blanks_filled};
 
 /// The file as the guide has it.
 const FILE: &str = include_str!("../../guides/patroni-and-zookeeper.yml");
@@ -14,32 +14,30 @@ const CLUSTER: &str = "my_cluster";
 
 /// Puts in what differs from machine to machine: names, hosts, ports, paths and the password.
 fn filled(member: &Member, store: &str) -> String {
-    let folder = member.configuration();
-    let folder = folder.parent().expect("it is in the member's folder");
+    let Blanks {
+        folder,
+        address,
+        password,
+    } = Blanks::of(member);
     let path = |name: &str| folder.join(name).display().to_string();
-    let address = |port: u16| format!("127.0.0.1:{port}");
-    // Quoted, because it holds what YAML would read otherwise.
-    let password = serde_json::Value::from(member.endpoint().password).to_string();
-    let mut text = FILE.to_owned();
-    for (theirs, value) in [
-        ("name: postgresql0", format!("name: {}", member.name())),
-        ("pg-master:8008", address(member.api_port())),
-        ("zoo:2181", store.to_owned()),
-        ("0.0.0.0:5432", address(member.port())),
-        ("pg-master:5432", address(member.port())),
-        ("/var/lib/postgresql/data/postgresql0", path("data")),
-        (
-            "/usr/lib/postgresql/15/bin",
-            postgres_folder().display().to_string(),
-        ),
-        ("/tmp/pgpass0", path("pgpass")),
-        ("/tmp/wal_archive", path("wal_archive")),
-        ("password: postgres", format!("password: {password}")),
-    ] {
-        assert!(text.contains(theirs), "{theirs}");
-        text = text.replace(theirs, &value);
-    }
-    text
+    with_blanks_filled(
+        FILE,
+        &[
+            ("name: postgresql0", format!("name: {}", member.name())),
+            ("pg-master:8008", address(member.api_port())),
+            ("zoo:2181", store.to_owned()),
+            ("0.0.0.0:5432", address(member.port())),
+            ("pg-master:5432", address(member.port())),
+            ("/var/lib/postgresql/data/postgresql0", path("data")),
+            (
+                "/usr/lib/postgresql/15/bin",
+                postgres_folder().display().to_string(),
+            ),
+            ("/tmp/pgpass0", path("pgpass")),
+            ("/tmp/wal_archive", path("wal_archive")),
+            ("password: postgres", format!("password: {password}")),
+        ],
+    )
 }
 
 /// The role of a member as `/cluster` of another one, or itself, has it.

@@ -7,6 +7,7 @@
 
 mod changes;
 mod content;
+mod lists;
 mod sessions;
 mod sight;
 #[cfg(test)]

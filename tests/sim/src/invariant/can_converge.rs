@@ -25,7 +25,6 @@ use herdsman_ha_core::{ControlState, Lsn};
 use serde_json::Value;
 
 use super::same_system::known;
-use super::truth::sync_key;
 use crate::ids::Node;
 use crate::pg::{Files, Process};
 use crate::world::{Host, World};
@@ -46,12 +45,6 @@ pub(super) fn obstacle(world: &World) -> Option<&'static str> {
         return Some("cannot-converge-corrupt-data");
     }
     identity(world).or_else(|| leadership(world))
-}
-
-/// Whom the failsafe key names; none: it is not there.
-fn listed_for_failsafe(world: &World) -> Option<serde_json::Map<String, Value>> {
-    let text = world.store.value(key::FAILSAFE)?;
-    serde_json::from_str(text).ok()
 }
 
 /// Whether the store and all disks mean one cluster.
@@ -96,7 +89,7 @@ fn leadership(world: &World) -> Option<&'static str> {
     if is_newer_than_told(world) {
         return Some("cannot-converge-newer-than-leader");
     }
-    let listed = sync_key(world).map(|(leader, mut standbys)| {
+    let listed = world.store.sync_key().map(|(leader, mut standbys)| {
         standbys.push(leader);
         standbys
     });
@@ -110,7 +103,7 @@ fn leadership(world: &World) -> Option<&'static str> {
         })
         .filter_map(|host| Some((host.node, host.server.files()?)))
         .collect();
-    let failsafe = listed_for_failsafe(world);
+    let failsafe = world.store.failsafe_key();
     let is_known = |node: Node| {
         let name = world.host(node).name.as_str();
         failsafe.as_ref().is_none_or(|list| list.contains_key(name))

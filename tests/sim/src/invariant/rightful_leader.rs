@@ -22,7 +22,7 @@ use herdsman_ha_core::{PeerServer, Position, Purpose, Timeline};
 use serde_json::Value;
 
 use super::remarks::Remarks;
-use super::truth::{Truth, sync_key};
+use super::truth::Truth;
 use super::{Verdict, broken};
 use crate::ids::{At, Node};
 use crate::store::{Change, Writer};
@@ -92,20 +92,17 @@ impl Rightful {
         };
         let is_primary = host.server.is_primary();
         // An acquisition that has not seen the key as it is now is refused by the store.
-        let listed = sync_key(world).map(|(_, standbys)| standbys);
+        let listed = world.store.sync_key().map(|(_, standbys)| standbys);
         let was_waited_for = |peer: Node| {
             let name = world.host(peer).name.as_str();
             let named = |names: &Vec<String>| names.iter().any(|listed| listed == name);
             listed.as_ref().is_none_or(named)
         };
         // Whom the failsafe key does not name may not lead.
-        let failsafe = world.store.value(key::FAILSAFE).unwrap_or_default();
-        let failsafe: Value = serde_json::from_str(failsafe).unwrap_or_default();
+        let failsafe = world.store.failsafe_key();
         let may_take = |peer: Node| {
             let name = world.host(peer).name.as_str();
-            failsafe
-                .as_object()
-                .is_none_or(|list| list.contains_key(name))
+            failsafe.as_ref().is_none_or(|list| list.contains_key(name))
         };
         let mut answers = member.heard.iter();
         member.suspicion = answers.find_map(|(peer, answer)| {

@@ -401,16 +401,6 @@ impl Truth {
     }
 }
 
-/// The leader and the standbys of the `sync` key; none: it is not in force.
-pub(super) fn sync_key(world: &World) -> Option<(String, Vec<String>)> {
-    let text = world.store.value(key::SYNC).unwrap_or_default();
-    let sync: Value = serde_json::from_str(text).unwrap_or_default();
-    let leader = sync["leader"].as_str()?.to_owned();
-    let standbys = sync["sync_standby"].as_str().unwrap_or_default();
-    let standbys = standbys.split(',').filter(|name| !name.is_empty());
-    Some((leader, standbys.map(str::to_owned).collect()))
-}
-
 /// The position in a value of the status key.
 fn position(text: &str) -> Lsn {
     let status: Value = serde_json::from_str(text).unwrap_or_default();

@@ -115,7 +115,7 @@ impl World {
             .is_some();
         let waits = self.host(node).server.is_synchronous();
         // Whom the store lets take over is held to every row that was acknowledged meanwhile.
-        let is_synchronous = waits || self.is_sync_in_force();
+        let is_synchronous = waits || self.store.sync_key().is_some();
         let number = self.rows.len();
         self.rows.push(Row {
             node,
@@ -133,12 +133,6 @@ impl World {
             self.tell(Fact::Acknowledged(number));
         }
         self.wake_receivers(node);
-    }
-
-    fn is_sync_in_force(&self) -> bool {
-        let text = self.store.value(herdsman_ha_core::schema::key::SYNC);
-        let value = text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-        value.is_some_and(|value| value["leader"].is_string())
     }
 
     /// The sessions of a server end with it: whoever waited there is told nothing, ever.

@@ -42,13 +42,19 @@ impl World {
             let Some(whom) = self.node_named(name.as_str()) else {
                 continue;
             };
-            if !self.net.passes(End::Node(by), End::Node(whom)) {
-                continue;
+            if let Some(travel) = self.travel(by, whom) {
+                self.plan(travel, Event::Asked { by, run, op, whom });
             }
-            let travel = self.draws.message(What::Message, by)
-                + self.net.delay(End::Node(by), End::Node(whom));
-            self.plan(travel, Event::Asked { by, run, op, whom });
         }
+    }
+
+    /// How long a message takes from one member to another; none: it does not arrive.
+    pub(super) fn travel(&mut self, from: Node, to: Node) -> Option<Duration> {
+        let (from_end, to_end) = (End::Node(from), End::Node(to));
+        if !self.net.passes(from_end, to_end) {
+            return None;
+        }
+        Some(self.draws.message(What::Message, from) + self.net.delay(from_end, to_end))
     }
 
     /// The question has arrived.
@@ -119,11 +125,9 @@ impl World {
     }
 
     fn answer(&mut self, by: Node, run: u32, op: OpId, whom: Node, answer: PeerAnswer) {
-        if !self.net.passes(End::Node(whom), End::Node(by)) {
+        let Some(travel) = self.travel(whom, by) else {
             return;
-        }
-        let travel = self.draws.message(What::Message, whom)
-            + self.net.delay(End::Node(whom), End::Node(by));
+        };
         self.plan(
             travel,
             Event::Agent {

@@ -9,7 +9,6 @@ use herdsman_ha_core::{
 };
 
 use super::World;
-use super::draws::What;
 use super::event::{AgentEvent, Event};
 use crate::fault::End;
 use crate::ids::{At, Node};
@@ -53,11 +52,9 @@ impl World {
             let Some(whom) = self.node_named(name.as_str()) else {
                 continue;
             };
-            if !self.net.passes(End::Node(by), End::Node(whom)) {
+            let Some(travel) = self.travel(by, whom) else {
                 continue;
-            }
-            let travel = self.draws.message(What::Message, by)
-                + self.net.delay(End::Node(by), End::Node(whom));
+            };
             let request = Box::new(request.clone());
             self.plan(
                 travel,
@@ -149,11 +146,9 @@ impl World {
     }
 
     fn promise_answer(&mut self, by: Node, run: u32, op: OpId, whom: Node, answer: PromiseAnswer) {
-        if !self.net.passes(End::Node(whom), End::Node(by)) {
+        let Some(travel) = self.travel(whom, by) else {
             return;
-        }
-        let travel = self.draws.message(What::Message, whom)
-            + self.net.delay(End::Node(whom), End::Node(by));
+        };
         let from = whom;
         let event = AgentEvent::PromiseAnswer { op, from, answer };
         let node = by;
@@ -209,9 +204,7 @@ impl World {
     /// Whether every other member that may lead by the store holds back for this one.
     #[must_use]
     pub fn is_promised(&self, to: Node) -> bool {
-        let listed = self.store.value(herdsman_ha_core::schema::key::FAILSAFE);
-        let listed = listed.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-        let Some(serde_json::Value::Object(listed)) = listed else {
+        let Some(listed) = self.store.failsafe_key() else {
             return false;
         };
         let holds_back = |by: Node| {
