@@ -213,6 +213,7 @@ impl Instance {
                 let found = std::fs::read_to_string(self.config_file()).unwrap_or_default();
                 Ok(render::recovery_section(&found))
             }
+            Recovery::Alone => Ok(render::standby_alone_section(parameters)),
             Recovery::Standby(upstream) => {
                 let info = match &upstream {
                     Some(upstream) => {

@@ -33,6 +33,9 @@ pub struct ControlData {
     pub previous_timeline: Timeline,
     /// A standby is consistent from here on; absent on a primary.
     pub min_recovery: Option<(Lsn, Timeline)>,
+    /// It is a copy of another server that has not been replayed to where it is whole, which may
+    /// need log from elsewhere.
+    pub is_unfinished_copy: bool,
     /// Hint bits are logged, as `pg_rewind` needs.
     pub wal_log_hints: bool,
     /// Data pages have checksums.
@@ -128,6 +131,9 @@ pub(crate) fn parse(output: &str, major_version: u32) -> Result<ControlData> {
         previous_timeline: reader.value("Latest checkpoint's PrevTimeLineID")?,
         min_recovery: (min_recovery != Lsn::INVALID)
             .then_some((min_recovery, min_recovery_timeline)),
+        is_unfinished_copy: reader.value::<Lsn>("Backup start location")? != Lsn::INVALID
+            || reader.value::<Lsn>("Backup end location")? != Lsn::INVALID
+            || reader.text("End-of-backup record required")? == "yes",
         wal_log_hints: reader.text("wal_log_hints setting")? == "on",
         checksums: reader.text("Data page checksum version")? != "0",
         limits: LIMITS
@@ -227,6 +233,9 @@ Latest checkpoint's TimeLineID:       2
 Latest checkpoint's PrevTimeLineID:   1
 Minimum recovery ending location:     0/50000D8
 Min recovery ending loc's timeline:   2
+Backup start location:                0/0
+Backup end location:                  0/0
+End-of-backup record required:        no
 wal_log_hints setting:                on
 max_connections setting:              120
 max_worker_processes setting:         8
@@ -254,6 +263,20 @@ Data page checksum version:           1
         assert!(data.wal_log_hints && data.checksums);
         assert_eq!(data.limits["max_connections"], 120);
         assert_eq!(data.limits["max_prepared_transactions"], 0);
+    }
+
+    #[test]
+    fn a_copy_that_waits_for_the_end_of_its_backup_is_unfinished() {
+        assert!(!parse(OUTPUT, 15).unwrap().is_unfinished_copy);
+        for (line, other) in [
+            ("Backup start location:                0/0", "0/5000028"),
+            ("Backup end location:                  0/0", "0/5000028"),
+            ("End-of-backup record required:        no", "yes"),
+        ] {
+            let name = line.split_once(':').unwrap().0;
+            let copy = OUTPUT.replace(line, &format!("{name}: {other}"));
+            assert!(parse(&copy, 15).unwrap().is_unfinished_copy, "{name}");
+        }
     }
 
     #[test]

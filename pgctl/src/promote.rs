@@ -152,7 +152,7 @@ impl Instance {
         let left = || order.deadline.saturating_duration_since(Instant::now());
         let upstream = match self.recovery() {
             Recovery::Standby(upstream) => upstream,
-            Recovery::AsFound | Recovery::Primary | Recovery::ToTarget(_) => None,
+            Recovery::AsFound | Recovery::Alone | Recovery::Primary | Recovery::ToTarget(_) => None,
         };
         self.stop(StopMode::Fast, left()).await?;
         let standby = StartAs::Standby { upstream };

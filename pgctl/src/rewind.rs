@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::options::ToolOption;
 use crate::process::start::absolute;
-use crate::standby::SignalFile;
+use crate::standby::{Recovery, SignalFile};
 use crate::text;
 use crate::upstream::Upstream;
 
@@ -139,6 +139,7 @@ impl Instance {
             self.recover_single_user().await?;
             control = self.control_data().await?;
         }
+        self.let_archive_be_used().await?;
         self.archive_what_is_ready().await;
         let has_sockets = self.source_has_sockets(source, ASK_LIMIT).await?;
         let relay = match has_sockets {
@@ -153,6 +154,15 @@ impl Instance {
             _relay: relay,
             system_id: control.system_id,
         })
+    }
+
+    /// The program reads from the server's own configuration how log is fetched.
+    async fn let_archive_be_used(&self) -> Result<()> {
+        if self.recovery() == Recovery::Alone {
+            self.set_recovery(Recovery::Standby(None));
+            self.write_config().await?;
+        }
+        Ok(())
     }
 
     /// Whether there is something to do. Everything is looked at and nothing

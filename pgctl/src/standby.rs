@@ -43,6 +43,8 @@ pub(crate) enum Recovery {
     Primary,
     /// That of a standby.
     Standby(Option<Upstream>),
+    /// That of a standby that is to come to the end of its own log, and no further.
+    Alone,
     /// That of a restore, which ends with a primary.
     ToTarget(BTreeMap<String, String>),
 }

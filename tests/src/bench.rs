@@ -11,6 +11,7 @@ mod machine;
 mod outage;
 mod plan;
 mod report;
+mod stall;
 mod statistics;
 
 pub use contender::{Contender, Timing};

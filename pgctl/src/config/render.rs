@@ -94,6 +94,15 @@ pub(super) fn standby_section(
     settings_lines(&settings)
 }
 
+/// The recovery settings of a standby that fetches log from nowhere.
+pub(super) fn standby_alone_section(parameters: &Parameters) -> Vec<String> {
+    let mut parameters = parameters.clone();
+    // Written although it is empty: the included file may name one.
+    let restore = ("restore_command".to_owned(), String::new());
+    parameters.recovery.extend([restore]);
+    standby_section(&parameters, None, None)
+}
+
 /// One line for each setting, sorted by name.
 pub(super) fn settings_lines(settings: &BTreeMap<String, String>) -> Vec<String> {
     let line = |(name, value): (&String, &String)| setting(name, value).trim_end().to_owned();

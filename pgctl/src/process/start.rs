@@ -27,6 +27,9 @@ use crate::instance::Instance;
 use crate::standby::{Recovery, SignalFile};
 use crate::upstream::Upstream;
 
+/// The first version that takes another `restore_command` while it runs.
+const RESTORE_COMMAND_IS_RELOADED: u32 = 14;
+
 /// What a server shall be when it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartAs {
@@ -34,7 +37,12 @@ pub enum StartAs {
     Primary,
     /// It recovers, and follows the upstream if there is one.
     Standby {
-        /// Whom to stream from; without one it only uses its archive.
+        /// Whom to stream from. Without one it replays the log that it has, and nothing from an
+        /// archive before somebody lets it [`follow`](Instance::follow): a server that went on
+        /// past the point where the next timeline begins would be led onto that by its archive
+        /// while it starts, with its own log in place of the other's. Only a copy that needs
+        /// more log to be whole fetches it (and any server of version 13, which cannot be told
+        /// otherwise while it runs).
         upstream: Option<Upstream>,
     },
     /// What was restored from a backup: it recovers by these settings, and
@@ -143,6 +151,7 @@ impl Instance {
         let is_standby = signal == Some(SignalFile::Standby);
         self.set_recovery(match as_what {
             StartAs::Primary => Recovery::Primary,
+            StartAs::Standby { upstream: None } if self.is_whole().await? => Recovery::Alone,
             StartAs::Standby { upstream } => Recovery::Standby(upstream),
             StartAs::Recover { settings } => Recovery::ToTarget(settings),
             StartAs::AsFound => Recovery::AsFound,
@@ -183,6 +192,16 @@ impl Instance {
         self.wait_until_up(&postmaster, deadline, limit, log_start, kills)
             .await?;
         Ok(Started { pid, raised })
+    }
+
+    /// Whether what is in the data directory is enough for a start, and the server can be told
+    /// later where there is more.
+    async fn is_whole(&self) -> Result<bool> {
+        let control = self.control_data().await?;
+        let has_label = self.data_dir().join("backup_label").exists();
+        Ok(!has_label
+            && !control.is_unfinished_copy
+            && control.major_version >= RESTORE_COMMAND_IS_RELOADED)
     }
 
     async fn check_before_start(&self) -> Result<()> {

@@ -5,12 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Cluster, Member, Writer};
+use crate::cluster::{Cluster, Load, Member, Writer};
 
 /// How often the client writes: the resolution of what is measured.
-const EVERY: Duration = Duration::from_millis(10);
+pub(super) const EVERY: Duration = Duration::from_millis(10);
 /// Rows before the fault: the client is connected and warm.
-const WARM: usize = 100;
+pub(super) const WARM: usize = 100;
+/// How many clients keep the leader busy.
+const BUSY_CLIENTS: u32 = 8;
 
 /// What interrupts the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,19 @@ pub(super) enum Fault {
     Crash,
     /// A switchover that somebody orders.
     Move,
+    /// A switchover that somebody orders while eight clients of pgbench change rows.
+    BusyMove,
     /// SIGKILL of everything on the leader's host.
     HostLoss,
+}
+
+impl Fault {
+    /// What a cluster needs once before it can be measured.
+    pub(super) fn prepare(self, cluster: &Cluster) {
+        if self == Self::BusyMove {
+            Load::prepare(cluster.wait_until_settled());
+        }
+    }
 }
 
 /// The longest time without an acknowledged row around one fault.
@@ -28,10 +41,13 @@ pub(super) fn measure(cluster: &Cluster, fault: Fault) -> Duration {
     let leader = cluster.wait_until_settled();
     let writer = cluster.writer(EVERY);
     writer.wait_for_rows(WARM);
-    cluster.wait_until_caught_up();
+    let load = (fault == Fault::BusyMove).then(|| Load::start(leader, BUSY_CLIENTS));
+    if load.is_none() {
+        cluster.wait_until_caught_up();
+    }
     let since = strike(cluster, leader, fault);
     let gap = gap(&writer, leader, since);
-    drop(writer);
+    drop((writer, load));
     if fault == Fault::HostLoss {
         leader.start_daemon();
     }
@@ -43,7 +59,7 @@ fn strike(cluster: &Cluster, leader: &Member, fault: Fault) -> Instant {
     match fault {
         Fault::Crash => leader.kill_postmaster(),
         Fault::HostLoss => leader.kill_host(),
-        Fault::Move => {
+        Fault::Move | Fault::BusyMove => {
             let ordered = Instant::now();
             let answer = cluster.switchover(leader.name(), None);
             assert_eq!(answer.status, 200, "the move was refused: {}", answer.body);

@@ -1,9 +1,12 @@
 //! What is measured, how often, and of whom.
 
+use serde_json::json;
+
 use super::contender::{Contender, Timing};
 use super::idle;
 use super::outage::{self, Fault};
 use super::report::{Report, Row};
+use super::stall;
 use super::statistics::{Series, Unit};
 use crate::diverged;
 
@@ -14,6 +17,10 @@ pub enum Measure {
     Crash,
     /// Write gap of a planned move.
     Switchover,
+    /// Write gap of a planned move while eight clients of pgbench change rows.
+    BusySwitchover,
+    /// How long commits stand still when the synchronous standby dies.
+    Stall,
     /// Write gap after the loss of the leader's host, for a lease of so many seconds.
     HostLoss {
         /// The lease.
@@ -67,6 +74,14 @@ impl Plan {
                         .rows
                         .push(self.outages(title, 0.5, timing, Fault::Move, &tell));
                 }
+                Measure::BusySwitchover => {
+                    let timing = Timing::quick(TTL_SECONDS);
+                    let title = "switchover under pgbench -c 8: write gap";
+                    report
+                        .rows
+                        .push(self.outages(title, 1.0, timing, Fault::BusyMove, &tell));
+                }
+                Measure::Stall => report.rows.push(self.stalls(&tell)),
                 Measure::HostLoss { ttl_seconds } => {
                     let timing = Timing::quick(ttl_seconds);
                     let title = format!("host lost, ttl {ttl_seconds}: write gap");
@@ -95,6 +110,7 @@ impl Plan {
                 return None;
             }
             let cluster = contender.cluster(timing).start();
+            fault.prepare(&cluster);
             let mut series = Series::default();
             for run in 1..=self.runs {
                 let gap = outage::measure(&cluster, fault);
@@ -108,6 +124,29 @@ impl Plan {
             title: title.to_owned(),
             unit: Unit::Seconds,
             target,
+            series: series.collect(),
+        }
+    }
+
+    fn stalls(&self, tell: &impl Fn(&str)) -> Row {
+        let title = "synchronous standby killed: commits stand still";
+        let timing = Timing::quick(TTL_SECONDS);
+        let series = self.contenders.iter().map(|contender| {
+            let synchronous = json!({"synchronous_mode": true});
+            let cluster = contender.cluster(timing).config(&synchronous).start();
+            let mut series = Series::default();
+            for run in 1..=self.runs {
+                let gap = stall::measure(&cluster);
+                let (name, runs) = (contender.name(), self.runs);
+                tell(&format!("{name}, {title}, run {run} of {runs}: {gap:.3?}"));
+                series.push_duration(gap);
+            }
+            Some(series)
+        });
+        Row {
+            title: title.to_owned(),
+            unit: Unit::Seconds,
+            target: 0.5,
             series: series.collect(),
         }
     }

@@ -17,7 +17,7 @@ const USAGE: &str =
   --runs N           how often each thing is measured (5)
   --against patroni  the same of Patroni, named by PATRONI_BIN or found in PATH
   --ttl T,..         the leases in seconds with which a host is lost (5,20)
-  --only M,..        of crash, switchover, host, return, idle";
+  --only M,..        of crash, switchover, busy-switchover, stall, host, return, idle";
 
 /// Leases with which a host is lost.
 const TTLS: [u64; 2] = [5, 20];
@@ -87,12 +87,23 @@ fn parse(arguments: &[String]) -> Result<Option<Plan>, String> {
 }
 
 fn measures(only: Option<&[String]>, ttls: &[u64]) -> Result<Vec<Measure>, String> {
-    let all = ["crash", "switchover", "host", "return", "idle"].map(str::to_owned);
+    let all = [
+        "crash",
+        "switchover",
+        "busy-switchover",
+        "stall",
+        "host",
+        "return",
+        "idle",
+    ]
+    .map(str::to_owned);
     let mut measures = Vec::new();
     for name in only.unwrap_or(&all) {
         match name.as_str() {
             "crash" => measures.push(Measure::Crash),
             "switchover" => measures.push(Measure::Switchover),
+            "busy-switchover" => measures.push(Measure::BusySwitchover),
+            "stall" => measures.push(Measure::Stall),
             "host" => measures.extend(
                 ttls.iter()
                     .map(|&ttl_seconds| Measure::HostLoss { ttl_seconds }),

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::cluster::processes::signal as signal_process;
-use crate::cluster::{Cluster, Member, Writer, Written, wait_for};
+use crate::cluster::{Cluster, Load, Member, Writer, Written, wait_for};
 use crate::keys::Keys;
 
 /// How a leader goes away.
@@ -57,15 +57,17 @@ impl fmt::Display for Struck {
     }
 }
 
-/// A synchronous cluster of three whose members reach the store by relays.
+/// A synchronous cluster of three whose members reach the store by relays, with tables for a load.
 #[must_use]
 pub fn cluster() -> Cluster {
-    Cluster::builder()
+    let cluster = Cluster::builder()
         .config(&json!({"synchronous_mode": true, "primary_start_timeout": 0}))
         .relays()
         // A frozen leader that goes on finds its lease over.
         .allow_errors()
-        .start()
+        .start();
+    Load::prepare(cluster.wait_until_settled());
+    cluster
 }
 
 /// Waits until the store says that a standby has every commit of this leader; tells which.
@@ -90,6 +92,7 @@ pub fn wait_for_listed(cluster: &Cluster, leader: &str) -> Vec<String> {
 pub fn strike(cluster: &Cluster, blow: Blow) -> Struck {
     let leader = cluster.wait_until_settled();
     let listed = wait_for_listed(cluster, leader.name());
+    let load = Load::start(leader, BUSY_CLIENTS);
     let writers: Vec<_> = (0..CLIENTS).map(|_| cluster.writer(EVERY)).collect();
     for writer in &writers {
         writer.wait_for_rows(20);
@@ -106,6 +109,7 @@ pub fn strike(cluster: &Cluster, blow: Blow) -> Struck {
         let _ = writer.wait_for_other(leader.name(), since);
     }
     end(leader, blow, &frozen);
+    drop(load);
     cluster.wait_until_settled();
     let written: Vec<Written> = writers.into_iter().map(Writer::stop).collect();
     Struck {
@@ -125,6 +129,8 @@ pub fn strike(cluster: &Cluster, blow: Blow) -> Struck {
 
 /// How many clients write at once.
 const CLIENTS: usize = 4;
+/// How many clients of pgbench keep the leader busy beside them.
+const BUSY_CLIENTS: u32 = 4;
 /// How often each of them writes.
 const EVERY: Duration = Duration::from_millis(5);
 

@@ -8,6 +8,7 @@
 use herdsman_pgctl::Timeline;
 use herdsman_sim::pg::NoStream;
 use herdsman_tests::reality::{PgServer, wait_until};
+use tempfile::TempDir;
 
 use super::model;
 use super::timelines::{insert, three};
@@ -87,6 +88,90 @@ async fn diverged_standby_tells_of_the_new_timeline_after_a_restart() {
     assert!(standby.wal_end_reached);
     assert!(standby.received >= Some(end), "{standby:?}");
     assert_eq!(c.timeline().await, Timeline(2));
+}
+
+/// The start of this project takes away what it has only heard of.
+#[tokio::test]
+async fn diverged_standby_that_pgctl_starts_stays_on_its_own_timeline() {
+    let [_b, c] = heard_of_the_fork().await;
+    let _ = c.kill().await;
+
+    c.start_as_standby_of(None).await;
+
+    wait_until("the end of its log", async || {
+        c.standby_facts().await.wal_end_reached
+    })
+    .await;
+    assert_eq!(c.timeline().await, Timeline(1));
+    assert_eq!(c.rows().await, "1,2");
+    assert_eq!(model::beyond_the_fork_started_by_pgctl(), (1, false));
+}
+
+/// A primary that died with a row that nobody has, and the promoted server, whose first log is in
+/// the archive that both have.
+async fn archive_knows_the_next_timeline() -> ([PgServer; 2], TempDir) {
+    let archive = tempfile::tempdir().unwrap();
+    let place = archive.path().display();
+    let store = format!("cp %p {place}/%f");
+    let fetch = format!("cp {place}/%f %p");
+    let settings = [
+        ("archive_mode", "on"),
+        ("archive_command", store.as_str()),
+        ("restore_command", fetch.as_str()),
+    ];
+    let a = PgServer::primary_with("a", &settings).await;
+    a.run("CREATE TABLE t (id int)").await;
+    let b = PgServer::standby_with("b", &a, &settings).await;
+    insert(&a, 1).await;
+    b.wait_until_replayed(a.written().await).await;
+    b.follow(None).await;
+    insert(&a, 2).await;
+    let _ = a.kill().await;
+    b.promote().await;
+    insert(&b, 3).await;
+    b.run("SELECT pg_switch_wal()").await;
+    wait_until("log of the next timeline in the archive", async || {
+        let files = std::fs::read_dir(archive.path()).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("00000002")).count() >= 2
+    })
+    .await;
+    ([a, b], archive)
+}
+
+#[tokio::test]
+async fn archive_leads_a_dead_primary_onto_the_next_timeline() {
+    let ([a, _b], _archive) = archive_knows_the_next_timeline().await;
+    // As pgctl did once: everything configured is written, before a start by somebody else.
+    let _ = a.instance().follow(None).await.unwrap();
+
+    assert!(a.start_by_itself().await);
+
+    // It goes on in the other's log behind the end of its own, as far as the records line up.
+    let taken = a
+        .instance()
+        .data_dir()
+        .join("pg_wal/000000020000000000000003");
+    wait_until("log of the other timeline", async || taken.exists()).await;
+    assert!(a.log().contains("has target timeline 2"), "{}", a.log());
+    assert_eq!(a.rows().await, "1,2");
+    // Whoever asks takes it for a standby of the new primary that is only behind.
+    assert_eq!(a.timeline().await, Timeline(2));
+}
+
+#[tokio::test]
+async fn dead_primary_that_pgctl_starts_is_not_led_astray_by_its_archive() {
+    let ([a, _b], _archive) = archive_knows_the_next_timeline().await;
+
+    a.start_as_standby_of(None).await;
+
+    wait_until("the end of its log", async || {
+        a.standby_facts().await.wal_end_reached
+    })
+    .await;
+    assert_eq!(a.timeline().await, Timeline(1));
+    assert_eq!(a.rows().await, "1,2");
+    assert!(!a.log().contains("timeline 2"), "{}", a.log());
 }
 
 #[tokio::test]

@@ -232,6 +232,21 @@ pub(super) fn beyond_the_fork() -> (Option<NoStream>, Timeline) {
     (refusal, timeline(&world.c, &world.tree))
 }
 
+/// The timeline of such a standby, and whether it is spoilt, after pgctl has started it anew.
+pub(super) fn beyond_the_fork_started_by_pgctl() -> (u32, bool) {
+    let mut world = Three::new();
+    world.b.disconnect();
+    world.write_on_a();
+    world.c.receive(&world.a, &world.tree);
+    world.promote_b();
+    world.c.hear_of(&world.b, &world.tree);
+    world.c.crash(false);
+    world.c.forget_hearsay();
+    world.c.begin_start(false, None, None).unwrap();
+    world.c.finish_start(&mut world.tree).unwrap();
+    (timeline(&world.c, &world.tree).0, world.c.is_corrupt())
+}
+
 /// The timelines of an old primary that is started beside its promoted standby, and whether each
 /// takes writes.
 pub(super) fn old_primary_beside_the_new_one() -> ([Timeline; 2], [bool; 2]) {

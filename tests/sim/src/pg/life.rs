@@ -42,6 +42,14 @@ impl Server {
         Ok(())
     }
 
+    /// What pgctl does before it starts a standby: histories of timelines of which there is no WAL
+    /// are removed. Somebody else's start leaves them.
+    pub fn forget_hearsay(&mut self) {
+        if let Some(files) = self.files_mut() {
+            files.heard = None;
+        }
+    }
+
     /// The start has come to its end: where the WAL ends now.
     ///
     /// # Errors

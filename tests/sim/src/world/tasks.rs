@@ -177,6 +177,9 @@ impl World {
             server.kill_all();
         }
         let left = server.control();
+        if !is_primary {
+            server.forget_hearsay();
+        }
         if let Err(refused) = server.begin_start(is_primary, to, slot) {
             self.end_soon(node, op, transient(refused.as_str()));
             return;

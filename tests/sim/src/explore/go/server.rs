@@ -184,6 +184,9 @@ impl Small {
             if server.is_orphaned() {
                 server.kill_all();
             }
+            if !as_primary {
+                server.forget_hearsay();
+            }
             server.begin_start(as_primary, to, slot)
         });
         begun.map_or_else(refused, |()| Stage::Awaits(Awaits::Up))

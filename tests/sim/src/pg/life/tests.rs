@@ -354,3 +354,22 @@ fn a_standby_that_heard_of_a_timeline_it_does_not_belong_to_is_spoilt_by_its_nex
     pair.a.finish_start(&mut pair.tree).expect("it was begun");
     assert!(pair.a.is_corrupt());
 }
+
+#[test]
+fn what_a_standby_has_heard_of_is_forgotten_by_a_start_of_pgctl() {
+    let mut pair = Pair::new();
+    pair.a.write(&mut pair.tree).expect("a primary");
+    pair.fail_over();
+    pair.a
+        .begin_start(false, Some(pair.b.node), None)
+        .expect("a stopped server");
+    pair.a.finish_start(&mut pair.tree).expect("it was begun");
+    pair.a.hear_of(&pair.b, &pair.tree);
+    pair.a.crash(false);
+    pair.a.forget_hearsay();
+    pair.a
+        .begin_start(false, None, None)
+        .expect("a stopped server");
+    pair.a.finish_start(&mut pair.tree).expect("it was begun");
+    assert!(!pair.a.is_corrupt());
+}
