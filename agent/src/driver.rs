@@ -41,6 +41,8 @@ pub(crate) enum Event {
     },
     /// The server's process has ended.
     ServerExited,
+    /// A connection to a standby that commits wait for has ended.
+    SenderEnded,
     /// The process that embeds us wants to end.
     Leave,
     /// The member's configuration was read again.
@@ -171,7 +173,7 @@ impl Driver {
                     .chain([Input::Done { op, outcome }])
                     .collect()
             }
-            Event::ServerExited => {
+            Event::ServerExited | Event::SenderEnded => {
                 self.looking.look();
                 Vec::new()
             }

@@ -1,11 +1,12 @@
 //! Looking at the local server, one look at a time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use herdsman_ha_core::{Input, LocalView};
-use herdsman_pgctl::{Facts, Instance};
+use herdsman_pgctl::{Facts, Instance, ServerRole, backend_ended};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
 use crate::driver::Event;
@@ -27,6 +28,15 @@ struct Shared {
     /// Looks go one after the other: while one hangs, one more waits and no others.
     turn: tokio::sync::Mutex<()>,
     facts: Mutex<Option<Arc<Facts>>>,
+    awaited: Mutex<Awaited>,
+}
+
+/// Connections to standbys that commits wait for. While one of them is gone commits stand still, so
+/// its end is seen at once, and not only by the next look.
+#[derive(Default)]
+struct Awaited {
+    senders: Vec<u32>,
+    watch: Option<AbortHandle>,
 }
 
 impl Looking {
@@ -63,21 +73,56 @@ impl Looking {
         let seen_at = self.clock.mono();
         let facts = self.instance.facts().await;
         let local = observe::local(seen_at, &facts);
-        let mut latest = self
-            .shared
-            .facts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *latest = Some(Arc::new(facts));
+        self.watch(awaited_senders(&facts));
+        *lock(&self.shared.facts) = Some(Arc::new(facts));
         local
+    }
+
+    fn watch(&self, senders: Vec<u32>) {
+        let mut awaited = lock(&self.shared.awaited);
+        if awaited.senders == senders {
+            return;
+        }
+        if let Some(before) = awaited.watch.take() {
+            before.abort();
+        }
+        awaited.senders.clone_from(&senders);
+        if senders.is_empty() {
+            return;
+        }
+        let events = self.sender.clone();
+        let watch = tokio::spawn(async move {
+            backend_ended(&senders).await;
+            let _ = events.send(Event::SenderEnded);
+        });
+        awaited.watch = Some(watch.abort_handle());
     }
 
     /// What was seen last.
     pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
-        self.shared
-            .facts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.shared.facts).clone()
     }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            watch.abort();
+        }
+    }
+}
+
+fn awaited_senders(facts: &Facts) -> Vec<u32> {
+    let Some(server) = &facts.server else {
+        return Vec::new();
+    };
+    if !matches!(server.role, ServerRole::Primary { .. }) {
+        return Vec::new();
+    }
+    let awaited = server.senders.iter().filter(|it| it.sync_priority > 0);
+    awaited.map(|sender| sender.pid).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -257,7 +257,12 @@ fn apart_veto(memory: &Memory, mine: Position) -> Option<Veto> {
         .leader_since
         .is_some_and(|(generation, _)| generation == check.generation);
     let relation = rejoin::relate(mine, &check.identity);
-    let has_parted = matches!(relation, Relation::Diverged { .. }) && mine.timeline > leader;
+    // A leader can begin a timeline without a new leadership. Who has followed it there since has
+    // not parted from it.
+    let is_about_our_line = check.own_timeline == Some(mine.timeline);
+    let has_parted = is_about_our_line
+        && matches!(relation, Relation::Diverged { .. })
+        && mine.timeline > leader;
     let is_unnoticed = memory.breaks(Mutant::PartedLineIgnored);
     (is_of_the_last && has_parted && !is_unnoticed).then_some(Veto::NewerThanLeader {
         mine: mine.timeline,

@@ -188,6 +188,8 @@ pub(crate) struct Evidence {
 pub(crate) struct IdentityCheck {
     pub(crate) generation: Generation,
     pub(crate) asked_at: Mono,
+    /// The timeline of our own data then.
+    pub(crate) own_timeline: Option<Timeline>,
     pub(crate) identity: ServerIdentity,
 }
 
@@ -384,7 +386,7 @@ impl Memory {
     }
 
     /// All members that may have something to say: the ones registered now, and the ones that were
-    /// when there last was a leader.
+    /// at any time since there last was a leader. A session that ends says nothing about a server.
     pub(crate) fn known_members(&self) -> BTreeMap<&MemberName, &Arc<MemberView>> {
         let mut members: BTreeMap<&MemberName, &Arc<MemberView>> =
             self.old_members.iter().collect();
@@ -395,8 +397,8 @@ impl Memory {
         members
     }
 
-    /// Puts a view in the place of the last one. The members of one that had a leader are kept
-    /// when a view without one follows, and not copied before.
+    /// Puts a view in the place of the last one. The members of one are kept when a view without a
+    /// leader follows, and not copied before.
     pub(crate) fn take_view(&mut self, view: Arc<ClusterView>) {
         let has_leader = view.leader.is_some();
         self.published.wanted_slots = None;
@@ -407,8 +409,10 @@ impl Memory {
         }
         if has_leader {
             self.old_members.clear();
-        } else if let Some(before) = before.filter(|_| self.view_had_leader) {
-            self.old_members.clone_from(&before.members);
+        } else if let Some(before) = before {
+            let members = before.members.iter();
+            self.old_members
+                .extend(members.map(|(name, member)| (name.clone(), Arc::clone(member))));
         }
         self.view_had_leader = has_leader;
     }

@@ -81,7 +81,7 @@ pub use listen::{Address, Listen};
 pub use lsn::{Lsn, ParseValueError};
 pub use options::{Config, InstanceOptions, ToolOption};
 pub use process::{
-    Exit, ExitEvents, RaisedParameter, StartAs, Started, StopMode, become_subreaper,
+    Exit, ExitEvents, RaisedParameter, StartAs, Started, StopMode, backend_ended, become_subreaper,
 };
 pub use replication::Identity;
 pub use rewind::Rewound;

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::Path;
 
+mod backends;
 mod exit;
 mod lock_file;
 mod log;
@@ -16,6 +17,7 @@ mod stale;
 pub(crate) mod start;
 mod stop;
 
+pub use backends::backend_ended;
 pub use exit::{Exit, ExitEvents};
 pub use reap::become_subreaper;
 pub use start::{RaisedParameter, StartAs, Started};

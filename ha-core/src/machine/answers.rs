@@ -62,7 +62,9 @@ impl Machine {
             return;
         }
         let is_primary = identity.is_primary || memory.breaks(Mutant::StandbyAsWitness);
+        let own_timeline = memory.own_timeline();
         memory.identity = Some(IdentityCheck {
+            own_timeline,
             generation: leader.generation,
             asked_at: ended.started_at,
             identity: ServerIdentity {

@@ -105,7 +105,7 @@ pub struct World {
     /// What waits for somebody to begin some work.
     upon: Vec<Fault>,
     /// When the store was last put back: what it was before is nobody's past.
-    put_back_at: At,
+    pub(crate) put_back_at: At,
     systems: u64,
     draws: Draws,
     queue: Queue,

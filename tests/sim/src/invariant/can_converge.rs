@@ -17,6 +17,7 @@
 //! | `nobody-may-lead` | all data is with members that must not lead |
 //! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
+//! | `newest-timeline-gone` | whoever may lead is on an earlier timeline than the cluster, and the cluster is told to mind that |
 //! | `newer-than-leader` | a store that was put back is or was led from an earlier timeline; the later copy is kept |
 //! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
 
@@ -121,6 +122,13 @@ fn leadership(world: &World) -> Option<&'static str> {
     if willing.is_empty() {
         return Some("cannot-converge-nobody-may-lead");
     }
+    if world.options.checks_timeline {
+        let told = timeline_by_history(world);
+        let is_there = |files: &Files| u64::from(world.tree.timeline(files.wal).0) >= told;
+        if !willing.iter().any(|(_, files)| is_there(files)) {
+            return Some("cannot-converge-newest-timeline-gone");
+        }
+    }
     let published = published(world);
     let is_near =
         |files: &Files| published.bytes_after(shared(world, files)).0 <= world.lag_limit();
@@ -148,6 +156,15 @@ fn is_newer_than_told(world: &World) -> bool {
     };
     let mut files = world.hosts.iter().filter_map(|host| host.server.files());
     files.any(|files| u64::from(world.tree.timeline(files.wal).0) > told)
+}
+
+/// The timeline that the cluster is on by its history; 0 when that tells nothing.
+fn timeline_by_history(world: &World) -> u64 {
+    let text = world.store.value(key::HISTORY).unwrap_or_default();
+    let history: Value = serde_json::from_str(text).unwrap_or_default();
+    let last = history.as_array().and_then(|lines| lines.last());
+    last.and_then(|line| line[0].as_u64())
+        .map_or(0, |timeline| timeline + 1)
 }
 
 /// Whether some member is on a later timeline than this primary.
@@ -301,6 +318,21 @@ mod tests {
         }
         publish_end_of(&mut run, A);
         run
+    }
+
+    #[test]
+    fn a_cluster_that_minds_timelines_waits_for_the_newest() {
+        for (checks_timeline, expected) in [(false, None), (true, Some("newest-timeline-gone"))] {
+            let mut run = settled_with(Options {
+                checks_timeline,
+                ..Options::default()
+            });
+            let now = run.world.now;
+            let text = r#"[[1,50331648,"no recovery target specified"]]"#;
+            run.world.store.put_unguarded(key::HISTORY, text, None, now);
+            run.world.inflict(&Fault::LoseDisk(A));
+            check(&run, expected);
+        }
     }
 
     #[test]

@@ -9,8 +9,9 @@
 //! In failsafe mode a member may go on for as long as everybody else who may lead by the store has
 //! promised to hold back for it.
 //!
-//! Exempt, each as a remark: a member whose agent hangs or is away while no guardian watches, one
-//! that has just resumed, and a paused cluster. A new cluster's first primary has no lease before
+//! Exempt, each as a remark: a leader in failsafe mode while a store that was put back may name
+//! others than it did, a member whose agent hangs or is away while no guardian watches, one that has
+//! just resumed, and a paused cluster. A new cluster's first primary has no lease before
 //! it is recorded, and neither has the primary of one that a tool removed from the store: nobody
 //! can be promoted there, and whoever runs records it anew and takes the lead a moment later.
 
@@ -43,6 +44,10 @@ pub(super) fn check(world: &World, truth: &mut Truth, remarks: &mut Remarks) -> 
                 None if truth.is_cluster_forgotten(world) => {
                     remarks.add("no-cluster-in-the-store", world.now)
                 }
+                // Whoever is promoted meanwhile is the business of `one-writable-primary`.
+                None if truth.is_failsafe_in_doubt(world) => {
+                    remarks.add("failsafe-key-by-a-tool", world.now)
+                }
                 None => {
                     let node = host.node;
                     return broken(
@@ -61,6 +66,8 @@ mod tests {
     use super::super::fixture::*;
     use super::*;
     use crate::fault::{Deed, Fault};
+    use crate::ids::At;
+    use herdsman_ha_core::schema::key;
 
     #[test]
     fn a_server_that_writes_after_its_key_has_expired_is_late() {
@@ -105,6 +112,22 @@ mod tests {
         run.world.inflict(&Fault::Deed(Deed::WipeStore));
         run.world.now = end.plus(Duration::from_secs(1));
         assert_eq!(violated(&mut run), None);
+    }
+
+    #[test]
+    fn a_store_that_was_put_back_may_name_others_than_the_leader_did() {
+        let mut run = settled();
+        let now = run.world.now;
+        run.world
+            .store
+            .put_unguarded(key::FAILSAFE, r#"{"a":"x","b":"y"}"#, None, now);
+        let session = leading_session(&run);
+        let end = run.world.store.expires_at(&session).expect("it lives");
+        run.world.put_back_at = run.world.now;
+        run.world.now = end.plus(Duration::from_secs(1));
+        assert_eq!(violated(&mut run), None);
+        run.world.put_back_at = At(0);
+        assert_violates(&mut run, NAME);
     }
 
     #[test]

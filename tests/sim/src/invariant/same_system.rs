@@ -81,16 +81,17 @@ pub(super) fn copied(world: &World, node: Node, truth: &Truth, remarks: &mut Rem
     agree(world, node, mine, "made a copy", truth, remarks)
 }
 
-/// A new cluster was made: not by a member that was ever told of one.
+/// A new cluster was made: not by a member that had been told of one before it began. One that is
+/// told meanwhile makes it in vain.
 pub(super) fn bootstrapped(world: &World, node: Node, remarks: &mut Remarks) -> Verdict {
     if known(world).is_some() {
         remarks.add("cluster-made-in-vain", world.now);
     }
     let agent = world.host(node).agent.as_ref();
-    if agent.is_some_and(|agent| agent.has_seen_a_cluster()) {
+    if agent.is_some_and(|agent| agent.had_seen_a_cluster()) {
         return broken(
             NAME,
-            format!("{node} made a cluster although the store had told it of one"),
+            format!("{node} made a cluster although the store had told it of one before"),
         );
     }
     Ok(())

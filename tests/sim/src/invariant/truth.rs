@@ -47,6 +47,8 @@ pub(super) struct Truth {
     sync_touched_at: Option<At>,
     /// When a leader first said again whom commits wait for.
     sync_told_at: At,
+    /// When a leader last said who may lead while the store is away.
+    failsafe_told_at: At,
     /// Whom an operator chose who then said that only it has every commit: it goes on being chosen
     /// until somebody else says who has.
     listed_by_hand: Option<Node>,
@@ -120,6 +122,7 @@ impl Truth {
             untold: Vec::new(),
             sync_touched_at: None,
             sync_told_at: At(0),
+            failsafe_told_at: At(0),
             listed_by_hand: None,
             disk_lost_at: None,
             published: None,
@@ -225,6 +228,7 @@ impl Truth {
             key::STATUS => self.status_changed(change, world),
             key::SYNC => self.sync_changed(change, world),
             key::INITIALIZE if change.by != Writer::Tool => self.identity_told_at = change.at,
+            key::FAILSAFE if change.by != Writer::Tool => self.failsafe_told_at = change.at,
             _ => {}
         }
         let Some(before) = change.before.as_ref().filter(|_| change.by == Writer::Tool) else {
@@ -272,6 +276,13 @@ impl Truth {
         self.sync_touched_at.is_some_and(|touched| {
             at <= touched || self.sync_told_at <= touched || at <= self.sync_told_at
         })
+    }
+
+    /// Whether the store was put back to where it named others who may lead while it is away, and
+    /// no leader has come to say it again. One that the store does not reach cannot hear of them.
+    pub(super) fn is_failsafe_in_doubt(&self, world: &World) -> bool {
+        let is_put_back = world.put_back_at > At(0) && self.failsafe_told_at <= world.put_back_at;
+        is_put_back && world.store.failsafe_key().is_some()
     }
 
     /// Who changed the sync key, if it leads because an operator chose it.

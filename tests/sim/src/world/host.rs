@@ -120,6 +120,8 @@ pub struct Agent {
     pub(super) knows_pause: bool,
     /// Whether a view has told it which cluster this is.
     pub(super) has_seen_cluster: bool,
+    /// The same, of the instant at which it last began to make one.
+    pub(super) had_seen_cluster: bool,
     /// The leadership that the newest view tells of, and when it was told first.
     pub(super) leader_told: Option<(Generation, At)>,
 }
@@ -143,10 +145,10 @@ impl Agent {
         self.leader_told.map(|(_, at)| at)
     }
 
-    /// Whether any view has told it the identifier of a cluster.
+    /// Whether any view had told it the identifier of a cluster when it began to make one.
     #[must_use]
-    pub fn has_seen_a_cluster(&self) -> bool {
-        self.has_seen_cluster
+    pub fn had_seen_a_cluster(&self) -> bool {
+        self.had_seen_cluster
     }
 }
 

@@ -113,6 +113,7 @@ impl World {
             is_paused: false,
             knows_pause: false,
             has_seen_cluster: false,
+            had_seen_cluster: false,
             leader_told: None,
         });
         self.line(Some(node), Kind::Server, |_| {

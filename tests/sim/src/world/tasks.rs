@@ -320,6 +320,9 @@ impl World {
                 self.end_soon(node, op, transient("the directory is not empty"));
                 return;
             }
+            if let Some(agent) = &mut self.hosts[node.index()].agent {
+                agent.had_seen_cluster = agent.has_seen_cluster;
+            }
             let takes = self.draws.millis(What::Copy, node, 500, 4_000);
             self.next_stage(node, op, 1, takes);
             return;
