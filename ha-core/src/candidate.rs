@@ -11,8 +11,8 @@ use crate::config::SynchronousMode;
 use crate::failsafe;
 use crate::memory::{Evidence, Memory};
 use crate::mutant::Mutant;
+use crate::parted;
 use crate::reason::Veto;
-use crate::rejoin::{self, Relation};
 use crate::schema::write;
 use crate::time::Mono;
 use crate::value::{Lsn, MemberName, Position, Timeline};
@@ -128,7 +128,7 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
         // that died on the way has not.
         Named::Us { is_by_hand: false } | Named::Nobody => {
             vetoes.extend(lag_veto(memory, view, mine));
-            vetoes.extend(apart_veto(memory, mine));
+            vetoes.extend(parted::veto(memory, view, mine));
         }
         Named::Other(candidate) => vetoes.push(Veto::DeferringTo { candidate }),
         Named::NotUs => vetoes.push(Veto::SteppedDown),
@@ -244,38 +244,6 @@ fn timeline_veto(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<
     let cluster = view.timeline()?;
     let is_behind = mine < cluster && !memory.breaks(Mutant::ClusterTimelineIgnored);
     is_behind.then_some(Veto::TimelineBehind { mine, cluster })
-}
-
-/// A store that was put back may be led from an earlier timeline than ours. Once we have seen that
-/// our lines have parted, our bytes say nothing about what that leader has written since.
-///
-/// The others are told of it: they would wait for whoever is ahead.
-fn apart_veto(memory: &Memory, mine: Position) -> Option<Veto> {
-    let check = memory.identity.as_ref()?;
-    let leader = check.identity.position.timeline;
-    let is_of_the_last = memory
-        .leader_since
-        .is_some_and(|(generation, _)| generation == check.generation);
-    let relation = rejoin::relate(mine, &check.identity);
-    // A leader can begin a timeline without a new leadership. Who has followed it there since has
-    // not parted from it.
-    let is_about_our_line = check.own_timeline == Some(mine.timeline);
-    let has_parted = is_about_our_line
-        && matches!(relation, Relation::Diverged { .. })
-        && mine.timeline > leader;
-    let is_unnoticed = memory.breaks(Mutant::PartedLineIgnored);
-    (is_of_the_last && has_parted && !is_unnoticed).then_some(Veto::NewerThanLeader {
-        mine: mine.timeline,
-        leader,
-    })
-}
-
-/// Whether our standby is on another line than the last leader.
-pub(crate) fn has_parted(memory: &Memory) -> bool {
-    let Some(ServerView::Standby(standby)) = memory.server() else {
-        return false;
-    };
-    apart_veto(memory, standby.position()).is_some()
 }
 
 fn primary_veto(memory: &Memory, report: &PeerReport, server: &PeerServer) -> Option<Veto> {

@@ -68,6 +68,7 @@ mod machine;
 mod memory;
 mod moment;
 mod mutant;
+mod parted;
 mod plan;
 mod reason;
 mod reinit;

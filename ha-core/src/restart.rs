@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::command::{Answer, AnswerKind};
 use crate::memory::Memory;
-use crate::situation::{self as word, Lock, Mode, Restart as Word};
+use crate::situation::{self as word, Lock, Mode, Origin, Restart as Word};
 use crate::task::{Lane, Outcome};
 use crate::time::{Mono, Wall};
 use crate::value::RequestId;
@@ -236,6 +236,7 @@ pub(crate) fn wanted(memory: &Memory) -> Word {
         return match restart.phase {
             Phase::Wanted { .. } if restart.is_checkpointed => Word::Wanted,
             Phase::Wanted { .. } => Word::NeedsCheckpoint,
+            Phase::Down { .. } if word::origin(memory) == Origin::Standby => Word::DownAsStandby,
             Phase::Down { .. } => Word::Down,
         };
     }

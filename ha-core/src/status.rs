@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::candidate;
 use crate::config::Rules;
 use crate::failsafe;
 use crate::journal::Decision;
 use crate::lease::Hold;
 use crate::machine::member_words;
 use crate::memory::Memory;
+use crate::parted;
 use crate::restart::Scheduled;
 use crate::situation as word;
 use crate::tags::Tags;
@@ -142,7 +142,7 @@ impl Status {
             cluster: memory.view.clone(),
             is_store_reachable: memory.current_view().is_some(),
             local: memory.local.clone(),
-            has_parted: candidate::has_parted(memory),
+            has_parted: parted::has_parted(memory),
             decision: memory.journal.current().cloned(),
             repeats: memory.journal.repeats(),
             decisions: memory.journal.all().cloned().collect(),

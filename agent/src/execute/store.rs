@@ -171,6 +171,10 @@ impl Executor {
             Ok(lines) => lines,
             Err(error) => return transient(format!("{}: {error}", path.display())),
         };
+        // A timeline that begins a cluster has no such file, and every later one has ancestors.
+        if lines.is_empty() {
+            return transient(format!("{} tells nothing", path.display()));
+        }
         let own: Vec<_> = lines
             .into_iter()
             .map(|line| {

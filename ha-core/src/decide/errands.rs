@@ -55,7 +55,8 @@ pub fn restart(mode: Mode, lock: Lock, server: Server, restart: Restart) -> Opti
             | Restart::Missed
             | Restart::NeedsCheckpoint
             | Restart::Wanted
-            | Restart::Down,
+            | Restart::Down
+            | Restart::DownAsStandby,
             Server::Empty
             | Server::Leftover
             | Server::Wreck

@@ -61,6 +61,8 @@ pub enum Veto {
     TimelineBehind { mine: Timeline, cluster: Timeline },
     /// Compared with the last leader, which ran on an earlier timeline: its rows are not here.
     NewerThanLeader { mine: Timeline, leader: Timeline },
+    /// It is on a timeline that the store has never heard of, as far as it remembers.
+    NewerThanCluster { mine: Timeline, cluster: Timeline },
     /// The end of the local WAL is not reached: the position is not known.
     WalEndNotReached,
     /// Another member is ahead.
@@ -114,6 +116,12 @@ impl fmt::Display for Veto {
                 write!(
                     f,
                     "apart from the last leader: on timeline {mine}, it was on {leader}"
+                )
+            }
+            Self::NewerThanCluster { mine, cluster } => {
+                write!(
+                    f,
+                    "on timeline {mine}, the store knows none after {cluster}: it was put back"
                 )
             }
             Self::WalEndNotReached => f.write_str("the end of our own WAL is not reached yet"),

@@ -161,6 +161,9 @@ words! {
         Wanted,
         /// The server was stopped for it.
         Down,
+        /// The server was stopped for it or died, and was a standby. What brings it up depends on
+        /// who leads by now.
+        DownAsStandby,
     }
     /// A new copy that somebody asked for.
     Reinit {

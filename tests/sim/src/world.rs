@@ -104,6 +104,8 @@ pub struct World {
     pub(crate) last_late_call: At,
     /// What waits for somebody to begin some work.
     upon: Vec<Fault>,
+    /// How often everything was made to work again.
+    healings: u32,
     /// When the store was last put back: what it was before is nobody's past.
     pub(crate) put_back_at: At,
     systems: u64,
@@ -154,6 +156,7 @@ impl World {
             delay_next: BTreeMap::new(),
             last_late_call: At(0),
             upon: Vec::new(),
+            healings: 0,
             put_back_at: At(0),
             systems: 0,
             draws: Draws::new(schedule.seed, options.latency, options.nodes),
@@ -286,6 +289,8 @@ impl World {
             Event::HealthCheck => self.health_check(),
             Event::Supervise(node) => self.start_agent(node),
             Event::Fault(fault) => self.fault(&fault),
+            Event::Hit(fault, healings) if healings == self.healings => self.fault(&fault),
+            Event::Hit(..) => {}
             Event::FaultEnds(fault) => self.fault_ends(&fault),
         }
     }

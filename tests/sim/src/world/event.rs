@@ -90,6 +90,8 @@ pub(super) enum Event {
     Supervise(Node),
     /// A fault of the schedule.
     Fault(Box<Fault>),
+    /// A fault that waited for some work and has been set off, after so many healings.
+    Hit(Box<Fault>, u32),
     /// A fault of the schedule ends.
     FaultEnds(Box<Fault>),
 }

@@ -111,7 +111,7 @@ impl World {
                 && work.is(task)
             {
                 for hit in mishap.faults(node, self.options.nodes, *lasting) {
-                    self.plan(*after, Event::Fault(Box::new(hit)));
+                    self.plan(*after, Event::Hit(Box::new(hit), self.healings));
                 }
             } else {
                 self.upon.push(fault);
@@ -241,6 +241,7 @@ impl World {
         self.mute_next.clear();
         self.delay_next.clear();
         self.upon.clear();
+        self.healings += 1;
         self.clients.stale.clear();
         for node in self.nodes() {
             let host = self.host_mut(node);

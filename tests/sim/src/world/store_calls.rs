@@ -163,7 +163,9 @@ impl World {
                 published,
                 keep,
             } => {
-                let own = self.own_history(node, *timeline);
+                let Some(own) = self.own_history(node, *timeline) else {
+                    return transient("the history file is gone");
+                };
                 let end = self.store.publish_history(
                     session,
                     published,
@@ -205,10 +207,8 @@ impl World {
         &self,
         node: Node,
         timeline: herdsman_ha_core::Timeline,
-    ) -> Vec<(herdsman_ha_core::Timeline, herdsman_ha_core::Lsn, String)> {
-        let Some(wal) = self.host(node).server.wal() else {
-            return Vec::new();
-        };
+    ) -> Option<Vec<(herdsman_ha_core::Timeline, herdsman_ha_core::Lsn, String)>> {
+        let wal = self.host(node).server.wal()?;
         let own = self
             .tree
             .history(wal.branch)
@@ -216,7 +216,7 @@ impl World {
             .filter(|(ended, _)| *ended < timeline)
             .map(|(ended, at)| (ended, at, "no recovery target specified".to_owned()))
             .collect();
-        with_skipped(own, timeline)
+        Some(with_skipped(own, timeline))
     }
 
     pub(super) fn timed_out(&mut self, node: Node, op: OpId) {

@@ -1,0 +1,62 @@
+//! Whether our line has parted from the cluster's: the store was put back to what it was before we
+//! got onto our timeline, and may have been led from an earlier one since.
+//!
+//! Our bytes say nothing about what such a leader has written, so no standby leads by itself then. An
+//! operator can name one.
+//!
+//! The others are told of it: they would wait for whoever is ahead.
+
+use crate::memory::Memory;
+use crate::mutant::Mutant;
+use crate::reason::Veto;
+use crate::rejoin::{self, Relation};
+use crate::value::{Position, Timeline};
+use crate::view::{ClusterView, ServerView};
+
+/// What keeps a standby at this position from leading.
+pub(crate) fn veto(memory: &Memory, view: &ClusterView, mine: Position) -> Option<Veto> {
+    if memory.breaks(Mutant::PartedLineIgnored) {
+        return None;
+    }
+    seen(memory, mine).or_else(|| untold(memory, view, mine.timeline))
+}
+
+/// Whether our standby is on another line than the cluster.
+pub(crate) fn has_parted(memory: &Memory) -> bool {
+    let (Some(view), Some(ServerView::Standby(standby))) = (&memory.view, memory.server()) else {
+        return false;
+    };
+    veto(memory, view, standby.position()).is_some()
+}
+
+/// We have compared our history with that of the last leader.
+fn seen(memory: &Memory, mine: Position) -> Option<Veto> {
+    let check = memory.identity.as_ref()?;
+    let leader = check.identity.position.timeline;
+    let is_of_the_last = memory
+        .leader_since
+        .is_some_and(|(generation, _)| generation == check.generation);
+    // A leader can begin a timeline without a new leadership. Who has followed it there since has
+    // not parted from it.
+    let is_about_our_line = check.own_timeline == Some(mine.timeline);
+    let relation = rejoin::relate(mine, &check.identity);
+    let has_parted = matches!(relation, Relation::Diverged { .. }) && mine.timeline > leader;
+    (is_of_the_last && is_about_our_line && has_parted).then_some(Veto::NewerThanLeader {
+        mine: mine.timeline,
+        leader,
+    })
+}
+
+/// Whoever takes the leadership reserves its timeline first, and the store never forgets that by
+/// itself.
+fn untold(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<Veto> {
+    let reserved = view.leadership.value.as_ref()?.timeline;
+    // Patroni reserves nothing: its leaders tell what they are on, and publish the history.
+    let members = memory.known_members();
+    let told = members.values().filter_map(|member| member.timeline);
+    let newest = told.chain(view.timeline()).fold(reserved, Timeline::max);
+    (mine > newest).then_some(Veto::NewerThanCluster {
+        mine,
+        cluster: newest,
+    })
+}
