@@ -244,9 +244,9 @@ impl Machine {
             }
             Act::Acquire | Act::Resume | Act::Record => {
                 let tasks = plan::tasks(&self.memory, choice.act);
-                if tasks.is_empty() {
-                    // The lease is too old to begin with: renew it first.
-                    let now = self.memory.mono();
+                let now = self.memory.mono();
+                if tasks.is_empty() && !self.memory.lease.is_fresh(now) {
+                    // The session is too old to begin with: renew it first.
                     self.memory.lease.renew_now(now);
                 }
                 self.start_all(tasks, step);

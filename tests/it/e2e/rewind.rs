@@ -187,6 +187,55 @@ fn nothing_of_a_diverged_leader_is_touched_while_no_primary_proves_itself() {
     cluster.wait_until_settled();
 }
 
+/// A standby that was away while the log that it needs was removed from its leader, which keeps
+/// nothing for it.
+fn left_behind(rejoin: &Value) -> (Cluster, String) {
+    let keeps_nothing = json!({
+        "member_slots_ttl": 0,
+        "postgresql": {
+            "use_slots": false,
+            "parameters": {"wal_keep_size": "0", "max_wal_size": "32MB", "min_wal_size": "32MB"},
+        },
+    });
+    let cluster = cluster(rejoin).config(&keeps_nothing).start();
+    let leader = cluster.wait_until_settled();
+    cluster.wait_until_caught_up();
+    let behind = cluster.others(leader.name())[0];
+    behind.kill_host();
+    let needed = leader
+        .ask("SELECT pg_walfile_name(pg_current_wal_lsn())")
+        .expect("the primary answers");
+    wait_for("the needed log to be removed", || {
+        leader.ask("SELECT count(*) FROM (SELECT pg_logical_emit_message(true, 'x', 'x'), pg_switch_wal()) s")?;
+        leader.ask("CHECKPOINT")?;
+        let there = leader.ask(&format!(
+            "SELECT count(*) FROM pg_ls_waldir() WHERE name = '{needed}'"
+        ))?;
+        (there == "0").then_some(())
+    });
+    behind.start_daemon();
+    let name = behind.name().to_owned();
+    (cluster, name)
+}
+
+#[test]
+fn standby_whose_log_is_gone_everywhere_names_the_segment() {
+    let (cluster, name) = left_behind(&rewinds());
+    let behind = cluster.member(&name);
+    let sentence = wait_for("the reason", || sentence_of(behind, "missing-wal"));
+    assert!(sentence.contains("WAL segment 0000000"), "{sentence}");
+    assert!(behind.is_primary().is_some(), "its server still runs");
+    assert_eq!(decided_at(behind, "missing-wal-replaced"), None);
+}
+
+#[test]
+fn standby_whose_log_is_gone_everywhere_is_copied_anew_where_that_is_permitted() {
+    let (cluster, name) = left_behind(&json!({"remove_data_directory_on_missing_wal": true}));
+    let behind = cluster.member(&name);
+    wait_for("a new copy", || decided_at(behind, "missing-wal-replaced"));
+    cluster.wait_until_settled();
+}
+
 /// What a member last decided with this code, in words.
 fn sentence_of(member: &Member, code: &str) -> Option<String> {
     let decisions = member.decisions();
