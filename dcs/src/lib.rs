@@ -55,6 +55,8 @@ mod dcs;
 mod error;
 #[cfg(feature = "etcd")]
 pub mod etcd;
+#[cfg(all(feature = "etcd", feature = "zookeeper", feature = "test-servers"))]
+pub mod faults;
 #[cfg(any(feature = "etcd", feature = "zookeeper"))]
 mod fed;
 mod kept;

@@ -7,6 +7,7 @@
 //! Invariant: a server lives no longer than its [`EtcdServers`] or [`ZooKeeperServers`]: whatever
 //! state it is in, dropping the value kills it, waits for it and removes its data.
 
+mod backup;
 mod zookeeper;
 
 use std::fs::{File, OpenOptions};
@@ -147,6 +148,29 @@ impl EtcdServers {
         let data = self.folder.path().join(&self.members[number].name);
         // It is missing if the member was wiped before.
         let _ = std::fs::remove_dir_all(data);
+    }
+
+    /// Kills all members and copies their data, for [`put_back`](Self::put_back). A copy of before
+    /// is replaced.
+    ///
+    /// # Panics
+    /// When the copy cannot be made.
+    pub fn back_up(&mut self) {
+        for member in &mut self.members {
+            member.process.kill();
+            backup::make(self.folder.path(), &member.name);
+        }
+    }
+
+    /// Kills all members and gives them the data that was copied.
+    ///
+    /// # Panics
+    /// When there is no copy.
+    pub fn put_back(&mut self) {
+        for member in &mut self.members {
+            member.process.kill();
+            backup::put_back(self.folder.path(), &member.name);
+        }
     }
 
     /// Stops a member with `SIGSTOP`: it keeps its connections and answers nothing.

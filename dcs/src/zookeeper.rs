@@ -11,8 +11,8 @@
 //!   two thirds of the timeout that the server granted, and shorter than what was asked for; others
 //!   see the session's keys go when the whole timeout has passed. Servers keep the timeout between 2
 //!   and 20 of their ticks.
-//! - A session that is not renewed for as long as its timeout is given up, whatever else this
-//!   process does.
+//! - A session that nobody tries to renew for as long as its timeout is given up, whatever else
+//!   this process does.
 //! - A watch tells differences between readings: quick changes become one step.
 //!
 //! Invariant: reads are linearizable, because a write that changes nothing goes before them on the
@@ -45,7 +45,7 @@ use tokio::time::Instant;
 
 pub use options::ZooKeeperOptions;
 
-use crate::seen::Seen;
+use crate::seen::{Floor, Seen};
 use crate::{
     Capabilities, Commit, CommitOutcome, Dcs, Error, Guard, Key, Lifetime, Limits, Prefix, Renewal,
     Session, SessionId, Snapshot, Watch, Write,
@@ -223,15 +223,20 @@ impl Inner {
     }
 
     async fn renew(&self, session: &Session, proof: &[Guard]) -> Result<Renewal, Error> {
-        self.seen.begin()?;
+        let floor = self.seen.begin()?;
         let since = BootInstant::now();
         let line = self.session_line(&session.id);
         let line = line.ok_or_else(|| lost(&session.id))?;
+        if let Some(granted) = line.granted() {
+            // Also if this fails: somebody wants the session, and the store may keep it for longer
+            // than its timeout while it elects a leader.
+            line.state().kept_for = Some((since, granted.timeout));
+        }
         let deadline = self.deadline();
         let proven = async {
             let caller = self.caller(&line, deadline);
             self.keep_touched(&line, since);
-            caller.barrier().await?;
+            check(caller.barrier().await?, &self.seen, floor)?;
             caller.nodes(proof.iter().map(|guard| &guard.key)).await
         };
         let nodes = match proven.await {
@@ -240,9 +245,6 @@ impl Inner {
             Err(Unread::Ended(End::Refused(cause))) => return Err(Error::Denied(cause)),
             Err(Unread::Ended(End::Expired | End::Closed)) => return Err(lost(&session.id)),
         };
-        if let Some(granted) = line.granted() {
-            line.state().kept_for = Some((since, granted.timeout));
-        }
         let failed = failed(proof, &nodes, Some(session));
         Ok(if failed.is_empty() {
             Renewal::Held
@@ -306,7 +308,7 @@ impl Inner {
                 Some(_) | None => self.common()?,
             };
             let caller = self.caller(&line, deadline);
-            let nodes = match read(&caller, commit, is_sure).await {
+            let nodes = match read(&caller, commit, is_sure.then_some((&self.seen, floor))).await {
                 Ok(nodes) => nodes,
                 Err(Unread::Failed(error)) => return Err(error),
                 Err(Unread::Ended(End::Refused(cause))) => return Err(Error::Denied(cause)),
@@ -403,14 +405,19 @@ fn expired() -> Error {
     Error::unavailable("ZooKeeper ends sessions at once")
 }
 
+/// Compares the number of a transaction of ours with what was seen before the call.
+fn check(zxid: i64, seen: &Seen, floor: Floor) -> Result<(), Unread> {
+    (seen.check(floor, revision(zxid), None)).map_err(Unread::Failed)
+}
+
 /// The nodes that a commit is about; surely nothing older than the start of this read if wanted.
 async fn read(
     caller: &Caller<'_>,
     commit: &Commit,
-    is_sure: bool,
+    surely: Option<(&Seen, Floor)>,
 ) -> Result<BTreeMap<Key, Node>, Unread> {
-    if is_sure {
-        caller.barrier().await?;
+    if let Some((seen, floor)) = surely {
+        check(caller.barrier().await?, seen, floor)?;
     }
     let guarded = commit.guards.iter().map(|guard| &guard.key);
     let written = commit.writes.iter().map(Write::key);

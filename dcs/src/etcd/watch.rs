@@ -209,6 +209,9 @@ impl Follower {
             let changes: Vec<Change> = step.iter().filter_map(change).collect();
             if let (Some(first), false) = (step.first(), changes.is_empty()) {
                 let revision = txn::revision(at(first));
+                // The store of before had come this far, should another one take its place.
+                let seen = self.inner.seen.note(revision, None);
+                seen.map_err(Break::Stream)?;
                 self.tell_at_once(WatchEvent::Changed { revision, changes })?;
             }
         }

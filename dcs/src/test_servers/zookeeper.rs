@@ -1,5 +1,6 @@
 //! ZooKeeper servers, from Debian's package and a Java runtime.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{LONGEST_START, PORT_ATTEMPTS, Process, StartFailure, free_addresses, read};
+use super::{LONGEST_START, PORT_ATTEMPTS, Process, StartFailure, backup, free_addresses, read};
 
 /// Names the class path of ZooKeeper when it is not where Debian puts it.
 const CLASS_PATH_VARIABLE: &str = "HERDSMAN_TEST_ZOOKEEPER";
@@ -21,6 +22,10 @@ const DEBIAN: &str = "/etc/zookeeper/conf_example:/usr/share/java/zookeeper.jar"
 pub struct ZooKeeperServers {
     members: Vec<Member>,
     tick: Duration,
+    /// Lines of the configuration that replace or follow ours.
+    further: Vec<String>,
+    /// The way from one member to a port of another one, where it is not the port itself.
+    ways: BTreeMap<(usize, SocketAddr), SocketAddr>,
     folder: TempDir,
 }
 
@@ -57,8 +62,25 @@ impl ZooKeeperServers {
     /// When it does not come up.
     #[must_use]
     pub fn start(count: usize, tick: Duration) -> Self {
+        Self::start_with(count, tick, &[], |_, port| port)
+    }
+
+    /// The same with further lines of configuration, and with ways between the members: `way` is
+    /// asked where a member (by its number) is to connect to for a port of another one.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_with(
+        count: usize,
+        tick: Duration,
+        further: &[&str],
+        mut way: impl FnMut(usize, SocketAddr) -> SocketAddr,
+    ) -> Self {
         for _ in 0..PORT_ATTEMPTS {
             let mut servers = Self::plan(count, tick);
+            servers.further = further.iter().map(|&line| line.to_owned()).collect();
+            servers.lay_ways(&mut way);
             match servers.start_all() {
                 Ok(()) => return servers,
                 Err(StartFailure::PortTaken) => {}
@@ -78,7 +100,18 @@ impl ZooKeeperServers {
         Self {
             members: ports.chunks(3).map(member).collect(),
             tick,
+            further: Vec::new(),
+            ways: BTreeMap::new(),
             folder: TempDir::new().expect("a folder for temporary files can be made"),
+        }
+    }
+
+    fn lay_ways(&mut self, way: &mut impl FnMut(usize, SocketAddr) -> SocketAddr) {
+        for from in 0..self.members.len() {
+            let others = (0..self.members.len()).filter(|to| *to != from);
+            for port in others.flat_map(|to| self.members[to].peers) {
+                self.ways.insert((from, port), way(from, port));
+            }
         }
     }
 
@@ -99,6 +132,12 @@ impl ZooKeeperServers {
         hosts.collect()
     }
 
+    /// The ports of a member for the other members.
+    #[must_use]
+    pub fn peer_ports(&self, number: usize) -> [SocketAddr; 2] {
+        self.members[number].peers
+    }
+
     /// The member that leads the ensemble, if one does.
     #[must_use]
     pub fn leader(&self) -> Option<usize> {
@@ -116,6 +155,29 @@ impl ZooKeeperServers {
         self.kill(number);
         // It is missing if the member was wiped before.
         let _ = fs::remove_dir_all(self.home(number));
+    }
+
+    /// Kills all members and copies their data, for [`put_back`](Self::put_back). A copy of before
+    /// is replaced.
+    ///
+    /// # Panics
+    /// When the copy cannot be made.
+    pub fn back_up(&mut self) {
+        for number in 0..self.members.len() {
+            self.kill(number);
+            backup::make(self.folder.path(), &name(number));
+        }
+    }
+
+    /// Kills all members and gives them the data that was copied.
+    ///
+    /// # Panics
+    /// When there is no copy.
+    pub fn put_back(&mut self) {
+        for number in 0..self.members.len() {
+            self.kill(number);
+            backup::put_back(self.folder.path(), &name(number));
+        }
     }
 
     /// Stops a member with `SIGSTOP`: it keeps its connections and answers nothing.
@@ -158,7 +220,7 @@ impl ZooKeeperServers {
     }
 
     fn home(&self, number: usize) -> PathBuf {
-        self.folder.path().join(format!("zookeeper-{number}"))
+        self.folder.path().join(name(number))
     }
 
     fn spawn(&mut self, number: usize) -> Result<(), StartFailure> {
@@ -203,12 +265,14 @@ impl ZooKeeperServers {
         ];
         if self.members.len() > 1 {
             for (other, member) in self.members.iter().enumerate() {
-                let [followers, elections] = member.peers;
+                let way = |port| *self.ways.get(&(number, port)).unwrap_or(&port);
+                let [followers, elections] = member.peers.map(way);
                 let (ip, id) = (followers.ip(), other + 1);
                 let ports = format!("{}:{}", followers.port(), elections.port());
                 lines.push(format!("server.{id}={ip}:{ports}"));
             }
         }
+        lines.extend(self.further.iter().cloned());
         lines.join("\n") + "\n"
     }
 
@@ -237,6 +301,10 @@ impl ZooKeeperServers {
     fn log_path(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("zookeeper-{number}.log"))
     }
+}
+
+fn name(number: usize) -> String {
+    format!("zookeeper-{number}")
 }
 
 /// What a server says that it is: `leader`, `follower` or `standalone`. One that serves nobody

@@ -15,14 +15,16 @@ use crate::Cause;
 
 /// How long to wait for a connection; a host that drops packets would else hold us for minutes.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
-/// How long to wait after a round in which no server was of use.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait after a round in which no server was of use; it doubles with each of them.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
 #[derive(Debug)]
 pub(super) struct Hosts {
     names: Vec<String>,
     round: Vec<SocketAddr>,
     is_first_round: bool,
+    pause: Duration,
 }
 
 impl Hosts {
@@ -31,6 +33,7 @@ impl Hosts {
             names,
             round: Vec::new(),
             is_first_round: true,
+            pause: FIRST_PAUSE,
         }
     }
 
@@ -38,7 +41,8 @@ impl Hosts {
     pub(super) async fn connect(&mut self) -> Result<TcpStream, Cause> {
         if self.round.is_empty() {
             if !self.is_first_round {
-                sleep(PAUSE).await;
+                sleep(self.pause).await;
+                self.pause = LONGEST_PAUSE.min(self.pause * 2);
             }
             self.round = self.resolve().await?;
         }
@@ -67,6 +71,7 @@ impl Hosts {
     pub(super) fn succeeded(&mut self) {
         self.round.clear();
         self.is_first_round = true;
+        self.pause = FIRST_PAUSE;
     }
 
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Cause> {

@@ -105,8 +105,8 @@ pub(super) struct State {
     pub(super) watched: BTreeSet<String>,
     pub(super) orders: Option<mpsc::UnboundedSender<Order>>,
     pub(super) touches: Touches,
-    /// Since when and for how long the session is kept alive without being renewed; nothing: for
-    /// ever.
+    /// Since when and for how long the session is kept alive without an attempt to renew it;
+    /// nothing: for ever.
     pub(super) kept_for: Option<(BootInstant, Duration)>,
     lost_at: Option<BootInstant>,
 }

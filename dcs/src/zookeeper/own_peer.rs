@@ -5,7 +5,7 @@
 //! are ours. Invariant: whatever cannot be proven is a stranger.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 
 /// Whether `peer`, connected to `local`, is a socket of this process.
 pub(super) fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
@@ -15,24 +15,22 @@ pub(super) fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
     inode_of(&table, peer, local).is_some_and(owns_socket)
 }
 
-/// The socket whose own address is `from` and which is connected to `to`.
+/// The socket whose own address is `from` and which is connected to `to`. The table has a line for
+/// each socket of the machine, so a line is taken apart only if it is the one.
 fn inode_of(table: &str, from: SocketAddr, to: SocketAddr) -> Option<u64> {
-    table.lines().skip(1).find_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let (local, remote) = (address(fields.get(1)?)?, address(fields.get(2)?)?);
-        let inode: u64 = fields.get(9)?.parse().ok()?;
-        (local == from && remote == to).then_some(inode)
-    })
+    let wanted = format!(" {} {} ", address(from)?, address(to)?);
+    let line = table.lines().find(|line| line.contains(&wanted))?;
+    line.split_ascii_whitespace().nth(9)?.parse().ok()
 }
 
 /// An address as the kernel prints it: the bytes of the address as one number of this machine,
 /// and the port.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let ip = u32::from_str_radix(ip, 16).ok()?;
-    let ip = Ipv4Addr::from(ip.to_ne_bytes());
-    let port = u16::from_str_radix(port, 16).ok()?;
-    Some(SocketAddr::V4(SocketAddrV4::new(ip, port)))
+fn address(address: SocketAddr) -> Option<String> {
+    let SocketAddr::V4(address) = address else {
+        return None;
+    };
+    let ip = u32::from_ne_bytes(address.ip().octets());
+    Some(format!("{ip:08X}:{:04X}", address.port()))
 }
 
 fn owns_socket(inode: u64) -> bool {

@@ -55,11 +55,16 @@ pub(super) async fn run(listener: &TcpListener, local: SocketAddr, line: Arc<Lin
             tokio::time::sleep(LIMIT).await;
             continue;
         };
-        if !own_peer::is_own(peer, local) {
-            tracing::warn!(%peer, "another process connected to the relay and was refused");
-            continue;
-        }
-        let cause = serve(client, &mut hosts, &line).await;
+        let cause = match hosts.connect().await {
+            // The question costs the kernel a walk over all sockets of the machine, so it is put
+            // only when there is somebody to serve the client.
+            Ok(_) if !own_peer::is_own(peer, local) => {
+                tracing::warn!(%peer, "another process connected to the relay and was refused");
+                continue;
+            }
+            Ok(server) => serve(client, server, &mut hosts, &line).await,
+            Err(cause) => cause,
+        };
         tracing::debug!(%cause, "the connection to ZooKeeper is over");
         line.connecting(cause);
         if line.has_ended().is_some() {
@@ -69,13 +74,9 @@ pub(super) async fn run(listener: &TcpListener, local: SocketAddr, line: Arc<Lin
 }
 
 /// One connection, from its handshake to its end, which is told.
-async fn serve(client: TcpStream, hosts: &mut Hosts, line: &Line) -> Cause {
+async fn serve(client: TcpStream, server: TcpStream, hosts: &mut Hosts, line: &Line) -> Cause {
     let (from_client, mut to_client) = client.into_split();
     let mut from_client = Frames::new(from_client);
-    let server = match hosts.connect().await {
-        Ok(server) => server,
-        Err(cause) => return cause,
-    };
     let (from_server, to_server) = server.into_split();
     let mut from_server = Frames::new(from_server);
     let mut to_server = Sender(to_server);

@@ -1,18 +1,11 @@
-//! An ensemble of three, and servers that are none: what it costs the callers.
-//!
-//! Several members work at the same time, because the server that each is connected to is drawn by
-//! lot. Limits are generous for a busy machine; what is checked is that no session is lost that
-//! need not be, and that nothing outlasts its limit.
+//! Servers that come, go, or are none: what is not the same for etcd, which the common suite of
+//! faults covers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use herdsman_dcs::test_servers::ZooKeeperServers;
 use herdsman_dcs::zookeeper::{ZooKeeperDcs, ZooKeeperOptions};
-use herdsman_dcs::{
-    Commit, Condition, Dcs, Error, Guard, Key, Lifetime, Limits, Prefix, Renewal, Session,
-    WatchEvent,
-};
+use herdsman_dcs::{Commit, Condition, Dcs, Error, Guard, Key, Lifetime, Limits, Prefix};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
@@ -24,43 +17,6 @@ const LIMITS: Limits = Limits {
 /// What a busy machine may add to any time.
 const SLACK: Duration = Duration::from_secs(3);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-const MEMBERS: usize = 4;
-
-struct Member {
-    dcs: Arc<ZooKeeperDcs>,
-    session: Session,
-    key: Key,
-}
-
-impl Member {
-    async fn new(servers: &ZooKeeperServers, number: usize, ttl: Duration) -> Self {
-        let dcs = Arc::new(access(servers, LIMITS));
-        let session = dcs.open(ttl).await.unwrap();
-        let key = prefix().key(&format!("members/{number}")).unwrap();
-        let free = Guard::new(key.clone(), Condition::Absent);
-        let put = dcs.put_if(Some(&session), free, b"me".to_vec(), Lifetime::Session);
-        assert!(put.await.unwrap().is_applied());
-        Self { dcs, session, key }
-    }
-
-    /// What a member does again and again; every call must work.
-    async fn work(&self) {
-        let held = [Guard::new(self.key.clone(), Condition::HeldBySession)];
-        let renewed = self.dcs.renew(&self.session, &held).await;
-        assert_eq!(renewed, Ok(Renewal::Held));
-        let commit = Commit::new()
-            .guard(self.key.clone(), Condition::HeldBySession)
-            .put(self.key.clone(), "again", Lifetime::Session);
-        // An answer may be lost with its server; what became of it is told by the next read.
-        match self.dcs.commit(Some(&self.session), commit).await {
-            Ok(outcome) => assert!(outcome.is_applied()),
-            Err(error) => assert!(matches!(error, Error::Unknown(_)), "{error:?}"),
-        }
-        let found = self.dcs.snapshot(&prefix()).await.unwrap();
-        let session = found.entries[&self.key].session.as_ref();
-        assert_eq!(session, Some(&self.session.id));
-    }
-}
 
 fn prefix() -> Prefix {
     Prefix::new("/service/demo").unwrap()
@@ -74,106 +30,16 @@ fn access(servers: &ZooKeeperServers, limits: Limits) -> ZooKeeperDcs {
     ZooKeeperDcs::new(options(servers).limits(limits))
 }
 
-async fn members(servers: &ZooKeeperServers, ttl: Duration) -> Vec<Member> {
-    let mut members = Vec::new();
-    for number in 0..MEMBERS {
-        members.push(Member::new(servers, number, ttl).await);
-    }
-    members
-}
-
-async fn all_work(members: &[Member]) {
-    for member in members {
-        member.work().await;
-    }
-}
-
-/// A server that is not the ensemble's leader.
-fn follower(servers: &ZooKeeperServers) -> usize {
-    (servers.leader().expect("one of them leads") + 1) % 3
-}
-
-#[tokio::test]
-async fn killed_server_costs_no_session() {
-    let mut servers = ZooKeeperServers::ensemble_of_three();
-    let members = members(&servers, Duration::from_secs(30)).await;
-    let mut watch = members[0].dcs.watch(&prefix()).await.unwrap();
-    let WatchEvent::Listed(listed) = watch.next().await else {
-        panic!("a watch begins with a list");
-    };
-    assert_eq!(listed.entries.len(), MEMBERS);
-    let killed = follower(&servers);
-    servers.kill(killed);
-    for _ in 0..3 {
-        all_work(&members).await;
-    }
-    let told = prefix().key("told").unwrap();
-    let put = members[1]
-        .dcs
-        .put(None, told.clone(), vec![], Lifetime::Permanent);
-    assert!(put.await.unwrap().is_applied());
-    let delivered = async {
-        loop {
-            let is_told = match watch.next().await {
-                WatchEvent::Listed(snapshot) => snapshot.get(&told).is_some(),
-                WatchEvent::Changed { changes, .. } => changes.iter().any(|c| c.key == told),
-                WatchEvent::Interrupted(_) => false,
-            };
-            if is_told {
-                return;
-            }
-        }
-    };
-    timeout(LONGEST_WAIT, delivered).await.expect("it is told");
-    servers.restart(killed);
-    servers.wait_until_all_serve();
-    all_work(&members).await;
-}
-
-#[tokio::test]
-async fn server_that_hangs_is_given_up_with_the_session_kept() {
-    let servers = ZooKeeperServers::ensemble_of_three();
-    let members = members(&servers, Duration::from_secs(12)).await;
-    let hung = follower(&servers);
-    servers.stop(hung);
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(15) {
-        all_work(&members).await;
-    }
-    servers.cont(hung);
-    all_work(&members).await;
-}
-
-#[tokio::test]
-async fn all_servers_killed_and_returned_keep_the_sessions() {
-    let mut servers = ZooKeeperServers::ensemble_of_three();
-    let members = members(&servers, Duration::from_secs(120)).await;
-    for number in 0..3 {
-        servers.kill(number);
-    }
-    let impatient = Limits {
-        call: Duration::from_millis(500),
-        attempt: Duration::from_millis(200),
-    };
-    members[0].dcs.set_limits(impatient);
-    let start = Instant::now();
-    let renewed = members[0].dcs.renew(&members[0].session, &[]).await;
-    assert!(matches!(renewed, Err(Error::Unavailable(_))), "{renewed:?}");
-    assert!(start.elapsed() < impatient.call + SLACK);
-    members[0].dcs.set_limits(LIMITS);
-    for number in 0..3 {
-        servers.restart(number);
-    }
-    servers.wait_until_all_serve();
-    all_work(&members).await;
-}
-
 #[tokio::test]
 async fn session_goes_with_the_handle_that_opened_it() {
     let servers = ZooKeeperServers::single();
     let observer = access(&servers, LIMITS);
-    let member = Member::new(&servers, 0, Duration::from_secs(4)).await;
-    let key = member.key.clone();
+    let member = access(&servers, LIMITS);
+    let session = member.open(Duration::from_secs(4)).await.unwrap();
+    let key = prefix().key("members/0").unwrap();
+    let free = Guard::new(key.clone(), Condition::Absent);
+    let put = member.put_if(Some(&session), free, b"me".to_vec(), Lifetime::Session);
+    assert!(put.await.unwrap().is_applied());
     assert!(
         observer
             .snapshot(&prefix())
