@@ -4,6 +4,7 @@
 //! programs expect. What only this program knows lives in one field `herdsman` of a member's
 //! value and under `herdsman/`, which the others ignore.
 
+mod doubt;
 pub(crate) mod read;
 pub(crate) mod write;
 

@@ -65,6 +65,9 @@ pub struct ClusterView {
     pub failsafe: Keyed<Option<BTreeMap<MemberName, String>>>,
     /// Who last took the leadership, if a member of this kind did.
     pub leadership: Keyed<Option<LeadershipRecord>>,
+    /// Keys that do not say what they should, and why, in one line each. Nothing is decided by this.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unread: BTreeMap<String, String>,
 }
 
 /// A value together with the revision of its last change; no revision: the key is absent.

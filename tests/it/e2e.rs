@@ -13,6 +13,7 @@ mod crash;
 mod daemon;
 mod embedding;
 mod failsafe;
+mod garbage;
 mod guide;
 mod host;
 mod identity;

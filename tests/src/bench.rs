@@ -6,6 +6,7 @@
 //! Invariant: both programs are run by the same code, on the same configuration, in the same run.
 
 mod contender;
+pub mod dcs;
 mod idle;
 mod machine;
 mod outage;

@@ -63,6 +63,15 @@ impl Keys {
         self.commit(Commit::new().delete(key));
     }
 
+    /// Writes any bytes to a key, whoever holds it.
+    ///
+    /// # Panics
+    /// When the store does not take them.
+    pub fn write(&self, key: &str, value: impl Into<Vec<u8>>) {
+        let key = self.prefix.key(key).expect("it is a key");
+        self.commit(Commit::new().put(key, value, Lifetime::Permanent));
+    }
+
     /// Changes one entry of the cluster's configuration, as `patronictl edit-config` does.
     ///
     /// # Panics

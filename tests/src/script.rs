@@ -6,6 +6,7 @@
 
 mod command;
 mod facts;
+pub mod matrix;
 mod print;
 pub(crate) mod store;
 mod world;

@@ -11,6 +11,7 @@ pub mod failsafe;
 mod fault;
 mod loss;
 mod round;
+pub mod stores;
 pub mod synchronous;
 
 use std::time::{Duration, Instant};

@@ -219,3 +219,52 @@ fn failed(error: &dcs::Error) -> Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dcs::{Cause, Error};
+
+    use super::*;
+
+    /// What the machine is told of each kind of error, as the end of a call and of a watch.
+    #[test]
+    fn every_kind_of_error_is_told_by_what_may_have_happened() {
+        let cause = || Cause::new("because");
+        let id = dcs::SessionId::from(7);
+        let replaced = Error::StoreReplaced {
+            seen: dcs::Revision::new(2),
+            found: dcs::Revision::new(1),
+        };
+        let is_failure = |error: &Error, is_transient: bool| {
+            let told = failed(error);
+            matches!(told, Outcome::Failed(failure) if failure.is_transient == is_transient)
+        };
+        assert!(is_failure(&Error::Unavailable(cause()), true));
+        for refused in [
+            Error::Denied(cause()),
+            Error::Invalid(cause()),
+            Error::Unsupported { what: "it" },
+            replaced.clone(),
+        ] {
+            assert!(is_failure(&refused, false), "{refused:?}");
+        }
+        assert!(matches!(failed(&Error::Unknown(cause())), Outcome::Unknown));
+        let lost = Error::SessionLost { id };
+        assert!(matches!(failed(&lost), Outcome::SessionLost));
+
+        let unreachable =
+            |error: &Error| matches!(observe::fault(error), core::Fault::Unreachable(_));
+        for error in [
+            Error::Unavailable(cause()),
+            Error::Unknown(cause()),
+            Error::Invalid(cause()),
+            Error::Unsupported { what: "it" },
+            lost,
+        ] {
+            assert!(unreachable(&error), "{error:?}");
+        }
+        let denied = observe::fault(&Error::Denied(cause()));
+        assert!(matches!(denied, core::Fault::Denied(_)));
+        assert_eq!(observe::fault(&replaced), core::Fault::StoreReplaced);
+    }
+}

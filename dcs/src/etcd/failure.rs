@@ -199,4 +199,106 @@ mod tests {
             );
         }
     }
+
+    fn shape(failure: &Failure) -> &'static str {
+        match failure {
+            Failure::Retry {
+                may_be_applied: true,
+                ..
+            } => "perhaps applied",
+            Failure::Retry { .. } => "not applied",
+            Failure::LeaseNotFound => "session lost",
+            Failure::Final(Error::Denied(_)) => "denied",
+            Failure::Final(Error::Invalid(_)) => "invalid",
+            Failure::Final(Error::Unsupported { .. }) => "unsupported",
+            Failure::Final(Error::Unavailable(_)) => "unavailable",
+            Failure::Final(
+                Error::Unknown(_) | Error::SessionLost { .. } | Error::StoreReplaced { .. },
+            ) => "wrong",
+        }
+    }
+
+    #[test]
+    fn every_error_of_the_client_has_its_meaning() {
+        use etcd_client::Error as Etcd;
+        let text = || "text".to_owned();
+        let io = || std::io::Error::other("broken");
+        let not_utf8 = String::from_utf8(vec![0xff]).unwrap_err().utf8_error();
+        for (error, meaning) in [
+            (Etcd::InvalidArgs(text()), "invalid"),
+            (Etcd::IoError(io()), "perhaps applied"),
+            (Etcd::WatchError(text()), "perhaps applied"),
+            (Etcd::Utf8Error(not_utf8), "perhaps applied"),
+            (Etcd::LeaseKeepAliveError(text()), "perhaps applied"),
+            (
+                Etcd::LeaseKeepAliveError("lease not found".to_owned()),
+                "session lost",
+            ),
+            (Etcd::ElectError(text()), "perhaps applied"),
+            (Etcd::EndpointError(text()), "perhaps applied"),
+            (Etcd::EndpointsNotManaged, "perhaps applied"),
+            (Etcd::Internal(text()), "perhaps applied"),
+        ] {
+            let told = format!("{error:?}");
+            assert_eq!(shape(&Failure::from(error)), meaning, "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn address_that_is_none_is_invalid() {
+        let refused = etcd_client::Client::connect(["http://a b"], None).await;
+        let failure = Failure::from(refused.err().expect("it is no address"));
+        assert_eq!(shape(&failure), "invalid", "{failure:?}");
+    }
+
+    /// All of gRPC's codes with a message that says nothing, and the messages that matter.
+    #[test]
+    fn every_status_of_grpc_has_its_meaning() {
+        for (code, message, meaning) in [
+            (0, "", "perhaps applied"),
+            (1, "", "perhaps applied"),
+            (2, "", "perhaps applied"),
+            (INVALID_ARGUMENT, "", "invalid"),
+            (
+                INVALID_ARGUMENT,
+                "etcdserver: revision of auth store is old",
+                "not applied",
+            ),
+            (4, "", "perhaps applied"),
+            (NOT_FOUND, "", "perhaps applied"),
+            (
+                NOT_FOUND,
+                "etcdserver: requested lease not found",
+                "session lost",
+            ),
+            (6, "", "perhaps applied"),
+            (PERMISSION_DENIED, "", "denied"),
+            (RESOURCE_EXHAUSTED, "", "not applied"),
+            (
+                RESOURCE_EXHAUSTED,
+                "trying to send message larger than max",
+                "invalid",
+            ),
+            (
+                RESOURCE_EXHAUSTED,
+                "etcdserver: mvcc: database space exceeded",
+                "unavailable",
+            ),
+            (FAILED_PRECONDITION, "", "invalid"),
+            (10, "", "perhaps applied"),
+            (
+                OUT_OF_RANGE,
+                "etcdserver: mvcc: required revision has been compacted",
+                "invalid",
+            ),
+            (UNIMPLEMENTED, "", "unsupported"),
+            (13, "", "perhaps applied"),
+            (UNAVAILABLE, "", "perhaps applied"),
+            (UNAVAILABLE, "etcdserver: no leader", "not applied"),
+            (15, "", "perhaps applied"),
+            (UNAUTHENTICATED, "", "denied"),
+        ] {
+            assert_eq!(shape(&classify(code, message)), meaning, "{code} {message}");
+        }
+    }
 }

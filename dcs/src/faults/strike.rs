@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::block_in_place;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::course::{LONGEST_WAIT, Scene, until};
 use super::member::{key, lock};
@@ -131,7 +131,7 @@ impl Scene<'_> {
         let marker = self.mark("unheard").await;
         let mut told = self.watcher.told.clone();
         let hears = told.wait_for(|keys| keys.contains(&marker));
-        let heard = tokio::time::timeout(NOTICE, hears).await;
+        let heard = timeout(NOTICE, hears).await;
         assert!(heard.is_ok(), "{fault}: the watch does not notice");
         self.watcher_ways.iter().for_each(|way| way.set(Mode::Open));
     }
@@ -149,14 +149,29 @@ impl Scene<'_> {
                 let mut etcd = plain_etcd(self.stage.addresses[self.target]).await;
                 tools::revoke(&mut etcd, &id).await;
             }
-            Store::ZooKeeper => {
-                let number = id.as_str().parse().expect("a session is a number");
-                let granted = self.ways.iter().find_map(|way| way.granted(number));
-                let granted = granted.expect("the session has a connection");
-                tools::close(self.stage.addresses[self.target], &granted).await;
-            }
+            Store::ZooKeeper => self.close_session(&id).await,
         }
         self.claims.void(begin);
+    }
+
+    /// The owner may be faster to come back to its session, so this is tried until it is gone.
+    async fn close_session(&self, id: &SessionId) {
+        let number = id.as_str().parse().expect("a session is a number");
+        let mut standing = self.holder.standing.clone();
+        let limit = Instant::now() + LONGEST_WAIT;
+        loop {
+            let granted = self.ways.iter().find_map(|way| way.granted(number));
+            if let Some(granted) = granted {
+                let server = self.stage.addresses[self.target];
+                // What came of it shows in what the holder has.
+                drop(timeout(NOTICE, tools::close(server, &granted)).await);
+            }
+            let is_gone = standing.wait_for(|standing| standing.session.as_ref() != Some(id));
+            if timeout(self.ttl, is_gone).await.is_ok() {
+                return;
+            }
+            assert!(Instant::now() < limit, "the session cannot be ended");
+        }
     }
 
     async fn delete_lock(&self) {

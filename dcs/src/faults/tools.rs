@@ -28,8 +28,8 @@ pub(super) async fn compact(client: &mut Client) {
     compacted.expect("the store can be compacted");
 }
 
-/// Takes a session of ZooKeeper up at a server and closes it.
-pub(super) async fn close(server: SocketAddr, granted: &Granted) {
+/// Takes a session of ZooKeeper up at a server and closes it, unless its owner comes in between.
+pub(super) async fn close(server: SocketAddr, granted: &Granted) -> io::Result<()> {
     let mut request = Vec::new();
     request.extend(0_i32.to_be_bytes());
     request.extend(0_i64.to_be_bytes());
@@ -42,20 +42,16 @@ pub(super) async fn close(server: SocketAddr, granted: &Granted) {
     close.extend(1_i32.to_be_bytes());
     close.extend(CLOSE_SESSION.to_be_bytes());
 
-    let unreachable = "the server can be reached";
-    let mut stream = TcpStream::connect(server).await.expect(unreachable);
-    send(&mut stream, &request).await.expect(unreachable);
-    let length = stream.read_u32().await.expect("the session is granted");
-    let mut answer = vec![0; length as usize];
-    let read = stream.read_exact(&mut answer).await;
-    read.expect("an answer is whole");
-    send(&mut stream, &close).await.expect(unreachable);
-    // The server answers, or hangs up on a session that is no more.
-    let _ = stream.read_to_end(&mut answer).await;
-}
-
-async fn send(stream: &mut TcpStream, frame: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
-    stream.write_all(&length.to_be_bytes()).await?;
-    stream.write_all(frame).await
+    // Both at once, so that the owner has no time to take its session back.
+    let mut message = Vec::new();
+    for frame in [request, close] {
+        let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
+        message.extend(length.to_be_bytes());
+        message.extend(frame);
+    }
+    let mut stream = TcpStream::connect(server).await?;
+    stream.write_all(&message).await?;
+    // The server hangs up when it is done.
+    stream.read_to_end(&mut message).await?;
+    Ok(())
 }

@@ -46,6 +46,8 @@ impl Unread {
 pub(super) fn refusal(code: Code) -> Error {
     if code.is_refusal() {
         Error::Denied(code.cause())
+    } else if code.is_failure_of_the_server() {
+        Error::Unknown(code.cause())
     } else {
         Error::Invalid(code.cause())
     }
@@ -109,5 +111,74 @@ impl Caller<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zookeeper_async::ZkError;
+
+    use super::*;
+
+    fn meaning(code: Code) -> &'static str {
+        if code.is_ok() {
+            return "success";
+        }
+        if code == Code::SESSION_EXPIRED {
+            return "session lost";
+        }
+        if code.is_temporary() {
+            return "again on another connection";
+        }
+        if code.is_conflict() {
+            return "look again";
+        }
+        match refusal(code) {
+            Error::Denied(_) => "denied",
+            Error::Invalid(_) => "invalid",
+            Error::Unknown(_) => "unknown",
+            Error::Unavailable(_)
+            | Error::SessionLost { .. }
+            | Error::Unsupported { .. }
+            | Error::StoreReplaced { .. } => "wrong",
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_client_has_its_meaning() {
+        for (error, expected) in [
+            (ZkError::APIError, "invalid"),
+            (ZkError::AuthFailed, "denied"),
+            (ZkError::BadArguments, "invalid"),
+            (ZkError::BadVersion, "look again"),
+            (ZkError::ConnectionLoss, "again on another connection"),
+            (ZkError::DataInconsistency, "unknown"),
+            (ZkError::EphemeralOnLocalSession, "invalid"),
+            (ZkError::InvalidACL, "invalid"),
+            (ZkError::InvalidCallback, "invalid"),
+            (ZkError::MarshallingError, "invalid"),
+            (ZkError::NoAuth, "denied"),
+            (ZkError::NoChildrenForEphemerals, "invalid"),
+            (ZkError::NodeExists, "look again"),
+            (ZkError::NoNode, "look again"),
+            (ZkError::NotEmpty, "invalid"),
+            (ZkError::NotReadOnly, "again on another connection"),
+            (ZkError::NoWatcher, "invalid"),
+            (ZkError::OperationTimeout, "again on another connection"),
+            (ZkError::RuntimeInconsistency, "unknown"),
+            (ZkError::SessionExpired, "session lost"),
+            (ZkError::SessionMoved, "again on another connection"),
+            (ZkError::SystemError, "unknown"),
+            (ZkError::Unimplemented, "invalid"),
+        ] {
+            let code = Code(error as i32);
+            assert_eq!(meaning(code), expected, "{error:?} is {}", code.0);
+        }
+        assert_eq!(
+            meaning(Code(-127)),
+            "again on another connection",
+            "throttled"
+        );
+        assert_eq!(meaning(Code(0)), "success");
     }
 }

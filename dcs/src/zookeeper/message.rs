@@ -301,7 +301,10 @@ pub(super) struct Code(pub(super) i32);
 
 impl Code {
     pub(super) const OK: Self = Self(0);
+    const SYSTEM_ERROR: Self = Self(-1);
+    /// Within a `multi`: that another part failed.
     const ROLLED_BACK: Self = Self(-2);
+    const DATA_INCONSISTENCY: Self = Self(-3);
     pub(super) const CONNECTION_LOSS: Self = Self(-4);
     const UNIMPLEMENTED: Self = Self(-6);
     const OPERATION_TIMEOUT: Self = Self(-7);
@@ -313,6 +316,8 @@ impl Code {
     pub(super) const SESSION_EXPIRED: Self = Self(-112);
     const AUTH_FAILED: Self = Self(-115);
     const SESSION_MOVED: Self = Self(-118);
+    /// The server serves readers only, because it has lost the others.
+    const NOT_READ_ONLY: Self = Self(-119);
     const THROTTLED: Self = Self(-127);
 
     pub(super) fn is_ok(self) -> bool {
@@ -330,7 +335,18 @@ impl Code {
             Self::CONNECTION_LOSS,
             Self::OPERATION_TIMEOUT,
             Self::SESSION_MOVED,
+            Self::NOT_READ_ONLY,
             Self::THROTTLED,
+        ]
+        .contains(&self)
+    }
+
+    /// Something went wrong in the server, and nobody knows how far it came.
+    pub(super) fn is_failure_of_the_server(self) -> bool {
+        [
+            Self::SYSTEM_ERROR,
+            Self::ROLLED_BACK,
+            Self::DATA_INCONSISTENCY,
         ]
         .contains(&self)
     }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::key;
+use super::{doubt, key};
 use crate::config::{Rules, truth};
 use crate::tags::Tags;
 use crate::task::{Commit, StoreWrite};
@@ -91,10 +91,14 @@ pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision)
 }
 
 fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
-    // Values are text; bytes that are none are as good as absent.
-    let Ok(text) = core::str::from_utf8(entry.value) else {
-        return;
-    };
+    let doubt = doubt::reason(entry);
+    let is_clear = doubt.is_none();
+    match doubt {
+        Some(reason) => drop(view.unread.insert(entry.key.to_owned(), reason)),
+        None => drop(view.unread.remove(entry.key)),
+    }
+    // Values are text. A key whose bytes are none is still there.
+    let text = core::str::from_utf8(entry.value).unwrap_or(NO_TEXT);
     let modified = Some(entry.modified);
     match entry.key {
         key::INITIALIZE => {
@@ -114,7 +118,7 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
         key::SYNC => {
             view.sync = Keyed {
                 revision: modified,
-                value: sync(text),
+                value: if is_clear { sync(text) } else { nobody_known() },
             };
         }
         key::FAILOVER => {
@@ -132,7 +136,8 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
         key::FAILSAFE => {
             view.failsafe = Keyed {
                 revision: modified,
-                value: failsafe(text),
+                // Whom it named is not known, so nobody may lead by it.
+                value: failsafe(text).or_else(|| Some(BTreeMap::new())),
             };
         }
         key::LEADERSHIP => {
@@ -147,6 +152,18 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
                     .insert(MemberName::from(name), Arc::new(member(text, entry)));
             }
         }
+    }
+}
+
+/// What bytes that are no text are read as: nothing that any key could say.
+const NO_TEXT: &str = "\u{fffd}";
+
+/// A `sync` key that cannot be read: commits may have waited for somebody, and nobody knows for
+/// whom, so nobody takes the leadership on its own. The leader writes the key anew.
+fn nobody_known() -> SyncKey {
+    SyncKey {
+        leader: Some(MemberName::from(NO_TEXT)),
+        ..SyncKey::default()
     }
 }
 
@@ -178,8 +195,10 @@ fn read_config(view: &mut ClusterView, modified: Revision, text: &str) {
     };
 }
 
+/// The key is held by whoever it is bound to, whatever it says: as long as it is there, nobody else
+/// can take it.
 fn leader(text: &str, entry: &RawEntry<'_>) -> Option<LeaderKey> {
-    if text.is_empty() {
+    if text.is_empty() && entry.session.is_none() {
         return None;
     }
     Some(LeaderKey {
@@ -277,7 +296,8 @@ fn failover(text: &str) -> Option<MoveRequest> {
             // The oldest form: `leader:candidate`.
             let (leader, candidate) = text.split_once(':').unwrap_or((text, ""));
             let name = |part: &str| {
-                Some(MemberName::from(part.trim())).filter(|name| !name.as_str().is_empty())
+                let part = part.trim();
+                doubt::is_name(part).then(|| MemberName::from(part))
             };
             MoveRequest {
                 leader: name(leader),
@@ -294,6 +314,11 @@ fn history(text: &str) -> Vec<HistoryLine> {
         return Vec::new();
     };
     lines.iter().filter_map(history_line).collect()
+}
+
+/// Whether all lines of the `history` key can be read.
+pub(super) fn is_history(lines: &[Value]) -> bool {
+    lines.iter().all(|line| history_line(line).is_some())
 }
 
 fn history_line(line: &Value) -> Option<HistoryLine> {

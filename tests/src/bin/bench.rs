@@ -9,21 +9,31 @@
 
 use std::process::ExitCode;
 
-use herdsman_tests::bench::{Contender, Measure, Plan, machine_facts};
+use herdsman_tests::bench::{Contender, Measure, Plan, dcs, machine_facts};
 
 const USAGE: &str =
-    "usage: bench [failover] [--runs N] [--against patroni] [--ttl T,..] [--only M,..]
+    "usage: bench dcs\n       bench [failover] [--runs N] [--against patroni] [--ttl T,..] [--only M,..]
 
   --runs N           how often each thing is measured (5)
   --against patroni  the same of Patroni, named by PATRONI_BIN or found in PATH
   --ttl T,..         the leases in seconds with which a host is lost (5,20)
-  --only M,..        of crash, switchover, busy-switchover, stall, host, return, idle";
+  --only M,..        of crash, switchover, busy-switchover, stall, host, return, idle
+
+dcs: what the stores themselves cost, without PostgreSQL: renewals with and without a hung server,
+and the time from the loss of a holder's host until the next has its lock";
 
 /// Leases with which a host is lost.
 const TTLS: [u64; 2] = [5, 20];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "dcs") {
+        for fact in machine_facts(&[]) {
+            println!("{fact}");
+        }
+        dcs::measure(|line| println!("{line}"));
+        return ExitCode::SUCCESS;
+    }
     let plan = match parse(&arguments) {
         Ok(Some(plan)) => plan,
         Ok(None) => {

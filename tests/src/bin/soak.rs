@@ -12,19 +12,25 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use herdsman_dcs::faults::Store;
 use herdsman_tests::drill::{Drill, Stage};
 use herdsman_tests::soak::Soak;
 use herdsman_tests::soak::failsafe::run as run_failsafe;
+use herdsman_tests::soak::stores::run as run_stores;
 use herdsman_tests::soak::synchronous::run as run_synchronous;
 
 const USAGE: &str = "usage: soak [--minutes N] [--seed S] [--ttl T]
        soak drills [--rounds N] [--ttl T]
        soak sync [--times N]
        soak failsafe
+       soak stores [etcd] [zookeeper] [--seconds N]
 
   sync         only: the leader of a synchronous cluster is killed, frozen and cut from the store
   --times N    how many times each (20)
   failsafe     only: the store of a cluster in failsafe mode is away for a minute, on both stores
+
+  stores       only: what a holder of the lock goes through on each store, fault after fault
+  --seconds N  how long each fault lasts (20)
 
   --minutes N  no fault begins later (10)
   --seed S     chooses the faults; equal seeds choose equal ones (drawn)
@@ -53,6 +59,9 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         };
+    }
+    if arguments.first().is_some_and(|first| first == "stores") {
+        return stores(&arguments[1..]);
     }
     let soak = match parse(&arguments) {
         Ok(Some(soak)) => soak,
@@ -124,6 +133,32 @@ fn synchronous(arguments: &[String]) -> ExitCode {
     match catch_unwind(|| run_synchronous(times, |progress| println!("{progress}"))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn stores(arguments: &[String]) -> ExitCode {
+    let (mut stores, mut lasts) = (Vec::new(), Duration::from_secs(20));
+    let mut rest = arguments.iter().map(String::as_str);
+    while let Some(argument) = rest.next() {
+        match argument {
+            "etcd" => stores.push(Store::Etcd),
+            "zookeeper" => stores.push(Store::ZooKeeper),
+            "--seconds" => match rest.next().and_then(|text| text.parse().ok()) {
+                Some(seconds) => lasts = Duration::from_secs(seconds),
+                None => return refuse("--seconds needs a number"),
+            },
+            other => return refuse(&format!("`{other}` is not understood")),
+        }
+    }
+    if stores.is_empty() {
+        stores = vec![Store::Etcd, Store::ZooKeeper];
+    }
+    match run_stores(&stores, lasts, |line| println!("{line}")) {
+        0 => ExitCode::SUCCESS,
+        failed => {
+            println!("{failed} courses were not as they must be");
+            ExitCode::FAILURE
+        }
     }
 }
 

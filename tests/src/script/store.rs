@@ -14,6 +14,8 @@ struct Entry {
     created: u64,
     modified: u64,
     session: Option<String>,
+    /// What is there instead of the value, as another tool left it.
+    garbage: Option<Vec<u8>>,
 }
 
 /// How many views can arrive again.
@@ -86,8 +88,19 @@ impl Store {
             created,
             modified,
             session: session.map(str::to_owned),
+            garbage: None,
         };
         self.entries.insert(key.to_owned(), entry);
+    }
+
+    /// Another tool writes bytes, and leaves what binds the key as it is.
+    pub(crate) fn spoil(&mut self, key: &str, bytes: &[u8]) {
+        let session = self.holder(key).map(str::to_owned);
+        let text = format!("garbage of {} bytes: {:?}", bytes.len(), bytes.get(..4));
+        self.put(key, &text, session.as_deref());
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.garbage = Some(bytes.to_owned());
+        }
     }
 
     pub(crate) fn delete(&mut self, key: &str) {
@@ -140,7 +153,7 @@ impl Store {
         self.settle();
         let entries = self.entries.iter().map(|(key, entry)| RawEntry {
             key,
-            value: entry.value.as_bytes(),
+            value: (entry.garbage.as_deref()).unwrap_or(entry.value.as_bytes()),
             created: Revision(entry.created),
             modified: Revision(entry.modified),
             session: entry.session.as_deref(),

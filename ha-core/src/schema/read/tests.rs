@@ -27,7 +27,13 @@ fn a_leader_key_gives_its_name_and_generation() {
     assert_eq!(leader.name, MemberName::from("n1"));
     assert_eq!(leader.generation, Generation(3));
     assert_eq!(leader.session, Some(SessionName::from("s1")));
-    assert_eq!(read(vec![entry("leader", "")]).leader, None);
+    let unbound = RawEntry {
+        session: None,
+        ..entry("leader", "")
+    };
+    assert_eq!(read(vec![unbound]).leader, None);
+    let emptied = read(vec![entry("leader", "")]).leader.expect("it is held");
+    assert_eq!(emptied.session, Some(SessionName::from("s1")));
 }
 
 #[test]
@@ -149,4 +155,30 @@ fn urls_give_host_and_port() {
         Some(("h".to_owned(), 5432))
     );
     assert_eq!(endpoint("nonsense"), None);
+}
+
+#[test]
+fn a_sync_key_that_cannot_be_read_lets_nobody_take_over_on_its_own() {
+    for wrong in ["[", "17", r#"{"leader": 1}"#] {
+        let view = read(vec![entry("sync", wrong)]);
+        let sync = &view.sync.value;
+        assert!(sync.is_in_force(), "{wrong}");
+        assert!(!sync.names(&MemberName::from("n1")), "{wrong}");
+        assert!(view.unread.contains_key("sync"), "{wrong}");
+    }
+    let nobody = read(vec![entry("sync", r#"{"leader": null}"#)]);
+    assert!(!nobody.sync.value.is_in_force());
+    assert!(nobody.unread.is_empty());
+}
+
+#[test]
+fn bytes_that_are_no_text_are_named_and_hold_what_they_bind() {
+    let raw = RawEntry {
+        value: &[0xff, 0x00],
+        ..entry("leader", "")
+    };
+    let view = read(vec![raw]);
+    let leader = view.leader.expect("the key is there");
+    assert_eq!(leader.session, Some(SessionName::from("s1")));
+    assert_eq!(view.unread["leader"], "it is not UTF-8");
 }

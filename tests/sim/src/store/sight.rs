@@ -68,8 +68,11 @@ fn refresh(view: &mut ClusterView, key: &str, entry: Option<&Entry>) {
         history,
         failsafe,
         leadership,
+        unread,
     } = read_cluster(view.revision, entry);
     view.revision = revision;
+    view.unread.remove(key);
+    view.unread.extend(unread);
     match key {
         key::INITIALIZE => view.initialize = initialize,
         key::CONFIG => {
