@@ -49,6 +49,6 @@ mod builder;
 
 pub use builder::{Agent, AgentBuilder, Handle, cluster_prefix};
 pub use clock::Clock;
-pub use connect::connect;
+pub use connect::{connect, tls_of};
 pub use error::Error;
 pub use leadership::{Leadership, LeadershipChanges};

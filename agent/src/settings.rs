@@ -52,7 +52,10 @@ pub use postgres::Postgres;
 pub use rest_api::RestApi;
 pub use secret::Secret;
 pub use shared::SharedPostgres;
-pub use store::{AccessEntry, Etcd, EtcdDiscovery, EtcdSection, Store, ZooKeeper};
+pub use store::{
+    AccessEntry, Etcd, EtcdDiscovery, EtcdProtocol, EtcdSection, EtcdSrv, Store, TlsFiles,
+    ZooKeeper, ZooKeeperTls,
+};
 pub use tags::Tags;
 pub use warning::{Warning, WarningKind};
 pub use watchdog::{Watchdog, WatchdogMode};

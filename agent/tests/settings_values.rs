@@ -28,17 +28,6 @@ fn warnings(settings: &Settings) -> Vec<String> {
     settings.warnings.iter().map(ToString::to_string).collect()
 }
 
-fn addresses(settings: &Settings) -> Vec<String> {
-    settings
-        .store
-        .etcd()
-        .expect("this is the store")
-        .hosts
-        .iter()
-        .map(ToString::to_string)
-        .collect()
-}
-
 #[test]
 fn defaults_are_those_of_patroni() {
     let settings = read(BASE);
@@ -68,72 +57,6 @@ fn namespace_has_no_slashes_at_its_ends() {
     for (written, expected) in [("/service/", "service"), ("a//b", "a/b"), ("/", "")] {
         assert_eq!(with(&format!("namespace: {written}\n")).namespace, expected);
     }
-}
-
-#[test]
-fn etcd_servers_are_read_from_every_form() {
-    let hosts = "{hosts: [\"10.0.0.11:2379\", \"10.0.0.12:2379\"]}";
-    let table: [(&str, &[&str]); 8] = [
-        ("{host: a}", &["a:2379"]),
-        ("{host: 'a:1'}", &["a:1"]),
-        ("{host: a, port: 7}", &["a:7"]),
-        ("{hosts: 'a:1, b, '}", &["a:1", "b:2379"]),
-        ("{hosts: [a, 'b:1'], port: '2380'}", &["a:2380", "b:1"]),
-        ("{hosts: ['[::1]:2379']}", &["[::1]:2379"]),
-        ("{url: 'http://a'}", &["a:2379"]),
-        ("{url: 'http://a:1/x', hosts: 'b:2'}", &["a:1"]),
-    ];
-    for (written, expected) in table {
-        assert_eq!(addresses(&after(hosts, written)), expected, "{written}");
-    }
-}
-
-#[test]
-fn etcd_user_comes_from_the_url_or_the_keys() {
-    let hosts = "{hosts: [\"10.0.0.11:2379\", \"10.0.0.12:2379\"]}";
-    for written in [
-        "{url: 'http://u:p@a:1'}",
-        "{host: 'a:1', username: u, password: p}",
-        "{url: 'http://u:p@a:1', username: other, password: other}",
-    ] {
-        let etcd = after(hosts, written)
-            .store
-            .etcd()
-            .expect("this is the store")
-            .clone();
-        assert_eq!(etcd.username.as_deref(), Some("u"), "{written}");
-        let password = etcd.password.as_ref().map(|secret| secret.expose());
-        assert_eq!(password, Some("p"), "{written}");
-    }
-    let proxied = after(hosts, "{proxy: 'http://a:1'}")
-        .store
-        .etcd()
-        .expect("this is the store")
-        .clone();
-    assert_eq!(proxied.discovery, EtcdDiscovery::ListedOnly);
-    let listed = after("etcd3: {", "etcd3: {use_proxies: on, ")
-        .store
-        .etcd()
-        .expect("this is the store")
-        .clone();
-    assert_eq!(listed.discovery, EtcdDiscovery::ListedOnly);
-}
-
-#[test]
-fn the_old_etcd_section_is_read_with_a_warning() {
-    let settings = after("etcd3: {", "etcd: {");
-    assert_eq!(
-        settings.store.etcd().expect("this is the store").section,
-        EtcdSection::Etcd
-    );
-    assert_eq!(
-        warnings(&settings),
-        [
-            "n1.yml:5:7: etcd: is read through version 3 of etcd's interface; a Patroni member with \
-          this section uses version 2 and other keys, so change the whole cluster to etcd3 before \
-          members are mixed"
-        ]
-    );
 }
 
 #[test]

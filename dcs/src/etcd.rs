@@ -16,11 +16,15 @@
 //!
 //! Invariant: reads are linearizable and no call outlasts its limit.
 
+mod diagnosis;
 mod failure;
+mod http;
 mod options;
 mod pool;
+mod srv;
 mod txn;
 mod v2;
+mod version;
 mod watch;
 
 use std::fmt;
@@ -99,14 +103,19 @@ impl Inner {
         let chosen = self.pool.choose();
         let ask = async {
             let mut client = self.pool.client(&chosen).await?;
+            if self.pool.warns_of_version() {
+                self.pool.judge_version(client.status().await?.version());
+            }
             Ok::<_, Failure>(client.member_list().await?)
         };
         let attempt_end = Instant::now() + self.pool.limits().attempt;
         match timeout_at(deadline.min(attempt_end), ask).await {
-            Ok(Ok(list)) => {
+            Ok(Ok(list)) if self.pool.learns_endpoints() => {
                 let urls = list.members().iter().flat_map(|m| m.client_urls());
                 self.pool.learn(urls.cloned());
             }
+            // Only the version was asked for.
+            Ok(Ok(_)) => {}
             Ok(Err(failure)) => tracing::debug!(?failure, "etcd does not tell its members"),
             Err(_) => tracing::debug!("etcd does not tell its members in time"),
         }

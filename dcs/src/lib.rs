@@ -70,6 +70,8 @@ mod snapshot;
 mod table;
 #[cfg(feature = "test-servers")]
 pub mod test_servers;
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+mod tls;
 mod watch;
 #[cfg(feature = "zookeeper")]
 pub mod zookeeper;
@@ -85,4 +87,6 @@ pub use revision::Revision;
 pub use session::{Renewal, Session, SessionId, SessionIdError};
 pub use snapshot::{Change, Entry, Snapshot};
 pub use table::Table;
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+pub use tls::TlsOptions;
 pub use watch::{Watch, WatchEvent, WatchSource};

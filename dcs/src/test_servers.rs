@@ -8,6 +8,9 @@
 //! state it is in, dropping the value kills it, waits for it and removes its data.
 
 mod backup;
+mod certificates;
+#[cfg(feature = "etcd")]
+mod password;
 mod zookeeper;
 
 use std::fs::{File, OpenOptions};
@@ -20,10 +23,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+pub use certificates::{Authority, Certificate};
 pub use zookeeper::ZooKeeperServers;
 
 /// Names the etcd binary when it is not the `etcd` of the search path.
 const BINARY_VARIABLE: &str = "HERDSMAN_TEST_ETCD";
+/// How clients speak to a server that has no certificate.
+const PLAIN: &str = "http";
 const LONGEST_START: Duration = Duration::from_secs(60);
 /// How often ports are chosen anew when somebody else was faster to take them.
 const PORT_ATTEMPTS: usize = 5;
@@ -34,6 +40,7 @@ pub struct EtcdServers {
     members: Vec<Member>,
     cluster: String,
     arguments: Vec<String>,
+    scheme: &'static str,
     folder: TempDir,
 }
 
@@ -42,6 +49,8 @@ struct Member {
     name: String,
     client: SocketAddr,
     peer: SocketAddr,
+    /// Where it tells its health to everybody.
+    health: SocketAddr,
     process: Process,
 }
 
@@ -62,7 +71,7 @@ impl EtcdServers {
     /// When it does not come up, also when there is no etcd on this machine.
     #[must_use]
     pub fn single() -> Self {
-        Self::start(1, &[])
+        Self::start(1, &[], PLAIN)
     }
 
     /// Starts a cluster of three members and waits until all answer.
@@ -71,7 +80,7 @@ impl EtcdServers {
     /// When it does not come up.
     #[must_use]
     pub fn cluster_of_three() -> Self {
-        Self::start(3, &[])
+        Self::start(3, &[], PLAIN)
     }
 
     /// Starts a single server with further arguments.
@@ -80,12 +89,42 @@ impl EtcdServers {
     /// When it does not come up.
     #[must_use]
     pub fn single_with(arguments: &[&str]) -> Self {
-        Self::start(1, arguments)
+        Self::start(1, arguments, PLAIN)
     }
 
-    fn start(count: usize, arguments: &[&str]) -> Self {
+    /// Starts servers, one or three, that clients speak to in TLS, with this certificate, and with
+    /// further arguments. Given an authority they demand a certificate of it from their clients.
+    ///
+    /// # Panics
+    /// When they do not come up.
+    #[must_use]
+    pub fn encrypted(
+        count: usize,
+        certificate: &Certificate,
+        of_clients: Option<&Authority>,
+        arguments: &[&str],
+    ) -> Self {
+        let path = |path: &Path| path.display().to_string();
+        let mut all = vec![
+            format!("--cert-file={}", path(&certificate.certificate)),
+            format!("--key-file={}", path(&certificate.key)),
+        ];
+        if let Some(authority) = of_clients {
+            all.push("--client-cert-auth=true".to_owned());
+            all.push(format!(
+                "--trusted-ca-file={}",
+                path(&authority.certificate())
+            ));
+        }
+        let all: Vec<&str> = (all.iter().map(String::as_str))
+            .chain(arguments.iter().copied())
+            .collect();
+        Self::start(count, &all, "https")
+    }
+
+    fn start(count: usize, arguments: &[&str], scheme: &'static str) -> Self {
         for _ in 0..PORT_ATTEMPTS {
-            let mut servers = Self::plan(count, arguments);
+            let mut servers = Self::plan(count, arguments, scheme);
             match servers.start_all() {
                 Ok(()) => return servers,
                 Err(StartFailure::PortTaken) => {}
@@ -95,15 +134,16 @@ impl EtcdServers {
         panic!("no free ports found for etcd in {PORT_ATTEMPTS} attempts");
     }
 
-    fn plan(count: usize, arguments: &[&str]) -> Self {
-        let ports = free_addresses(count * 2);
-        let member = |(number, pair): (usize, &[SocketAddr])| Member {
+    fn plan(count: usize, arguments: &[&str], scheme: &'static str) -> Self {
+        let ports = free_addresses(count * 3);
+        let member = |(number, ports): (usize, &[SocketAddr])| Member {
             name: format!("etcd-{number}"),
-            client: pair[0],
-            peer: pair[1],
+            client: ports[0],
+            peer: ports[1],
+            health: ports[2],
             process: Process::default(),
         };
-        let members: Vec<Member> = ports.chunks(2).enumerate().map(member).collect();
+        let members: Vec<Member> = ports.chunks(3).enumerate().map(member).collect();
         let peers = members
             .iter()
             .map(|m| format!("{}=http://{}", m.name, m.peer));
@@ -111,6 +151,7 @@ impl EtcdServers {
             cluster: peers.collect::<Vec<_>>().join(","),
             members,
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            scheme,
             folder: TempDir::new().expect("a folder for temporary files can be made"),
         }
     }
@@ -134,7 +175,13 @@ impl EtcdServers {
     /// The client address of one member, as URL.
     #[must_use]
     pub fn endpoint(&self, number: usize) -> String {
-        format!("http://{}", self.members[number].client)
+        format!("{}://{}", self.scheme, self.members[number].client)
+    }
+
+    /// Where a member speaks to the others, as URL.
+    #[must_use]
+    pub fn peer_endpoint(&self, number: usize) -> String {
+        format!("http://{}", self.members[number].peer)
     }
 
     /// Kills a member; its data stays. Killing it twice is no error.
@@ -234,7 +281,8 @@ impl EtcdServers {
             // etcd 3.4 refuses other architectures than amd64 unless it is told so.
             command.env("ETCD_UNSUPPORTED_ARCH", "arm64");
         }
-        let client = format!("http://{}", member.client);
+        let client = format!("{}://{}", self.scheme, member.client);
+        let health = format!("http://{}", member.health);
         let peer = format!("http://{}", member.peer);
         let output = || log.try_clone().expect("a file can be opened twice");
         command
@@ -243,6 +291,7 @@ impl EtcdServers {
             .arg(self.folder.path().join(&member.name))
             .args(["--listen-client-urls", &client])
             .args(["--advertise-client-urls", &client])
+            .args(["--listen-metrics-urls", &health])
             .args(["--listen-peer-urls", &peer])
             .args(["--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &self.cluster])
@@ -258,7 +307,7 @@ impl EtcdServers {
         let log = self.log_path(number);
         let member = &mut self.members[number];
         let deadline = Instant::now() + LONGEST_START;
-        while !is_healthy(member.client) {
+        while !is_healthy(member.health) {
             if member.process.has_exited() {
                 let log = read(&log);
                 return Err(if log.contains("address already in use") {

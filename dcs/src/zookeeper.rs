@@ -33,6 +33,7 @@ mod options;
 mod own_peer;
 mod relay;
 mod touches;
+mod transport;
 mod watch;
 
 use std::collections::BTreeMap;

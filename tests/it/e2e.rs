@@ -24,6 +24,7 @@ mod pause;
 mod reality;
 mod rewind;
 mod secrets;
+mod secured_store;
 mod store_lost;
 mod store_of_three;
 mod switchover;

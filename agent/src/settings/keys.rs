@@ -116,11 +116,12 @@ pub(super) const ZOOKEEPER: &Keys = &[
     ("use_ssl", Served),
     ("set_acls", Served),
     ("auth_data", Served),
-    // Without use_ssl they mean nothing, and with it the start is refused.
+    // Without use_ssl they mean nothing.
     ("cacert", Served),
     ("cert", Served),
     ("key", Served),
-    ("key_password", Served),
+    // An encrypted key is refused when it is read.
+    ("key_password", NotServed),
     ("verify", Served),
 ];
 
@@ -134,13 +135,13 @@ pub(super) const ETCD: &Keys = &[
     ("username", Served),
     ("password", Served),
     ("use_proxies", Served),
-    ("srv", NotServed),
-    ("discovery_srv", NotServed),
-    ("srv_domain", NotServed),
-    ("srv_suffix", NotServed),
-    ("cacert", Refused(TLS)),
-    ("cert", Refused(TLS)),
-    ("key", Refused(TLS)),
+    ("srv", Served),
+    ("discovery_srv", Served),
+    ("srv_domain", Served),
+    ("srv_suffix", Served),
+    ("cacert", Served),
+    ("cert", Served),
+    ("key", Served),
 ];
 
 pub(super) const POSTGRESQL: &Keys = &[

@@ -4,13 +4,15 @@
 
 mod etcd;
 mod list;
+mod tls;
 mod zookeeper;
 
 use super::reader::{Findings, Section};
 use super::{ProblemKind, WarningKind};
 
-pub use etcd::{Etcd, EtcdDiscovery, EtcdSection};
-pub use zookeeper::{AccessEntry, ZooKeeper};
+pub use etcd::{Etcd, EtcdDiscovery, EtcdProtocol, EtcdSection, EtcdSrv};
+pub use tls::TlsFiles;
+pub use zookeeper::{AccessEntry, ZooKeeper, ZooKeeperTls};
 
 /// The store of a cluster, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! log: the connection was refused, or the server says that it turned the request down at the
 //! door. Everything else is ambiguous.
 
+use crate::tls::trouble;
 use crate::{Cause, Error, SessionId};
 
 /// Why one attempt at one server gave no answer.
@@ -13,6 +14,8 @@ pub(super) enum Failure {
     Retry {
         /// The request may have been applied or may still be.
         may_be_applied: bool,
+        /// The connection ended, and the client does not tell why.
+        is_unexplained: bool,
         cause: Cause,
     },
     /// The lease does not exist.
@@ -36,6 +39,7 @@ impl Failure {
     pub(super) fn ambiguous(cause: impl Into<Cause>) -> Self {
         Self::Retry {
             may_be_applied: true,
+            is_unexplained: false,
             cause: cause.into(),
         }
     }
@@ -43,7 +47,59 @@ impl Failure {
     fn not_applied(cause: Cause) -> Self {
         Self::Retry {
             may_be_applied: false,
+            is_unexplained: false,
             cause,
+        }
+    }
+
+    /// A file that connections need is of no use.
+    pub(super) fn unusable(cause: Cause) -> Self {
+        Self::not_applied(cause)
+    }
+
+    /// A connection that ended for a reason unknown to the client.
+    fn unexplained(self) -> Self {
+        match self {
+            Self::Retry {
+                may_be_applied,
+                cause,
+                ..
+            } => Self::Retry {
+                may_be_applied,
+                is_unexplained: true,
+                cause,
+            },
+            Self::Final(_) | Self::LeaseNotFound => self,
+        }
+    }
+
+    /// The same failure, now that its reason is known.
+    pub(super) fn because_of(self, reason: Option<Cause>) -> Self {
+        match (self, reason) {
+            (Self::Retry { may_be_applied, .. }, Some(cause)) => Self::Retry {
+                may_be_applied,
+                is_unexplained: false,
+                cause,
+            },
+            (failure, _) => failure,
+        }
+    }
+
+    /// The same failure with the server that it happened at.
+    pub(super) fn at(self, url: &str) -> Self {
+        let at = |cause: Cause| Cause::with_source(url, Some(&cause));
+        match self {
+            Self::Retry {
+                may_be_applied,
+                is_unexplained,
+                cause,
+            } => Self::Retry {
+                may_be_applied,
+                is_unexplained,
+                cause: at(cause),
+            },
+            Self::Final(Error::Denied(cause)) => Self::Final(Error::Denied(at(cause))),
+            Self::Final(_) | Self::LeaseNotFound => self,
         }
     }
 
@@ -75,13 +131,30 @@ impl From<etcd_client::Error> for Failure {
             Etcd::GRpcStatus(status) => {
                 let source = std::error::Error::source(&status);
                 let cause = Cause::with_source(status.message(), source);
+                if let Some(trouble) = trouble(&status) {
+                    return Self::not_applied(Cause::new(trouble));
+                }
                 let refused = is_connection_refused(&status);
-                from_status(status.code() as i32, status.message(), cause, refused)
+                // What a server answers has no error of ours below it.
+                let is_answer = source.is_none();
+                let failure = from_status(status.code() as i32, status.message(), cause, refused);
+                if is_answer || refused {
+                    failure
+                } else {
+                    failure.unexplained()
+                }
             }
-            Etcd::TransportError(error) if is_connection_refused(&error) => {
-                Self::not_applied(Cause::from_error(&error))
+            Etcd::TransportError(error) => {
+                if let Some(trouble) = trouble(&error) {
+                    return Self::not_applied(Cause::new(trouble));
+                }
+                let cause = Cause::from_error(&error);
+                if is_connection_refused(&error) {
+                    Self::not_applied(cause)
+                } else {
+                    Self::ambiguous(cause).unexplained()
+                }
             }
-            Etcd::TransportError(error) => Self::ambiguous(Cause::from_error(&error)),
             // The client says so, in these words, when the server answers with a ttl of zero.
             Etcd::LeaseKeepAliveError(text) if text.contains("lease not found") => {
                 Self::LeaseNotFound

@@ -8,17 +8,23 @@
 //!
 //! Invariant: a call ends within its limit, whatever the servers do.
 
+mod state;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions};
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::diagnosis;
 use super::failure::Failure;
-use super::options::{EtcdOptions, is_local, normalize};
+use super::options::{EtcdOptions, is_encrypted, is_local, normalize};
+use super::version::may_end_leases_early;
+use crate::tls::TlsSource;
 use crate::{Cause, Error, Limits};
+use state::{Server, State};
 
 /// The shortest time between two pings that etcd tolerates is 5 s.
 const SHORTEST_PING: Duration = Duration::from_secs(6);
@@ -37,29 +43,12 @@ const LEARN_INTERVAL: Duration = Duration::from_secs(300);
 /// The connections of one handle.
 pub(super) struct EndpointPool {
     options: EtcdOptions,
+    tls: TlsSource,
     state: Mutex<State>,
+    /// Whether it was said that the servers are of an old version.
+    is_warned: AtomicBool,
     /// Counts the servers that were put out, so that watches notice.
     outs: watch::Sender<u64>,
-}
-
-struct State {
-    limits: Limits,
-    /// The given endpoints, then the learned ones.
-    servers: Vec<Server>,
-    current: usize,
-    learn_next: Option<Instant>,
-}
-
-struct Server {
-    url: String,
-    client: Option<Client>,
-    /// Which connection of this server it is; a new one is another life.
-    life: u64,
-    out_until: Option<Instant>,
-    /// When it failed last.
-    failed_at: Option<Instant>,
-    /// When a call on its present connection was answered last.
-    heard_at: Option<Instant>,
 }
 
 /// A server that was chosen for an attempt.
@@ -81,13 +70,17 @@ impl EndpointPool {
         let servers = options.endpoints.iter().cloned().map(Server::new);
         let state = State {
             limits: options.limits,
+            given: options.endpoints.clone(),
             servers: servers.collect(),
             current: 0,
             learn_next: None,
+            discover_next: options.discovery.as_ref().map(|_| Instant::now()),
         };
         Self {
             state: Mutex::new(state),
+            is_warned: AtomicBool::new(false),
             outs: watch::Sender::new(0),
+            tls: TlsSource::new(options.tls.clone()),
             options,
         }
     }
@@ -126,8 +119,14 @@ impl EndpointPool {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let (limits, attempt_limit, mut round) = self.lock().begin();
-        let deadline = Instant::now() + limits.call;
+        let deadline = Instant::now() + self.limits().call;
+        if let Err(cause) = self.discover(deadline).await {
+            return Called {
+                answer: Err(Failure::Final(Error::Unavailable(cause))),
+                may_be_applied: false,
+            };
+        }
+        let (attempt_limit, mut round) = self.lock().begin();
         let mut pause = FIRST_PAUSE;
         let mut may_be_applied = false;
         loop {
@@ -137,6 +136,7 @@ impl EndpointPool {
                 Err(Failure::Retry {
                     may_be_applied: applied,
                     cause,
+                    ..
                 }) => {
                     may_be_applied |= applied;
                     cause
@@ -152,6 +152,7 @@ impl EndpointPool {
             if round == 0 {
                 sleep_until(deadline.min(Instant::now() + pause)).await;
                 pause = LONGEST_PAUSE.min(pause * 2);
+                self.discover_again();
                 round = self.lock().servers.len();
             }
             if Instant::now() >= deadline {
@@ -161,6 +162,37 @@ impl EndpointPool {
                     may_be_applied,
                 };
             }
+        }
+    }
+
+    /// Asks DNS for the servers, if it is time to and that is where they come from. Fails only when
+    /// there is no server to be asked.
+    async fn discover(&self, deadline: Instant) -> Result<(), Cause> {
+        let Some(discovery) = &self.options.discovery else {
+            return Ok(());
+        };
+        loop {
+            let Some(limit) = self.lock().time_to_discover() else {
+                return Ok(());
+            };
+            let end = deadline.min(Instant::now() + limit);
+            let asked = timeout_at(end, discovery.ask(&self.options.tls)).await;
+            let late = || Err(Cause::new("srv: DNS does not answer in time"));
+            let asked = asked.unwrap_or_else(|_| late());
+            let Err(cause) = self.lock().discovered(asked) else {
+                return Ok(());
+            };
+            if Instant::now() + LONGEST_PAUSE >= deadline {
+                return Err(cause);
+            }
+            sleep_until(Instant::now() + LONGEST_PAUSE).await;
+        }
+    }
+
+    /// No server answered: there may be others by now.
+    fn discover_again(&self) {
+        if self.options.discovery.is_some() {
+            self.lock().discover_later();
         }
     }
 
@@ -196,17 +228,30 @@ impl EndpointPool {
         } else {
             failure.before_sending()
         };
+        let is_unexplained = matches!(
+            &failure,
+            Failure::Retry {
+                is_unexplained: true,
+                ..
+            }
+        );
+        // A server that was of use before is known to be the right one.
+        let failure = if is_unexplained && self.heard_at(chosen).is_none() {
+            let reason = diagnosis::of(&chosen.url, &self.options.tls);
+            failure.because_of(timeout_at(end, reason).await.unwrap_or_default())
+        } else {
+            failure
+        };
         if let Failure::Retry { cause, .. } = &failure {
             self.put_out(chosen, out_for, cause);
         }
-        Err(failure)
+        Err(failure.at(&chosen.url))
     }
 
     /// The current server, or the next one that is not out.
     pub(super) fn choose(&self) -> Chosen {
         let mut state = self.lock();
-        let given = self.options.endpoints.len();
-        let index = state.preferred(given, Instant::now());
+        let index = state.preferred(Instant::now());
         state.current = index;
         let server = &state.servers[index];
         Chosen {
@@ -222,7 +267,10 @@ impl EndpointPool {
         if let Some(client) = &chosen.client {
             return Ok(client.clone());
         }
-        let options = self.connect_options();
+        let mut options = self.connect_options();
+        if is_encrypted(&chosen.url) {
+            options = options.with_tls(self.tls_options()?);
+        }
         let client = Client::connect([&chosen.url], Some(options)).await?;
         let mut state = self.lock();
         let server = state.servers.iter_mut().find(|s| s.is(chosen));
@@ -232,7 +280,17 @@ impl EndpointPool {
         Ok(server.client.get_or_insert(client).clone())
     }
 
-    /// Everything that the connections have in common; TLS would be one more line here.
+    /// The certificates as they are in their files at this moment.
+    fn tls_options(&self) -> Result<TlsOptions, Failure> {
+        let material = self.tls.read().map_err(Failure::unusable)?;
+        let options = TlsOptions::new().ca_certificate(Certificate::from_pem(material.ca));
+        Ok(match material.identity {
+            Some((certificate, key)) => options.identity(Identity::from_pem(certificate, key)),
+            None => options,
+        })
+    }
+
+    /// Everything that the connections have in common, encrypted or not.
     ///
     /// Connections are pinged only while something is open on them. etcd tolerates a ping every 5 s
     /// and none on an idle connection; after three in excess it hangs up (seen on 3.4.23: pinged
@@ -268,7 +326,7 @@ impl EndpointPool {
         server.failed_at = Some(now);
         server.heard_at = None;
         // Move on at once: a quiet time must not lead back to the server that failed last.
-        state.current = state.preferred(self.options.endpoints.len(), now);
+        state.current = state.preferred(now);
         drop(state);
         self.outs.send_modify(|count| *count += 1);
         if !was_out {
@@ -297,12 +355,33 @@ impl EndpointPool {
         if is_due {
             state.learn_next = Some(now + LEARN_INTERVAL);
         }
-        is_due && self.options.learns_endpoints
+        is_due
+    }
+
+    /// Whether the members that the cluster tells are of use.
+    pub(super) const fn learns_endpoints(&self) -> bool {
+        self.options.learns_endpoints
+    }
+
+    /// Whether nobody was warned of the version yet.
+    pub(super) fn warns_of_version(&self) -> bool {
+        !self.is_warned.load(Ordering::Relaxed)
+    }
+
+    /// Says once that a server of this version should be replaced, if it should.
+    pub(super) fn judge_version(&self, version: &str) {
+        if may_end_leases_early(version) && !self.is_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "etcd {version} may end a lease early after its leader stood still, which costs a \
+                 primary its leadership: 3.4.31, 3.5.13 and later versions do not (etcd issue 15247)"
+            );
+        }
     }
 
     /// Takes the client addresses of the cluster's members as further endpoints.
     pub(super) fn learn(&self, addresses: impl IntoIterator<Item = String>) {
-        let given = &self.options.endpoints;
+        let mut state = self.lock();
+        let given = &state.given;
         // Members that announce a local address mean their own machine, unless all run on ours.
         let all_local = given.iter().all(|url| is_local(url));
         let mut learned: Vec<String> = Vec::new();
@@ -312,66 +391,11 @@ impl EndpointPool {
                 learned.push(url);
             }
         }
-        let mut state = self.lock();
-        let current = state.servers[state.current].url.clone();
-        let is_kept = |s: &Server| given.contains(&s.url) || learned.contains(&s.url);
-        state.servers.retain(is_kept);
-        for url in learned {
-            if !state.servers.iter().any(|s| s.url == url) {
-                state.servers.push(Server::new(url));
-            }
-        }
-        let index = state.servers.iter().position(|s| s.url == current);
-        state.current = index.unwrap_or(0);
+        state.learn(learned);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// The limits of a call and of its attempts, and the number of servers to try in a round. An
-    /// attempt leaves time for others, as far as there are others.
-    fn begin(&self) -> (Limits, Duration, usize) {
-        let count = self.servers.len();
-        let share = self.limits.call / u32::try_from(count.clamp(1, 3)).unwrap_or(1);
-        (self.limits, self.limits.attempt.min(share), count)
-    }
-
-    /// The current server unless it is out; then the next given one, then a learned one; if all
-    /// are out, the one that failed the longest time ago.
-    fn preferred(&self, given: usize, now: Instant) -> usize {
-        let count = self.servers.len();
-        let is_in = |index: &usize| {
-            let until = self.servers[*index].out_until;
-            until.is_none_or(|until| until <= now)
-        };
-        let after_current = (0..count).map(|step| (self.current + step) % count);
-        let (first, later): (Vec<usize>, Vec<usize>) =
-            after_current.partition(|&index| index < given || index == self.current);
-        let mut order = first.into_iter().chain(later);
-        order.find(is_in).unwrap_or_else(|| {
-            let longest_ago = (0..count).min_by_key(|&index| self.servers[index].failed_at);
-            longest_ago.unwrap_or(self.current)
-        })
-    }
-}
-
-impl Server {
-    const fn new(url: String) -> Self {
-        Self {
-            url,
-            client: None,
-            life: 0,
-            out_until: None,
-            failed_at: None,
-            heard_at: None,
-        }
-    }
-
-    fn is(&self, chosen: &Chosen) -> bool {
-        self.url == chosen.url && self.life == chosen.life
     }
 }
 
@@ -392,91 +416,4 @@ impl<T> Called<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pool(count: usize) -> EndpointPool {
-        let endpoints = (1..=count).map(|n| format!("10.0.0.{n}:2379"));
-        EndpointPool::new(EtcdOptions::new(endpoints).unwrap())
-    }
-
-    fn fail(pool: &EndpointPool, out_for: Duration) -> String {
-        let chosen = pool.choose();
-        pool.put_out(&chosen, out_for, &Cause::new("test"));
-        chosen.url
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn choice_sticks_until_the_server_fails() {
-        let pool = pool(3);
-        assert_eq!(pool.choose().url, "http://10.0.0.1:2379");
-        assert_eq!(fail(&pool, OUT_AFTER_HANG), "http://10.0.0.1:2379");
-        tokio::time::advance(OUT_AFTER_HANG * 2).await;
-        assert_eq!(pool.choose().url, "http://10.0.0.2:2379");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn server_stays_out_while_another_is_in() {
-        let pool = pool(2);
-        fail(&pool, OUT_AFTER_HANG);
-        tokio::time::advance(Duration::from_millis(1)).await;
-        fail(&pool, OUT_AFTER_FAILURE);
-        // Both are out: the second one comes back first.
-        tokio::time::advance(OUT_AFTER_FAILURE).await;
-        assert_eq!(pool.choose().url, "http://10.0.0.2:2379");
-        tokio::time::advance(OUT_AFTER_HANG).await;
-        assert_eq!(fail(&pool, OUT_AFTER_HANG), "http://10.0.0.2:2379");
-        assert_eq!(pool.choose().url, "http://10.0.0.1:2379");
-    }
-
-    /// During an election in etcd the healthy servers time out, and a dead one fails at once: the
-    /// dead one must not be the only one that is tried.
-    #[tokio::test(start_paused = true)]
-    async fn servers_that_are_all_out_take_turns() {
-        let pool = pool(3);
-        let mut tried = Vec::new();
-        for out_for in [OUT_AFTER_HANG, OUT_AFTER_FAILURE, OUT_AFTER_HANG].repeat(2) {
-            tried.push(fail(&pool, out_for));
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
-        assert_eq!(tried[..3], tried[3..]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn second_failure_of_one_connection_puts_nobody_out() {
-        let pool = pool(2);
-        let chosen = pool.choose();
-        pool.put_out(&chosen, OUT_AFTER_HANG, &Cause::new("first"));
-        tokio::time::advance(OUT_AFTER_HANG * 2).await;
-        pool.put_out(&chosen, OUT_AFTER_HANG, &Cause::new("late"));
-        fail(&pool, OUT_AFTER_HANG);
-        assert_eq!(pool.choose().url, "http://10.0.0.1:2379");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn learned_servers_are_the_last_resort() {
-        let pool = pool(2);
-        let learned = [
-            "http://10.0.0.9:2379",
-            "http://10.0.0.1:2379",
-            "http://127.0.0.1:2379",
-        ];
-        pool.learn(learned.map(str::to_owned));
-        assert_eq!(fail(&pool, OUT_AFTER_HANG), "http://10.0.0.1:2379");
-        assert_eq!(fail(&pool, OUT_AFTER_HANG), "http://10.0.0.2:2379");
-        assert_eq!(pool.choose().url, "http://10.0.0.9:2379");
-        pool.learn([]);
-        assert_eq!(pool.lock().servers.len(), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn call_ends_within_its_limit_and_tells_what_may_be() {
-        let pool = pool(3);
-        let start = Instant::now();
-        let called = pool.call(|_| std::future::pending::<Result<(), _>>()).await;
-        assert!(start.elapsed() <= Limits::default().call);
-        assert!(matches!(called.of_write(None), Err(Error::Unknown(_))));
-        let called = pool.call(|_| std::future::pending::<Result<(), _>>()).await;
-        assert!(matches!(called.of_read(), Err(Error::Unavailable(_))));
-    }
-}
+mod tests;

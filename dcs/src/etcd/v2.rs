@@ -6,15 +6,11 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::http;
 use super::options::normalize;
-use crate::{Cause, Error, Prefix};
-
-/// Enough of an answer to see whether it contains a key.
-const LARGEST_ANSWER: u64 = 1024 * 1024;
+use crate::{Error, Prefix, TlsOptions};
 
 /// What the old key space of a server has below a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,30 +27,22 @@ pub enum V2Keys {
 ///
 /// # Errors
 /// [`Error::Unavailable`] when there is no answer within `limit`, [`Error::Invalid`] when the
-/// endpoint is no address, [`Error::Unsupported`] when it demands TLS.
-pub async fn v2_keys(endpoint: &str, prefix: &Prefix, limit: Duration) -> Result<V2Keys, Error> {
+/// endpoint is no address or a file of certificates is of no use.
+pub async fn v2_keys(
+    endpoint: &str,
+    tls: &TlsOptions,
+    prefix: &Prefix,
+    limit: Duration,
+) -> Result<V2Keys, Error> {
     let endpoint = normalize(endpoint)?;
-    let address = endpoint.trim_start_matches("http://");
-    match timeout(limit, ask(address, prefix)).await {
-        Ok(Ok(answer)) => read(&answer),
-        Ok(Err(error)) => Err(Error::Unavailable(Cause::from_error(&error))),
+    let path = escape(prefix.as_str());
+    let page = format!("/v2/keys{path}?recursive=true&quorum=true");
+    match timeout(limit, http::get(&endpoint, tls, &page)).await {
+        Ok(answer) => read(&answer?),
         Err(_) => Err(Error::unavailable(format!(
-            "{address} did not answer in time"
+            "{endpoint} did not answer in time"
         ))),
     }
-}
-
-async fn ask(address: &str, prefix: &Prefix) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    let path = escape(prefix.as_str());
-    // HTTP/1.0 spares us a keep-alive and the chunks of HTTP/1.1.
-    let request = format!(
-        "GET /v2/keys{path}?recursive=true&quorum=true HTTP/1.0\r\nHost: {address}\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(LARGEST_ANSWER).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// Judges an answer. A value can only appear in a node, because quotes inside texts are escaped.

@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use super::{Authority, Certificate};
 use super::{LONGEST_START, PORT_ATTEMPTS, Process, StartFailure, backup, free_addresses, read};
 
 /// Names the class path of ZooKeeper when it is not where Debian puts it.
 const CLASS_PATH_VARIABLE: &str = "HERDSMAN_TEST_ZOOKEEPER";
 const DEBIAN: &str = "/etc/zookeeper/conf_example:/usr/share/java/zookeeper.jar";
+/// What Netty needs beside what the manifest of ZooKeeper's archive names.
+const NETTY: &str = "/usr/share/java/netty-codec.jar:/usr/share/java/netty-resolver.jar";
 
 /// One ZooKeeper ensemble of one or more members, numbered from zero.
 #[derive(Debug)]
@@ -26,12 +29,22 @@ pub struct ZooKeeperServers {
     further: Vec<String>,
     /// The way from one member to a port of another one, where it is not the port itself.
     ways: BTreeMap<(usize, SocketAddr), SocketAddr>,
+    encryption: Option<Encryption>,
     folder: TempDir,
+}
+
+/// The certificate of the servers, and who signs those of their clients.
+#[derive(Debug)]
+struct Encryption {
+    certificate: Certificate,
+    of_clients: Option<PathBuf>,
 }
 
 #[derive(Debug)]
 struct Member {
     client: SocketAddr,
+    /// For clients that speak TLS.
+    secure: SocketAddr,
     /// For followers, and for elections.
     peers: [SocketAddr; 2],
     process: Process,
@@ -77,10 +90,39 @@ impl ZooKeeperServers {
         further: &[&str],
         mut way: impl FnMut(usize, SocketAddr) -> SocketAddr,
     ) -> Self {
-        for _ in 0..PORT_ATTEMPTS {
+        Self::start_planned(|| {
             let mut servers = Self::plan(count, tick);
             servers.further = further.iter().map(|&line| line.to_owned()).collect();
             servers.lay_ways(&mut way);
+            servers
+        })
+    }
+
+    /// Starts servers, one or three, whose clients speak to them in TLS. Given an authority they
+    /// demand a certificate of it from their clients.
+    ///
+    /// # Panics
+    /// When they do not come up.
+    #[must_use]
+    pub fn encrypted(
+        count: usize,
+        certificate: &Certificate,
+        of_clients: Option<&Authority>,
+    ) -> Self {
+        Self::start_planned(|| {
+            let mut servers = Self::plan(count, Duration::from_millis(500));
+            servers.encryption = Some(Encryption {
+                certificate: certificate.clone(),
+                of_clients: of_clients.map(Authority::certificate),
+            });
+            servers
+        })
+    }
+
+    /// Plans with other ports until they are free.
+    fn start_planned(mut plan: impl FnMut() -> Self) -> Self {
+        for _ in 0..PORT_ATTEMPTS {
+            let mut servers = plan();
             match servers.start_all() {
                 Ok(()) => return servers,
                 Err(StartFailure::PortTaken) => {}
@@ -91,17 +133,19 @@ impl ZooKeeperServers {
     }
 
     fn plan(count: usize, tick: Duration) -> Self {
-        let ports = free_addresses(count * 3);
+        let ports = free_addresses(count * 4);
         let member = |ports: &[SocketAddr]| Member {
             client: ports[0],
             peers: [ports[1], ports[2]],
+            secure: ports[3],
             process: Process::default(),
         };
         Self {
-            members: ports.chunks(3).map(member).collect(),
+            members: ports.chunks(4).map(member).collect(),
             tick,
             further: Vec::new(),
             ways: BTreeMap::new(),
+            encryption: None,
             folder: TempDir::new().expect("a folder for temporary files can be made"),
         }
     }
@@ -125,11 +169,20 @@ impl ZooKeeperServers {
         Ok(())
     }
 
-    /// The client addresses of all members, as `host:port`.
+    /// The client addresses of all members, as `host:port`: those for TLS, if they are encrypted.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
-        let hosts = self.members.iter().map(|member| member.client.to_string());
-        hosts.collect()
+        let address = |member: &Member| match &self.encryption {
+            Some(_) => member.secure.to_string(),
+            None => member.client.to_string(),
+        };
+        self.members.iter().map(address).collect()
+    }
+
+    /// The address of a member for clients that do not encrypt, as `host:port`.
+    #[must_use]
+    pub fn plain_host(&self, number: usize) -> String {
+        self.members[number].client.to_string()
     }
 
     /// The ports of a member for the other members.
@@ -230,17 +283,25 @@ impl ZooKeeperServers {
         fs::write(home.join("myid"), format!("{}\n", number + 1)).expect(writable);
         let settings = home.join("zoo.cfg");
         fs::write(&settings, self.settings(number)).expect(writable);
+        if let Some(encryption) = &self.encryption {
+            let read = |path| fs::read_to_string(path).expect("a certificate was issued");
+            let Certificate { certificate, key } = &encryption.certificate;
+            // ZooKeeper wants both in one file, and knows what is in it by its name.
+            let identity = read(key) + &read(certificate);
+            fs::write(home.join("server.pem"), identity).expect(writable);
+        }
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log_path(number))
             .expect(writable);
         let class_path = std::env::var(CLASS_PATH_VARIABLE);
+        let class_path = class_path.unwrap_or_else(|_| format!("{DEBIAN}:{NETTY}"));
         let mut command = Command::new("java");
         command
             .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
             .args(["-Dzookeeper.admin.enableServer=false", "-cp"])
-            .arg(class_path.unwrap_or_else(|_| DEBIAN.to_owned()))
+            .arg(class_path)
             .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
             .arg(&settings)
             .stdin(Stdio::null())
@@ -263,6 +324,25 @@ impl ZooKeeperServers {
             format!("clientPortAddress={}", member.client.ip()),
             format!("clientPort={}", member.client.port()),
         ];
+        if let Some(encryption) = &self.encryption {
+            let secure = member.secure;
+            let factory = "org.apache.zookeeper.server.NettyServerCnxnFactory";
+            let identity = self.home(number).join("server.pem");
+            let (wanted, authority) = match &encryption.of_clients {
+                Some(authority) => ("need", authority.as_path()),
+                None => ("none", identity.as_path()),
+            };
+            lines.extend([
+                format!("serverCnxnFactory={factory}"),
+                format!("secureClientPortAddress={}", secure.ip()),
+                format!("secureClientPort={}", secure.port()),
+                format!("ssl.keyStore.location={}", identity.display()),
+                "ssl.keyStore.type=PEM".to_owned(),
+                format!("ssl.trustStore.location={}", authority.display()),
+                "ssl.trustStore.type=PEM".to_owned(),
+                format!("ssl.clientAuth={wanted}"),
+            ]);
+        }
         if self.members.len() > 1 {
             for (other, member) in self.members.iter().enumerate() {
                 let way = |port| *self.ways.get(&(number, port)).unwrap_or(&port);

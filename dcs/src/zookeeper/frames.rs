@@ -62,7 +62,9 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(stream: &mut W, frame: &[u8]) -
     let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
     let mut message = length.to_be_bytes().to_vec();
     message.extend_from_slice(frame);
-    stream.write_all(&message).await
+    stream.write_all(&message).await?;
+    // What is encrypted may wait in a buffer.
+    stream.flush().await
 }
 
 #[cfg(test)]

@@ -19,10 +19,27 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
+/// A server that accepted a connection.
+#[derive(Debug)]
+pub(super) struct Server {
+    /// The host that was asked for, as its certificate must name it.
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+}
+
+impl Server {
+    /// What went wrong with this server.
+    pub(super) fn failed(&self, cause: impl Into<Cause>) -> Cause {
+        let server = format!("ZooKeeper at {}", self.address);
+        Cause::with_source(server, Some(&cause.into()))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Hosts {
     names: Vec<String>,
-    round: Vec<SocketAddr>,
+    /// The addresses that are still to be tried, with the names that led to them.
+    round: Vec<(String, SocketAddr)>,
     is_first_round: bool,
     pause: Duration,
 }
@@ -37,8 +54,8 @@ impl Hosts {
         }
     }
 
-    /// Connects to the next server.
-    pub(super) async fn connect(&mut self) -> Result<TcpStream, Cause> {
+    /// Connects to the next server, and says who it is.
+    pub(super) async fn connect(&mut self) -> Result<(TcpStream, Server), Cause> {
         if self.round.is_empty() {
             if !self.is_first_round {
                 sleep(self.pause).await;
@@ -46,7 +63,7 @@ impl Hosts {
             }
             self.round = self.resolve().await?;
         }
-        let Some(address) = self.round.pop() else {
+        let Some((name, address)) = self.round.pop() else {
             return Err(Cause::new("the ZooKeeper hosts have no addresses"));
         };
         let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
@@ -64,7 +81,7 @@ impl Hosts {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "small messages to ZooKeeper may be held back");
         }
-        Ok(stream)
+        Ok((stream, Server { name, address }))
     }
 
     /// A server was of use: after it is lost all are tried at once.
@@ -74,13 +91,15 @@ impl Hosts {
         self.pause = FIRST_PAUSE;
     }
 
-    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Cause> {
+    async fn resolve(&mut self) -> Result<Vec<(String, SocketAddr)>, Cause> {
         self.is_first_round = false;
         let mut found = Vec::new();
         let mut problem = None;
         for name in &self.names {
             match timeout(CONNECT_LIMIT, lookup_host(name)).await {
-                Ok(Ok(addresses)) => found.extend(addresses),
+                Ok(Ok(addresses)) => {
+                    found.extend(addresses.map(|address| (host(name).to_owned(), address)));
+                }
                 Ok(Err(error)) => problem = Some(format!("cannot resolve {name}: {error}")),
                 Err(_) => problem = Some(format!("cannot resolve {name} in time")),
             }
@@ -92,11 +111,17 @@ impl Hosts {
             tracing::warn!(problem, "a ZooKeeper host is left out");
         }
         let order = RandomState::new();
-        found.sort_by_cached_key(|address| {
+        found.sort_by_cached_key(|(_, address)| {
             let mut hasher = order.build_hasher();
             hasher.write(address.to_string().as_bytes());
             hasher.finish()
         });
         Ok(found)
     }
+}
+
+/// The host of a `host:port`, without the brackets of an IPv6 address.
+fn host(name: &str) -> &str {
+    let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+    host.trim_matches(['[', ']'])
 }

@@ -3,9 +3,11 @@
 //! Invariant: hosts and chroot that got in here are well formed; credentials are in no `Debug`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::message::AclEntry;
-use crate::{Error, Key, Limits};
+use crate::tls::TlsSource;
+use crate::{Error, Key, Limits, TlsOptions};
 
 /// The port of a host that names none.
 const PORT: u16 = 2181;
@@ -29,6 +31,8 @@ pub struct ZooKeeperOptions {
     pub(super) auth: Vec<(String, String)>,
     pub(super) acl: Vec<AclEntry>,
     pub(super) limits: Limits,
+    /// None: nothing is encrypted.
+    pub(super) tls: Option<Arc<TlsSource>>,
 }
 
 impl ZooKeeperOptions {
@@ -58,7 +62,15 @@ impl ZooKeeperOptions {
                 id: "anyone".to_owned(),
             }],
             limits: Limits::default(),
+            tls: None,
         })
+    }
+
+    /// Encrypts every connection: the addresses are those of secure client ports.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = Some(Arc::new(TlsSource::new(tls)));
+        self
     }
 
     /// Puts a folder before every path. It must exist or be creatable.
@@ -122,6 +134,7 @@ impl fmt::Debug for ZooKeeperOptions {
             .field("hosts", &self.hosts)
             .field("chroot", &self.chroot)
             .field("limits", &self.limits)
+            .field("is_encrypted", &self.tls.is_some())
             .finish_non_exhaustive()
     }
 }

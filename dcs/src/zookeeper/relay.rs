@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::WriteHalf;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -24,10 +25,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::boot_clock::BootInstant;
 use super::frames::{self, Frames};
 use super::handshake::{ConnectRequest, ConnectResponse};
-use super::hosts::Hosts;
+use super::hosts::{Hosts, Server};
 use super::line::{End, Granted, Line, Order, heartbeat};
 use super::message::{AUTH_XID, EVENT_XID, Reply, Request, auth_frame};
 use super::own_peer;
+use super::transport::{self, Transport};
 use crate::Cause;
 
 /// Requests of the backend are numbered from here; the client counts from one.
@@ -74,10 +76,19 @@ pub(super) async fn run(listener: &TcpListener, local: SocketAddr, line: Arc<Lin
 }
 
 /// One connection, from its handshake to its end, which is told.
-async fn serve(client: TcpStream, server: TcpStream, hosts: &mut Hosts, line: &Line) -> Cause {
+async fn serve(
+    client: TcpStream,
+    (stream, server): (TcpStream, Server),
+    hosts: &mut Hosts,
+    line: &Line,
+) -> Cause {
     let (from_client, mut to_client) = client.into_split();
     let mut from_client = Frames::new(from_client);
-    let (from_server, to_server) = server.into_split();
+    let stream = match transport::open(stream, &server.name, line).await {
+        Ok(stream) => stream,
+        Err(cause) => return server.failed(cause),
+    };
+    let (from_server, to_server) = tokio::io::split(stream);
     let mut from_server = Frames::new(from_server);
     let mut to_server = Sender(to_server);
 
@@ -92,14 +103,18 @@ async fn serve(client: TcpStream, server: TcpStream, hosts: &mut Hosts, line: &L
     let response = match timeout(LIMIT, shaking).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Cause::new("the server hung up before it granted a session");
+            let reason = "the server hung up before it granted a session";
+            return server.failed(format!("{reason}{}", transport::hint(line)));
         }
-        Ok(Err(error)) => return broken(&error),
-        Err(_) => return Cause::new("the server does not grant a session in time"),
+        Ok(Err(error)) => return server.failed(transport::told(&error)),
+        Err(_) => {
+            let reason = "the server does not grant a session in time";
+            return server.failed(format!("{reason}{}", transport::hint(line)));
+        }
     };
     let timeout = match accept(&response, line, sent) {
         Ok(timeout) => timeout,
-        Err(cause) => return cause,
+        Err(cause) => return server.failed(cause),
     };
     hosts.succeeded();
     let connection = Connection {
@@ -302,7 +317,7 @@ impl Connection<'_> {
 }
 
 /// The way to the server; a server that takes nothing is given up.
-struct Sender(OwnedWriteHalf);
+struct Sender(WriteHalf<Transport>);
 
 impl Sender {
     async fn write(&mut self, frame: &[u8]) -> io::Result<()> {

@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod credentials;
+mod discovery;
 mod faults;
 mod lost_replies;
 mod relay;
 mod server;
+mod tls;
 
 use std::sync::Arc;
 

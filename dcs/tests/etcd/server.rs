@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions};
 use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions, V2Keys, v2_keys};
 use herdsman_dcs::test_servers::EtcdServers;
-use herdsman_dcs::{Dcs, Error, Lifetime, Prefix, Revision, WatchEvent};
+use herdsman_dcs::{Dcs, Error, Lifetime, Prefix, Revision, TlsOptions, WatchEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -92,62 +91,16 @@ async fn reader_that_is_far_behind_holds_up_no_call_and_gets_a_list() {
 }
 
 #[tokio::test]
-async fn wrong_password_is_denied_and_the_right_one_works() {
-    let servers = EtcdServers::single();
-    enable_authentication(&servers).await;
-    let as_user = |password: &str| {
-        let options = EtcdOptions::new(servers.endpoints()).unwrap();
-        EtcdDcs::new(options.user("root", password))
-    };
-    let right = as_user("secret");
-    let session = right.open(Duration::from_secs(60)).await.unwrap();
-    assert!(right.renew(&session, &[]).await.is_ok());
-    assert!(right.snapshot(&prefix()).await.is_ok());
-    let mut watch = right.watch(&prefix()).await.unwrap();
-    let listed = watch.next().await;
-    assert!(matches!(listed, WatchEvent::Listed(_)), "{listed:?}");
-
-    for denied in [as_user("guess-7"), access(&servers)] {
-        let error = denied.snapshot(&prefix()).await.unwrap_err();
-        assert!(matches!(error, Error::Denied(_)), "{error:?}");
-        assert!(!format!("{error:?}").contains("guess-7"), "{error:?}");
-    }
-}
-
-#[tokio::test]
-async fn token_of_a_restarted_server_is_renewed_without_notice() {
-    let mut servers = EtcdServers::single();
-    enable_authentication(&servers).await;
-    let options = EtcdOptions::new(servers.endpoints()).unwrap();
-    let dcs = EtcdDcs::new(options.user("root", "secret"));
-    assert!(dcs.snapshot(&prefix()).await.is_ok());
-    servers.restart(0);
-    servers.wait_until_all_answer();
-    let key = prefix().key("x").unwrap();
-    let put = dcs.put(None, key, vec![], Lifetime::Permanent).await;
-    assert!(put.unwrap().is_applied());
-}
-
-async fn enable_authentication(servers: &EtcdServers) {
-    let options = ConnectOptions::new();
-    let mut admin = Client::connect(servers.endpoints(), Some(options))
-        .await
-        .unwrap();
-    admin.user_add("root", "secret", None).await.unwrap();
-    admin.user_grant_role("root", "root").await.unwrap();
-    admin.auth_enable().await.unwrap();
-}
-
-#[tokio::test]
 async fn keys_of_the_old_api_are_found() {
     let servers = EtcdServers::single_with(&["--enable-v2=true"]);
     let endpoint = servers.endpoint(0);
-    let ask = || async { v2_keys(&endpoint, &prefix(), Duration::from_secs(10)).await };
+    let no_tls = TlsOptions::new();
+    let ask = || async { v2_keys(&endpoint, &no_tls, &prefix(), Duration::from_secs(10)).await };
     assert_eq!(ask().await, Ok(V2Keys::Absent));
     put_v2(&endpoint, "/demo/x").await;
     assert_eq!(ask().await, Ok(V2Keys::Present));
     let other = Prefix::new("/other").unwrap();
-    let other = v2_keys(&endpoint, &other, Duration::from_secs(10)).await;
+    let other = v2_keys(&endpoint, &no_tls, &other, Duration::from_secs(10)).await;
     assert_eq!(other, Ok(V2Keys::Absent));
 }
 
@@ -155,8 +108,9 @@ async fn keys_of_the_old_api_are_found() {
 async fn server_without_the_old_api_says_so() {
     let mut servers = EtcdServers::single_with(&["--enable-v2=false"]);
     let endpoint = servers.endpoint(0);
+    let no_tls = TlsOptions::new();
     let prefix = prefix();
-    let ask = |limit| v2_keys(&endpoint, &prefix, limit);
+    let ask = |limit| v2_keys(&endpoint, &no_tls, &prefix, limit);
     assert_eq!(ask(Duration::from_secs(10)).await, Ok(V2Keys::NotServed));
     servers.stop(0);
     let hung = ask(Duration::from_millis(200)).await;

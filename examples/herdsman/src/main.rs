@@ -93,7 +93,7 @@ fn run(path: Option<PathBuf>) -> Result<(), AnyError> {
         .build()?;
     runtime.block_on(async {
         store::refuse_old_interface(&settings).await?;
-        let store = herdsman_agent::connect(&settings.store)?;
+        let store = store::connect(&settings)?;
         let wanted = Arc::new(Notify::new());
         let asked = Arc::clone(&wanted);
         let agent = Agent::builder(settings)

@@ -40,11 +40,15 @@ impl Cluster {
                           configuration";
             return Err(Error::Refused(advice.to_owned()));
         };
-        let hosts = match &settings.store {
-            Store::Etcd(etcd) => &etcd.hosts,
-            Store::ZooKeeper(zookeeper) => &zookeeper.hosts,
+        let (hosts, srv) = match &settings.store {
+            Store::Etcd(etcd) => (&etcd.hosts, etcd.srv.as_ref()),
+            Store::ZooKeeper(zookeeper) => (&zookeeper.hosts, None),
         };
-        let shown: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let by_dns = srv.map(|srv| format!("the servers of {}", srv.domain));
+        let shown = by_dns
+            .into_iter()
+            .chain(hosts.iter().map(ToString::to_string));
+        let shown: Vec<String> = shown.collect();
         let hosts = shown.join(", ");
         let failed = |source| Error::Store {
             hosts: hosts.clone(),

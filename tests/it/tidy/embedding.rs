@@ -52,6 +52,16 @@ const EXCUSED: &[(&str, &str, &str)] = &[
         "faults for tests: what the process uses is counted, so one is tried at a time",
     ),
     (
+        "dcs/src/test_servers/password.rs",
+        "runtime::Builder",
+        "servers for tests, which are started without a runtime",
+    ),
+    (
+        "dcs/src/test_servers/password.rs",
+        "block_on(",
+        "servers for tests, which are started without a runtime",
+    ),
+    (
         "dcs/src/zookeeper/link.rs",
         "runtime::Builder",
         "zookeeper-async's task has no end of its own: it runs where it can be ended, and goes with \

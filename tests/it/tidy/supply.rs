@@ -10,6 +10,10 @@ pub(super) const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.
 /// Crates that are there in two versions, and why that cannot be helped.
 const TWICE: &[(&str, &str)] = &[
     (
+        "getrandom",
+        "ring is older than what makes names of temporary files",
+    ),
+    (
         "hashbrown",
         "petgraph (of prost-build, runs while building) is older than indexmap",
     ),

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use super::configuration::{self, Place};
 use super::failure::Errors;
 use super::member::{Member, Program};
 use super::relay::Relay;
+use super::security::Security;
 use super::store::{StoreKind, StoreServers};
 use super::{Cluster, ports, processes, programs};
 
@@ -36,6 +37,8 @@ pub struct Builder {
     way: Way,
     errors: Errors,
     daemon: Option<Program>,
+    is_secured: bool,
+    security: Option<Arc<Security>>,
 }
 
 impl Default for Builder {
@@ -51,6 +54,8 @@ impl Default for Builder {
             way: Way::Direct,
             errors: Errors::Fail,
             daemon: None,
+            is_secured: false,
+            security: None,
         }
     }
 }
@@ -74,6 +79,13 @@ impl Builder {
     #[must_use]
     pub fn store(mut self, kind: StoreKind) -> Self {
         self.store = kind;
+        self
+    }
+
+    /// The store is spoken to in TLS and wants a certificate and a password.
+    #[must_use]
+    pub fn secured(mut self) -> Self {
+        self.is_secured = true;
         self
     }
 
@@ -148,14 +160,20 @@ impl Builder {
     /// # Panics
     /// As root, and when the store does not start.
     #[must_use]
-    pub fn prepare(self) -> Cluster {
+    pub fn prepare(mut self) -> Cluster {
         let is_root = fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
         assert!(
             !is_root,
             "PostgreSQL refuses to run as root: run the tests by `cargo xtask test`"
         );
         processes::bury_orphans();
-        let store = StoreServers::start(self.store, self.store_members);
+        let store = if self.is_secured {
+            let (store, security) = Security::start(self.store, self.store_members);
+            self.security = Some(Arc::new(security));
+            store
+        } else {
+            StoreServers::start(self.store, self.store_members)
+        };
         let folder = tempfile::Builder::new().prefix("herdsman-e2e-").tempdir();
         let folder = folder.expect("a folder for temporary files can be made");
         let members = (1..=self.members)
@@ -189,7 +207,11 @@ impl Builder {
             Way::Direct => servers,
             Way::Relayed => relays.iter().map(Relay::address).collect(),
         };
-        let text = self.configuration(&place, store.section(&ways)).to_string();
+        let mut section = store.section(&ways);
+        if let Some(security) = &self.security {
+            configuration::merge(&mut section.1, &security.settings());
+        }
+        let text = self.configuration(&place, section).to_string();
         fs::write(place.configuration(), text).expect("the member's folder is writable");
         let daemon = self.daemon.clone().unwrap_or_else(|| Program {
             path: programs::daemon(),

@@ -49,7 +49,8 @@ impl StoreServers {
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let address = |endpoint: &String| {
-            let address = endpoint.trim_start_matches("http://").parse();
+            let (_, address) = endpoint.rsplit_once('/').unwrap_or(("", endpoint));
+            let address = address.parse();
             address.unwrap_or_else(|_| panic!("{endpoint} is no address of a server"))
         };
         self.endpoints().iter().map(address).collect()

@@ -2,16 +2,23 @@
 
 use super::super::address::Hosts;
 use super::super::reader::{Field, Findings, Section};
-use super::super::{HostPort, ProblemKind, Secret, WarningKind, keys};
+use super::super::{HostPort, Secret, WarningKind, keys};
 use super::list::{default_port, from_comma_text, with_text};
+use super::tls::TlsFiles;
 
 /// How to reach etcd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Etcd {
     /// The section that it was read from.
     pub section: EtcdSection,
-    /// The servers to try, at least one, in the order written.
+    /// The servers to try, in the order written; at least one, unless DNS tells them.
     pub hosts: Vec<HostPort>,
+    /// Where DNS tells the servers, which then come before the ones above.
+    pub srv: Option<EtcdSrv>,
+    /// Whether connections are encrypted.
+    pub protocol: EtcdProtocol,
+    /// The files that certificates are in. They have no effect without encryption.
+    pub tls: TlsFiles,
     /// The user, when etcd asks for one.
     pub username: Option<String>,
     /// Its password.
@@ -48,6 +55,36 @@ pub enum EtcdDiscovery {
     ListedOnly,
 }
 
+/// Records of DNS that tell the servers (`srv`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EtcdSrv {
+    /// The domain that has the records.
+    pub domain: String,
+    /// What is put behind the names of the services, after a hyphen (`srv_suffix`).
+    pub suffix: Option<String>,
+}
+
+/// How etcd is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EtcdProtocol {
+    /// Without encryption.
+    #[default]
+    Http,
+    /// In TLS.
+    Https,
+}
+
+impl EtcdProtocol {
+    /// As the begin of a URL, and in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 const DEFAULT_PORT: u16 = 2379;
 
 impl Etcd {
@@ -75,9 +112,10 @@ impl Etcd {
         name: EtcdSection,
     ) -> Option<Self> {
         keys::check_all(findings, section, keys::ETCD);
-        if let Some(field) = section.field("protocol") {
-            check_protocol(findings, &field);
-        }
+        let mut protocol = section
+            .field("protocol")
+            .and_then(|field| protocol(findings, &field))
+            .unwrap_or_default();
         let mut discovery = match findings.optional_boolean(section, "use_proxies") {
             Some(true) => EtcdDiscovery::ListedOnly,
             Some(false) | None => EtcdDiscovery::Members,
@@ -88,17 +126,29 @@ impl Etcd {
         if proxy.is_some() {
             discovery = EtcdDiscovery::ListedOnly;
         }
+        let srv = srv(findings, section);
         let hosts = if let Some(field) = proxy.or_else(|| section.field("url")) {
             let url = Url::read(findings, &field)?;
+            protocol = url.protocol;
             username = url.username.or(username);
             password = url.password.or(password);
             vec![url.address]
-        } else {
+        } else if srv.is_none() || has_hosts(section) {
             hosts(findings, section)?
+        } else {
+            Vec::new()
         };
+        let tls = TlsFiles::read(findings, section);
+        // The records say which servers are spoken to in TLS.
+        if protocol == EtcdProtocol::Http && srv.is_none() {
+            tls.warn_of_no_effect(findings, section, "protocol is http: write https");
+        }
         Some(Self {
             section: name,
             hosts,
+            srv,
+            protocol,
+            tls,
             username,
             password,
             discovery,
@@ -106,19 +156,37 @@ impl Etcd {
     }
 }
 
-fn check_protocol(findings: &mut Findings, field: &Field<'_>) {
-    let Some(protocol) = findings.text(field) else {
-        return;
-    };
-    match protocol.as_str() {
-        "http" => {}
-        "https" => {
-            let sentence = "TLS to etcd is not served yet; use http, or keep this member on \
-                            Patroni until it is";
-            findings.problem(field, ProblemKind::NotServed(sentence.to_owned()));
+fn protocol(findings: &mut Findings, field: &Field<'_>) -> Option<EtcdProtocol> {
+    let text = findings.text(field)?;
+    match text.as_str() {
+        "http" => Some(EtcdProtocol::Http),
+        "https" => Some(EtcdProtocol::Https),
+        _ => {
+            let sentence = format!("`{text}` is not a protocol, write http or https");
+            findings.invalid(field, sentence);
+            None
         }
-        _ => findings.invalid(field, format!("`{protocol}` is not a protocol, write http")),
     }
+}
+
+/// The key and its older names.
+const SRV: [&str; 3] = ["srv", "discovery_srv", "srv_domain"];
+
+fn srv(findings: &mut Findings, section: &Section<'_>) -> Option<EtcdSrv> {
+    let suffix = findings.optional_text(section, "srv_suffix");
+    let domains = SRV.map(|key| findings.optional_text(section, key));
+    let domain = domains
+        .into_iter()
+        .flatten()
+        .find(|domain| !domain.is_empty())?;
+    Some(EtcdSrv { domain, suffix })
+}
+
+fn has_hosts(section: &Section<'_>) -> bool {
+    section
+        .field("hosts")
+        .or_else(|| section.field("host"))
+        .is_some()
 }
 
 fn hosts(findings: &mut Findings, section: &Section<'_>) -> Option<Vec<HostPort>> {
@@ -153,7 +221,7 @@ fn hosts(findings: &mut Findings, section: &Section<'_>) -> Option<Vec<HostPort>
             Hosts::Destination,
         ));
     } else {
-        let advice = "write host:port of each etcd server (discovery by DNS is not served yet)";
+        let advice = "write host:port of each etcd server, or srv: the domain whose DNS tells them";
         findings.missing(section, "hosts", advice);
     }
     (findings.problems.len() == problems).then_some(hosts)
@@ -161,6 +229,7 @@ fn hosts(findings: &mut Findings, section: &Section<'_>) -> Option<Vec<HostPort>
 
 /// What an etcd URL says. Its text may hold a password, so it is never shown.
 struct Url {
+    protocol: EtcdProtocol,
     address: HostPort,
     username: Option<String>,
     password: Option<Secret>,
@@ -169,13 +238,13 @@ struct Url {
 impl Url {
     fn read(findings: &mut Findings, field: &Field<'_>) -> Option<Self> {
         let text = findings.text(field)?;
-        let Some((protocol, rest)) = text.split_once("://") else {
+        let Some((scheme, rest)) = text.split_once("://") else {
             findings.invalid(field, "this is not a URL, write http://host:port");
             return None;
         };
         let problems = findings.problems.len();
-        let protocol = with_text(field, &protocol.to_ascii_lowercase());
-        check_protocol(findings, &protocol.field());
+        let scheme = with_text(field, &scheme.to_ascii_lowercase());
+        let protocol = protocol(findings, &scheme.field()).unwrap_or_default();
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (user, address) = match authority.rsplit_once('@') {
             Some((user, address)) => (Some(user), address),
@@ -203,6 +272,7 @@ impl Url {
             None => (None, None),
         };
         (findings.problems.len() == problems).then_some(Self {
+            protocol,
             address,
             username,
             password: password.map(Secret::new),

@@ -4,19 +4,31 @@ use crate::yaml::Value;
 
 use super::super::address::Hosts;
 use super::super::reader::{Field, Findings, Section};
-use super::super::{HostPort, ProblemKind, Secret, keys};
+use super::super::{HostPort, ProblemKind, Secret, WarningKind, keys};
 use super::list::{default_port, from_comma_text};
+use super::tls::TlsFiles;
 
 /// How to reach ZooKeeper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZooKeeper {
     /// The servers, at least one.
     pub hosts: Vec<HostPort>,
+    /// What connections are encrypted with, if they are (`use_ssl`).
+    pub tls: Option<ZooKeeperTls>,
     /// What is proven on each connection: schemes with their credentials.
     pub auth_data: Vec<(String, Secret)>,
     /// Who may do what with the nodes that are made; everybody everything when
     /// it is empty.
     pub set_acls: Vec<AccessEntry>,
+}
+
+/// How connections to ZooKeeper are encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZooKeeperTls {
+    /// The files that certificates are in.
+    pub files: TlsFiles,
+    /// Whether the servers' certificates are looked at (`verify`).
+    pub is_verified: bool,
 }
 
 /// What one principal may do.
@@ -38,22 +50,32 @@ impl ZooKeeper {
         let section = findings.section(root, "zookeeper");
         section.node()?;
         keys::check_all(findings, &section, keys::ZOOKEEPER);
-        if findings.optional_boolean(&section, "use_ssl") == Some(true)
-            && let Some(field) = section.field("use_ssl")
-        {
-            let sentence = "TLS to ZooKeeper is not served yet; keep this member on Patroni until \
-                            it is";
-            findings.problem(&field, ProblemKind::NotServed(sentence.to_owned()));
-        }
+        let tls = tls(findings, &section);
         let hosts = hosts(findings, &section);
         let auth_data = auth_data(findings, &section);
         let set_acls = access(findings, &section);
         Some(Self {
             hosts: hosts?,
+            tls,
             auth_data,
             set_acls,
         })
     }
+}
+
+fn tls(findings: &mut Findings, section: &Section<'_>) -> Option<ZooKeeperTls> {
+    let is_wanted = findings.optional_boolean(section, "use_ssl");
+    let files = TlsFiles::read(findings, section);
+    let is_verified = findings.optional_boolean(section, "verify").unwrap_or(true);
+    if is_wanted != Some(true) {
+        files.warn_of_no_effect(findings, section, "use_ssl is off: write use_ssl: true");
+        return None;
+    }
+    if let (false, Some(field)) = (is_verified, section.field("verify")) {
+        let sentence = "whoever is in the network can pretend to be the store";
+        findings.warn(&field, WarningKind::Note(sentence.to_owned()));
+    }
+    Some(ZooKeeperTls { files, is_verified })
 }
 
 fn hosts(findings: &mut Findings, section: &Section<'_>) -> Option<Vec<HostPort>> {
