@@ -271,7 +271,11 @@ fn highest_timeline(memory: &Memory) -> Timeline {
 
 fn resume(memory: &Memory) -> Option<Commit> {
     let (session, view) = present_and_fresh(memory)?;
-    let leader = view.leader.as_ref()?;
+    // Nobody takes the key of another member up.
+    let leader = view
+        .leader
+        .as_ref()
+        .filter(|leader| leader.name == *memory.me())?;
     let mut guards = vec![guard(key::LEADER, KeyState::At(leader.revision))];
     let mut writes = vec![put_bound(key::LEADER, memory.me().to_string())];
     let is_standby = matches!(memory.server(), Some(ServerView::Standby(_)));

@@ -348,8 +348,18 @@ impl Machine {
         if let Some(revision) = committed {
             memory.committed.insert(purpose, revision);
         }
+        // An answer may come later than a view that has all of it, and what came after.
+        let mut is_over = false;
         if let (Some(view), Some(revision)) = (&mut memory.view, committed) {
-            read::apply(Arc::make_mut(view), commit, revision);
+            if view.revision <= revision {
+                read::apply(Arc::make_mut(view), commit, revision);
+            } else {
+                let holder = view
+                    .leader
+                    .as_ref()
+                    .and_then(|leader| leader.session.as_ref());
+                is_over = holder != commit.session.as_ref();
+            }
             memory.published.known = None;
             memory.published.wanted_slots = None;
         }
@@ -358,7 +368,7 @@ impl Machine {
         let is_lasting = commit.session == memory.lease.session_name();
         match (purpose, committed) {
             (Purpose::Acquire | Purpose::RecordCluster | Purpose::Resume, Some(_))
-                if !is_lasting => {}
+                if !is_lasting || is_over => {}
             (Purpose::Acquire | Purpose::RecordCluster, Some(revision)) => {
                 memory.has_made_cluster = false;
                 memory.lease.acquired(Generation(revision.0), revision);
