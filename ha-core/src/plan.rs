@@ -25,7 +25,7 @@ use crate::task::{
     Commit, KeyState, Purpose, StartAs, StopMode, StoreGuard, StoreWrite, Task, Upstream,
 };
 use crate::value::{MemberName, SessionName, Timeline};
-use crate::view::{ClusterView, LeadershipRecord, MoveRequest, ServerView, StatusKey};
+use crate::view::{ClusterView, LeaderKey, LeadershipRecord, MoveRequest, ServerView, StatusKey};
 
 pub(crate) use rejoin::witness;
 use rejoin::{identify, replace, rewind};
@@ -272,18 +272,14 @@ fn highest_timeline(memory: &Memory) -> Timeline {
 fn resume(memory: &Memory) -> Option<Commit> {
     let (session, view) = present_and_fresh(memory)?;
     // Nobody takes the key of another member up.
-    let leader = view
-        .leader
-        .as_ref()
-        .filter(|leader| leader.name == *memory.me())?;
+    let ours = |leader: &&LeaderKey| leader.name == *memory.me();
+    let leader = view.leader.as_ref().filter(ours)?;
     let mut guards = vec![guard(key::LEADER, KeyState::At(leader.revision))];
     let mut writes = vec![put_bound(key::LEADER, memory.me().to_string())];
     let is_standby = matches!(memory.server(), Some(ServerView::Standby(_)));
     if is_standby && reserved_timeline(memory).is_none() {
-        guards.push(guard(
-            key::LEADERSHIP,
-            KeyState::seen(view.leadership.revision),
-        ));
+        let seen = KeyState::seen(view.leadership.revision);
+        guards.push(guard(key::LEADERSHIP, seen));
         writes = leadership_writes(memory);
     }
     Some(Commit {
