@@ -158,7 +158,9 @@ impl Instance {
 
     /// The program reads from the server's own configuration how log is fetched.
     async fn let_archive_be_used(&self) -> Result<()> {
-        if self.recovery() == Recovery::Alone {
+        // What an earlier handle wrote may be for a standby alone, too.
+        let is_withheld = matches!(self.recovery(), Recovery::Alone | Recovery::AsFound);
+        if is_withheld && self.restores() {
             self.set_recovery(Recovery::Standby(None));
             self.write_config().await?;
         }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use herdsman_pgctl::{
-    ClusterState, DataDirectory, Error, Rewound, StartAs, StopMode, Timeline, Upstream,
+    ClusterState, DataDirectory, Error, Instance, Rewound, StartAs, StopMode, Timeline, Upstream,
 };
 
 use crate::support::{LONG, TestServer, bin_dir, control_of, processes_in, wait_for};
@@ -260,6 +260,18 @@ fn make_bin_with_slow_rewind(folder: &std::path::Path) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Moves all files of the log, as an archive and a small `pg_wal` would have it.
+fn move_log(instance: &Instance, aside: &std::path::Path) {
+    fs::create_dir(aside).unwrap();
+    let wal = instance.data_dir().join("pg_wal");
+    for entry in fs::read_dir(wal).unwrap().flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().len() == 24 {
+            fs::rename(entry.path(), aside.join(name)).unwrap();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_rewound_is_told_and_stays_as_it_is() {
     let parted = Parted::make().await;
@@ -269,15 +281,8 @@ async fn what_cannot_be_rewound_is_told_and_stays_as_it_is() {
     let _ = instance.start(alone.clone(), LONG).await.unwrap();
     instance.stop(StopMode::Fast, LONG).await.unwrap();
     // The log between the last common checkpoint and the fork is gone.
-    let wal = instance.data_dir().join("pg_wal");
     let aside = parted.old.folder().join("aside");
-    fs::create_dir(&aside).unwrap();
-    for entry in fs::read_dir(&wal).unwrap().flatten() {
-        let name = entry.file_name();
-        if name.to_string_lossy().len() == 24 {
-            fs::rename(entry.path(), aside.join(name)).unwrap();
-        }
-    }
+    move_log(instance, &aside);
     let error = parted.rewind().await.unwrap_err();
     let Error::NotRewindable { why } = &error else {
         panic!("{error:?}");
@@ -296,6 +301,32 @@ async fn what_cannot_be_rewound_is_told_and_stays_as_it_is() {
     instance.set_config(config);
     instance.write_config().await.unwrap();
     assert_eq!(parted.rewind().await.unwrap(), Rewound::Done);
+}
+
+/// It knows of the start on the server's own log only what stands in the files.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_handle_rewinds_by_the_archive() {
+    let parted = Parted::make().await;
+    let instance = &parted.old.instance;
+    let _ = instance.kill_all(LONG).await.unwrap();
+    let aside = parted.old.folder().join("aside");
+    let mut config = (*instance.config()).clone();
+    let restore = format!("cp {}/%f %p", aside.display());
+    config
+        .recovery_conf
+        .insert("restore_command".to_owned(), restore);
+    instance.set_config(config.clone());
+    let alone = StartAs::Standby { upstream: None };
+    let _ = instance.start(alone, LONG).await.unwrap();
+    instance.stop(StopMode::Fast, LONG).await.unwrap();
+    move_log(instance, &aside);
+
+    let reopened = parted.old.reopened("one");
+    reopened.set_config(config);
+    let source = parted.new.upstream();
+    let rewound = reopened.rewind(&source, LONG, async || Ok(true)).await;
+
+    assert_eq!(rewound.unwrap(), Rewound::Done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
