@@ -9,6 +9,7 @@
 
 mod backup;
 mod certificates;
+mod complaint;
 #[cfg(feature = "etcd")]
 mod password;
 mod zookeeper;
@@ -24,6 +25,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 pub use certificates::{Authority, Certificate};
+pub use complaint::assert_complains;
 pub use zookeeper::ZooKeeperServers;
 
 /// Names the etcd binary when it is not the `etcd` of the search path.

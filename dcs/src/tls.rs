@@ -90,7 +90,12 @@ impl TlsOptions {
     /// [`Error::Invalid`], which names the file, when one cannot be read or does not hold what it
     /// should.
     pub fn check(&self) -> Result<(), Error> {
-        files::read(self).map(drop).map_err(Error::Invalid)
+        self.read().map(drop).map_err(Error::Invalid)
+    }
+
+    /// What is in the files at this moment.
+    pub(crate) fn read(&self) -> Result<Material, Cause> {
+        files::read(self)
     }
 
     #[cfg(feature = "etcd")]
@@ -134,7 +139,7 @@ impl TlsSource {
     /// Reads the files for a new connection. While one of them is of no use, as in the middle of a
     /// change, what was read before goes on to be used.
     pub(crate) fn read(&self) -> Result<Material, Cause> {
-        let read = files::read(&self.options);
+        let read = self.options.read();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match (read, &*last) {
             (Ok(material), _) => {

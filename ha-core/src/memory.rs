@@ -64,8 +64,6 @@ pub(crate) struct Memory {
     pub(crate) view: Option<Arc<ClusterView>>,
     /// When that view came.
     pub(crate) seen_at: Mono,
-    /// Whether that view had a leader when it came, whatever our own commits did to it since.
-    view_had_leader: bool,
     /// Why the view may be old; none: it is current.
     pub(crate) fault: Option<Fault>,
     /// The rules last read; an unreadable configuration never replaces them.
@@ -244,7 +242,6 @@ impl Memory {
             started_at: now.mono,
             view: None,
             seen_at: now.mono,
-            view_had_leader: false,
             fault: None,
             rules: Arc::new(rules.unwrap_or_default()),
             config: settings.bootstrap_config.clone().map(Arc::new),
@@ -414,7 +411,6 @@ impl Memory {
             self.old_members
                 .extend(members.map(|(name, member)| (name.clone(), Arc::clone(member))));
         }
-        self.view_had_leader = has_leader;
     }
 
     /// Whether the view shows our own key otherwise than the one before did.

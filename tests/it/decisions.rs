@@ -1,10 +1,6 @@
 //! All rows of all decision tables, rendered to `golden/decisions.md` and reviewed like code.
-//!
-//! `UPDATE_EXPECT=1` writes the file; otherwise it must be as it is.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use herdsman_ha_core::decide::leader::Fall;
 use herdsman_ha_core::decide::leaving::SessionState;
@@ -20,24 +16,11 @@ use herdsman_ha_core::situation::{
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
 
+use crate::golden;
+
 #[test]
 fn the_tables_are_as_reviewed() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/decisions.md");
-    let rendered = render();
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, &rendered).expect("the golden file is writable");
-        return;
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    let differing = expected
-        .lines()
-        .zip(rendered.lines())
-        .find(|(expected, rendered)| expected != rendered);
-    assert!(
-        expected == rendered,
-        "{} differs, first at {differing:?}: UPDATE_EXPECT=1 writes it",
-        path.display()
-    );
+    golden::check("golden/decisions.md", &render());
 }
 
 const HEADER: &str = "# Decision tables

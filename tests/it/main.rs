@@ -4,6 +4,7 @@ mod bad_input;
 mod decisions;
 mod e2e;
 mod explore;
+mod golden;
 mod matrices;
 mod reasons;
 mod scripts;

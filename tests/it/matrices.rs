@@ -1,31 +1,8 @@
 //! Tables of many near-equal scripts, rendered to `golden/` and reviewed like code.
-//!
-//! `UPDATE_EXPECT=1` writes the files; otherwise they must be as they are.
-
-use std::fs;
-use std::path::Path;
 
 use herdsman_tests::script::matrix::{errors, garbage};
 
-fn check(name: &str, rendered: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
-        .join(name);
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, rendered).expect("the golden file is writable");
-        return;
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    let differing = expected
-        .lines()
-        .zip(rendered.lines())
-        .find(|(expected, rendered)| expected != rendered);
-    assert!(
-        expected == rendered,
-        "{} differs, first at {differing:?}: UPDATE_EXPECT=1 writes it",
-        path.display()
-    );
-}
+use crate::golden;
 
 #[test]
 fn garbage_in_a_key_moves_nobody() {
@@ -35,7 +12,7 @@ fn garbage_in_a_key_moves_nobody() {
 Written by `UPDATE_EXPECT=1`: do not edit. In a settled cluster another tool writes one key, and
 leaves what binds it as it is. What is warned of, and what leader and standby do at once.
 ";
-    check("garbage.md", &format!("{header}{table}"));
+    golden::check("golden/garbage.md", &format!("{header}{table}"));
     assert_eq!(upheavals, Vec::<String>::new());
 }
 
@@ -48,6 +25,6 @@ Written by `UPDATE_EXPECT=1`: do not edit. Each kind of error as the answer to e
 and what leader and standby do at once. Only what says that the session or the key is gone (`lost`,
 `refused`) ends a leadership at once; everything else ends it by time alone.
 ";
-    check("store-errors.md", &format!("{header}{table}"));
+    golden::check("golden/store-errors.md", &format!("{header}{table}"));
     assert_eq!(upheavals, Vec::<String>::new());
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::options::{address, host, is_encrypted};
-use crate::tls::{TlsSource, encrypt, trouble};
+use crate::tls::{encrypt, trouble};
 use crate::{Cause, Error, TlsOptions};
 
 /// Enough of an answer for every question that is asked here.
@@ -21,7 +21,7 @@ pub(super) async fn get(endpoint: &str, tls: &TlsOptions, page: &str) -> Result<
     let address = address(endpoint);
     let stream = TcpStream::connect(address).await.map_err(unavailable)?;
     let answer = if is_encrypted(endpoint) {
-        let material = TlsSource::new(tls.clone()).read().map_err(Error::Invalid)?;
+        let material = tls.read().map_err(Error::Invalid)?;
         let encrypted = encrypt(stream, material.config, host(endpoint)).await;
         let stream = encrypted.map_err(Error::Unavailable)?;
         ask(stream, address, page).await

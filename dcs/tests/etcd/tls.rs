@@ -1,12 +1,11 @@
 //! Encrypted connections to real servers: what is trusted, what is refused, and how it is told.
 
-use std::error::Error as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
-use herdsman_dcs::test_servers::{Authority, EtcdServers};
-use herdsman_dcs::{Dcs, Error, Limits, Prefix, Renewal, TlsOptions, WatchEvent};
+use herdsman_dcs::test_servers::{Authority, EtcdServers, assert_complains};
+use herdsman_dcs::{Dcs, Limits, Prefix, Renewal, TlsOptions, WatchEvent};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -22,27 +21,6 @@ fn access(endpoints: &[String], tls: TlsOptions) -> EtcdDcs {
     };
     let options = EtcdOptions::new(endpoints).unwrap().limits(limits);
     EtcdDcs::new(options.tls(tls).unwrap())
-}
-
-/// Waits until a handle that cannot read says why, on one line as logs show it.
-async fn assert_complains(dcs: &EtcdDcs, url: &str, why: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let error = dcs.snapshot(&prefix()).await.unwrap_err();
-        assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(source) = next {
-            text = format!("{text}: {source}");
-            next = source.source();
-        }
-        if text.contains(url) && text.contains(why) {
-            eprintln!("{text}");
-            assert!(!text.contains('\n'), "{text}");
-            return;
-        }
-        assert!(Instant::now() < deadline, "{text}");
-    }
 }
 
 #[tokio::test]
@@ -71,19 +49,19 @@ async fn what_is_wrong_between_two_in_tls_is_named() {
 
     let unknown = TlsOptions::new().ca(other.certificate());
     let why = "does cacert name its authority";
-    assert_complains(&access(&endpoints, unknown), url, why).await;
+    assert_complains(&access(&endpoints, unknown), &prefix(), url, why).await;
 
     let why = "demands a certificate";
-    assert_complains(&access(&endpoints, trusting()), url, why).await;
+    assert_complains(&access(&endpoints, trusting()), &prefix(), url, why).await;
 
     let strange = other.issue();
     let strange = trusting().identity(strange.certificate, Some(strange.key));
     let why = "does not accept cert";
-    assert_complains(&access(&endpoints, strange), url, why).await;
+    assert_complains(&access(&endpoints, strange), &prefix(), url, why).await;
 
     let plain = url.replace("https://", "http://");
     let dcs = access(std::slice::from_ref(&plain), trusting());
-    assert_complains(&dcs, &plain, "encrypted connections").await;
+    assert_complains(&dcs, &prefix(), &plain, "encrypted connections").await;
 
     let right = trusting().identity(own.certificate, Some(own.key));
     access(&endpoints, right).snapshot(&prefix()).await.unwrap();
@@ -102,12 +80,18 @@ async fn certificate_of_another_host_or_of_the_past_is_refused() {
     ] {
         let servers = EtcdServers::encrypted(1, &certificate, None, &[]);
         let endpoints = servers.endpoints();
-        assert_complains(&access(&endpoints, trusting()), &endpoints[0], said).await;
+        assert_complains(
+            &access(&endpoints, trusting()),
+            &prefix(),
+            &endpoints[0],
+            said,
+        )
+        .await;
     }
     let servers = EtcdServers::single();
     let encrypted = servers.endpoint(0).replace("http://", "https://");
     let dcs = access(std::slice::from_ref(&encrypted), trusting());
-    assert_complains(&dcs, &encrypted, "does not speak TLS").await;
+    assert_complains(&dcs, &prefix(), &encrypted, "does not speak TLS").await;
 }
 
 /// Every file is another one afterwards, as when an authority is replaced.
@@ -151,6 +135,6 @@ async fn server_that_is_no_etcd_is_named() {
         }
     });
     let dcs = access(std::slice::from_ref(&url), TlsOptions::new());
-    assert_complains(&dcs, &url, "is not an etcd").await;
+    assert_complains(&dcs, &prefix(), &url, "is not an etcd").await;
     server.abort();
 }

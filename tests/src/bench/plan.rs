@@ -1,5 +1,7 @@
 //! What is measured, how often, and of whom.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::contender::{Contender, Timing};
@@ -8,6 +10,7 @@ use super::outage::{self, Fault};
 use super::report::{Report, Row};
 use super::stall;
 use super::statistics::{Series, Unit};
+use crate::cluster::Cluster;
 use crate::diverged;
 
 /// A measurement.
@@ -105,62 +108,55 @@ impl Plan {
         fault: Fault,
         tell: &impl Fn(&str),
     ) -> Row {
-        let series = self.contenders.iter().map(|contender| {
-            if !contender.accepts(timing) {
-                return None;
-            }
+        let prepare = |contender: &Contender| {
             let cluster = contender.cluster(timing).start();
             fault.prepare(&cluster);
-            let mut series = Series::default();
-            for run in 1..=self.runs {
-                let gap = outage::measure(&cluster, fault);
-                let (name, runs) = (contender.name(), self.runs);
-                tell(&format!("{name}, {title}, run {run} of {runs}: {gap:.3?}"));
-                series.push_duration(gap);
-            }
-            Some(series)
-        });
-        Row {
-            title: title.to_owned(),
-            unit: Unit::Seconds,
-            target,
-            series: series.collect(),
-        }
+            cluster
+        };
+        let measure = |cluster: &Cluster| outage::measure(cluster, fault);
+        self.durations(title, target, timing, prepare, measure, tell)
     }
 
     fn stalls(&self, tell: &impl Fn(&str)) -> Row {
         let title = "synchronous standby killed: commits stand still";
         let timing = Timing::quick(TTL_SECONDS);
-        let series = self.contenders.iter().map(|contender| {
-            let synchronous = json!({"synchronous_mode": true});
-            let cluster = contender.cluster(timing).config(&synchronous).start();
-            let mut series = Series::default();
-            for run in 1..=self.runs {
-                let gap = stall::measure(&cluster);
-                let (name, runs) = (contender.name(), self.runs);
-                tell(&format!("{name}, {title}, run {run} of {runs}: {gap:.3?}"));
-                series.push_duration(gap);
-            }
-            Some(series)
-        });
-        Row {
-            title: title.to_owned(),
-            unit: Unit::Seconds,
-            target: 0.5,
-            series: series.collect(),
-        }
+        let synchronous = json!({"synchronous_mode": true});
+        let prepare =
+            |contender: &Contender| contender.cluster(timing).config(&synchronous).start();
+        self.durations(title, 0.5, timing, prepare, stall::measure, tell)
     }
 
     fn returns(&self, tell: &impl Fn(&str)) -> Row {
         let title = "return of a diverged leader";
         let timing = Timing::quick(TTL_SECONDS);
+        let prepare = |contender: &Contender| contender.cluster(timing).start();
+        let measure = |cluster: &Cluster| {
+            let old = diverged::diverge(cluster);
+            let took = diverged::come_back(cluster, old).elapsed();
+            cluster.wait_until_settled();
+            took
+        };
+        self.durations(title, 5.0, timing, prepare, measure, tell)
+    }
+
+    /// Measures something so often on a cluster of each contender that takes this timing.
+    fn durations(
+        &self,
+        title: &str,
+        target: f64,
+        timing: Timing,
+        prepare: impl Fn(&Contender) -> Cluster,
+        measure: impl Fn(&Cluster) -> Duration,
+        tell: &impl Fn(&str),
+    ) -> Row {
         let series = self.contenders.iter().map(|contender| {
-            let cluster = contender.cluster(timing).start();
+            if !contender.accepts(timing) {
+                return None;
+            }
+            let cluster = prepare(contender);
             let mut series = Series::default();
             for run in 1..=self.runs {
-                let old = diverged::diverge(&cluster);
-                let took = diverged::come_back(&cluster, old).elapsed();
-                cluster.wait_until_settled();
+                let took = measure(&cluster);
                 let (name, runs) = (contender.name(), self.runs);
                 tell(&format!("{name}, {title}, run {run} of {runs}: {took:.3?}"));
                 series.push_duration(took);
@@ -170,7 +166,7 @@ impl Plan {
         Row {
             title: title.to_owned(),
             unit: Unit::Seconds,
-            target: 5.0,
+            target,
             series: series.collect(),
         }
     }

@@ -90,6 +90,13 @@ async fn diverged_standby_tells_of_the_new_timeline_after_a_restart() {
     assert_eq!(c.timeline().await, Timeline(2));
 }
 
+async fn wait_for_the_end_of_its_log(server: &PgServer) {
+    wait_until("the end of its log", async || {
+        server.standby_facts().await.wal_end_reached
+    })
+    .await;
+}
+
 /// The start of this project takes away what it has only heard of.
 #[tokio::test]
 async fn diverged_standby_that_pgctl_starts_stays_on_its_own_timeline() {
@@ -98,10 +105,7 @@ async fn diverged_standby_that_pgctl_starts_stays_on_its_own_timeline() {
 
     c.start_as_standby_of(None).await;
 
-    wait_until("the end of its log", async || {
-        c.standby_facts().await.wal_end_reached
-    })
-    .await;
+    wait_for_the_end_of_its_log(&c).await;
     assert_eq!(c.timeline().await, Timeline(1));
     assert_eq!(c.rows().await, "1,2");
     assert_eq!(model::beyond_the_fork_started_by_pgctl(), (1, false));
@@ -165,10 +169,7 @@ async fn dead_primary_that_pgctl_starts_is_not_led_astray_by_its_archive() {
 
     a.start_as_standby_of(None).await;
 
-    wait_until("the end of its log", async || {
-        a.standby_facts().await.wal_end_reached
-    })
-    .await;
+    wait_for_the_end_of_its_log(&a).await;
     assert_eq!(a.timeline().await, Timeline(1));
     assert_eq!(a.rows().await, "1,2");
     assert!(!a.log().contains("timeline 2"), "{}", a.log());

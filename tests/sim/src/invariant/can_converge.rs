@@ -25,6 +25,7 @@ use herdsman_ha_core::schema::key;
 use herdsman_ha_core::{ControlState, Lsn};
 use serde_json::Value;
 
+use super::rightful_leader::published_timeline;
 use super::same_system::known;
 use crate::ids::Node;
 use crate::pg::{Files, Process};
@@ -123,8 +124,8 @@ fn leadership(world: &World) -> Option<&'static str> {
         return Some("cannot-converge-nobody-may-lead");
     }
     if world.options.checks_timeline {
-        let told = timeline_by_history(world);
-        let is_there = |files: &Files| u64::from(world.tree.timeline(files.wal).0) >= told;
+        let told = published_timeline(world);
+        let is_there = |files: &Files| Some(world.tree.timeline(files.wal)) >= told;
         if !willing.iter().any(|(_, files)| is_there(files)) {
             return Some("cannot-converge-newest-timeline-gone");
         }
@@ -156,15 +157,6 @@ fn is_newer_than_told(world: &World) -> bool {
     };
     let mut files = world.hosts.iter().filter_map(|host| host.server.files());
     files.any(|files| u64::from(world.tree.timeline(files.wal).0) > told)
-}
-
-/// The timeline that the cluster is on by its history; 0 when that tells nothing.
-fn timeline_by_history(world: &World) -> u64 {
-    let text = world.store.value(key::HISTORY).unwrap_or_default();
-    let history: Value = serde_json::from_str(text).unwrap_or_default();
-    let last = history.as_array().and_then(|lines| lines.last());
-    last.and_then(|line| line[0].as_u64())
-        .map_or(0, |timeline| timeline + 1)
 }
 
 /// Whether some member is on a later timeline than this primary.

@@ -220,7 +220,8 @@ fn is_not_left_behind(world: &World, node: Node, record: Option<&str>) -> Verdic
     Ok(())
 }
 
-fn published_timeline(world: &World) -> Option<Timeline> {
+/// The timeline that the cluster is on by its published history.
+pub(super) fn published_timeline(world: &World) -> Option<Timeline> {
     let text = world.store.value(key::HISTORY)?;
     let history: Value = serde_json::from_str(text).ok()?;
     let last = history.as_array()?.last()?[0].as_u64()?;

@@ -331,8 +331,8 @@ fn a_running_server_is_not_started() {
     );
 }
 
-#[test]
-fn a_standby_that_heard_of_a_timeline_it_does_not_belong_to_is_spoilt_by_its_next_start() {
+/// A standby with a record of its own that has heard of the timeline of its successor.
+fn heard_of_the_successor() -> Pair {
     let mut pair = Pair::new();
     pair.a.write(&mut pair.tree).expect("a primary");
     pair.fail_over();
@@ -348,28 +348,27 @@ fn a_standby_that_heard_of_a_timeline_it_does_not_belong_to_is_spoilt_by_its_nex
     pair.a.hear_of(&pair.b, &pair.tree);
     assert!(!pair.a.is_corrupt());
     pair.a.crash(false);
+    pair
+}
+
+fn start_alone(pair: &mut Pair) {
     pair.a
         .begin_start(false, None, None)
         .expect("a stopped server");
     pair.a.finish_start(&mut pair.tree).expect("it was begun");
+}
+
+#[test]
+fn a_standby_that_heard_of_a_timeline_it_does_not_belong_to_is_spoilt_by_its_next_start() {
+    let mut pair = heard_of_the_successor();
+    start_alone(&mut pair);
     assert!(pair.a.is_corrupt());
 }
 
 #[test]
 fn what_a_standby_has_heard_of_is_forgotten_by_a_start_of_pgctl() {
-    let mut pair = Pair::new();
-    pair.a.write(&mut pair.tree).expect("a primary");
-    pair.fail_over();
-    pair.a
-        .begin_start(false, Some(pair.b.node), None)
-        .expect("a stopped server");
-    pair.a.finish_start(&mut pair.tree).expect("it was begun");
-    pair.a.hear_of(&pair.b, &pair.tree);
-    pair.a.crash(false);
+    let mut pair = heard_of_the_successor();
     pair.a.forget_hearsay();
-    pair.a
-        .begin_start(false, None, None)
-        .expect("a stopped server");
-    pair.a.finish_start(&mut pair.tree).expect("it was begun");
+    start_alone(&mut pair);
     assert!(!pair.a.is_corrupt());
 }

@@ -1,12 +1,14 @@
 //! Good configurations and what they become, old spellings included.
 
+mod store;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use herdsman_agent::settings::{EtcdDiscovery, EtcdSection, LogLevel, Settings, WatchdogMode};
 use serde_json::json;
 
-const BASE: &str = include_str!("fixtures/base.yml");
+const BASE: &str = include_str!("../fixtures/base.yml");
 
 fn read(text: &str) -> Settings {
     match Settings::from_text(text, "n1.yml") {

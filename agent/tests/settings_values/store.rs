@@ -4,23 +4,7 @@ use herdsman_agent::settings::{
     ControlSettings, EtcdDiscovery, EtcdProtocol, EtcdSection, EtcdSrv, Settings,
 };
 
-const BASE: &str = include_str!("fixtures/base.yml");
-
-fn read(text: &str) -> Settings {
-    match Settings::from_text(text, "n1.yml") {
-        Ok(settings) => settings,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn after(from: &str, to: &str) -> Settings {
-    assert!(BASE.contains(from), "the base has no {from:?}");
-    read(&BASE.replace(from, to))
-}
-
-fn warnings(settings: &Settings) -> Vec<String> {
-    settings.warnings.iter().map(ToString::to_string).collect()
-}
+use super::{after, warnings};
 
 fn addresses(settings: &Settings) -> Vec<String> {
     settings
