@@ -209,7 +209,7 @@ async fn a_rewind_that_is_killed_leaves_a_wreck_also_for_the_next_process() {
     make_bin_with_slow_rewind(&script);
     let mut options = parted.old.options();
     options.bin_dir = Some(script);
-    let slow = herdsman_pgctl::Instance::new(options);
+    let slow = Instance::new(options);
     let source = parted.new.upstream();
     {
         let rewinding = slow.rewind(&source, LONG, async || Ok(true));
