@@ -154,7 +154,7 @@ impl AgentBuilder<Arc<dyn Dcs>> {
         let server = Server::bind(&settings.rest_api.listen.to_string()).await?;
 
         let clock = Arc::new(Clock::default());
-        let core_settings = member::core_settings(&settings);
+        let core_settings = member::core_settings(&settings, None);
         let boot = Boot::new(instance_id(), random());
         let machine = Machine::new(core_settings, boot, clock.now());
         let first = publish::first_snapshot(

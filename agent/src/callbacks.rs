@@ -101,6 +101,7 @@ impl Deed {
             | Task::Reinitialize { .. }
             | Task::Rewind { .. }
             | Task::ProveGone
+            | Task::PrePromote { .. }
             | Task::Clone { .. }
             | Task::Follow { .. }
             | Task::OpenSession { .. }

@@ -75,6 +75,8 @@ pub(crate) struct Driver {
     pub(crate) last_request: u64,
     /// The member's configuration as it was read last.
     settings: Arc<Settings>,
+    /// What the machine was last told of it.
+    told: herdsman_ha_core::Settings,
     /// The configuration of the store that the server was last told.
     pub(crate) applied_config: Option<Arc<Value>>,
     applying: Applying,
@@ -115,6 +117,7 @@ impl Driver {
             running: HashMap::new(),
             replies: BTreeMap::new(),
             last_request: 0,
+            told: member::core_settings(&settings, None),
             settings,
             applied_config: None,
             applying,
@@ -186,7 +189,9 @@ impl Driver {
             }
             Event::Reload(settings) => {
                 let settings = Arc::new(*settings);
-                let told = Input::Settings(Box::new(member::core_settings(&settings)));
+                let dynamic = self.applied_config.as_deref();
+                self.told = member::core_settings(&settings, dynamic);
+                let told = Input::Settings(Box::new(self.told.clone()));
                 self.settings = settings;
                 // What the server was told is to be compared with the new files again.
                 self.applied_config = None;
@@ -373,6 +378,13 @@ impl Driver {
         };
         self.applied_config = Some(config.clone());
         self.executor.effective.set(&self.settings, config);
+        // Which scripts there are decides what comes next: told before any task of this step ends.
+        let told = member::core_settings(&self.settings, Some(config));
+        if told != self.told {
+            self.told = told.clone();
+            let told = Input::Settings(Box::new(told));
+            let _ = self.sender.send(Event::Input(told));
+        }
         self.applying
             .wish(Arc::clone(&self.settings), Value::clone(config));
         let call = status.rules.call_limit();

@@ -78,7 +78,7 @@ impl Executor {
             }
             Task::Identify { upstream, needs } => self.identify(&upstream, needs).await,
             Task::Bootstrap => self.bootstrap().await,
-            Task::Clone { from } => self.clone_from(&from, tell).await,
+            Task::Clone { from } => self.clone_from(from.as_ref(), tell).await,
             Task::Rewind { witness, from } => self.rewind(&witness, &from).await,
             Task::Replace { witness, from } => self.replace(&witness, &from, &from, tell).await,
             Task::Reinitialize {
@@ -88,6 +88,7 @@ impl Executor {
             } => self.replace(&witness, &leader, &from, tell).await,
             Task::Start { role, limit } => self.start(role, limit).await,
             Task::Stop { mode } => self.stop(mode).await,
+            Task::PrePromote { generation } => self.pre_promote(generation).await,
             Task::Promote {
                 grant,
                 timeline,

@@ -16,11 +16,14 @@ use crate::settings::{
     effective_parameters,
 };
 
-/// What the core is told about this member.
-pub(crate) fn core_settings(settings: &Settings) -> core::Settings {
+/// What the core is told about this member in a cluster with this dynamic configuration; none: the
+/// store has not told one yet.
+pub(crate) fn core_settings(settings: &Settings, dynamic: Option<&Value>) -> core::Settings {
     let address = &settings.postgresql.connect_address;
     let shared = &settings.postgresql.shared;
-    let effective = EffectivePostgres::new(settings, &json!({}));
+    let first = dynamic.is_none().then(|| first_config(settings));
+    let effective =
+        EffectivePostgres::new(settings, dynamic.or(first.as_ref()).unwrap_or(&Value::Null));
     core::Settings {
         name: MemberName::from(settings.name.as_str()),
         conn_url: format!("postgres://{address}/{}", effective.database),
@@ -36,6 +39,10 @@ pub(crate) fn core_settings(settings: &Settings) -> core::Settings {
             replaces_on_failure: shared.remove_data_directory_on_rewind_failure,
             replaces_on_divergence: shared.remove_data_directory_on_diverged_timelines,
             replaces_on_missing_wal: shared.remove_data_directory_on_missing_wal,
+        },
+        scripts: core::Scripts {
+            pre_promote: effective.pre_promote.is_some(),
+            replica_without_leader: effective.copies_without_leader(),
         },
     }
 }

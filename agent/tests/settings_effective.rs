@@ -193,6 +193,7 @@ fn a_bad_dynamic_configuration_is_passed_over_with_warnings() {
     }});
     let effective = EffectivePostgres::new(&with(""), &dynamic);
     assert_eq!(effective.pg_hba, None);
+    assert_eq!(effective.pre_promote.as_deref(), Some("/a"));
     let local = "has no effect here: only the file of each member sets it";
     assert_eq!(
         texts(&effective.warnings),
@@ -201,8 +202,6 @@ fn a_bad_dynamic_configuration_is_passed_over_with_warnings() {
             format!("dynamic configuration: postgresql.data_dir {local}"),
             "dynamic configuration: postgresql.pg_hbaa is not a known key and has no effect; did \
              you mean postgresql.pg_hba?"
-                .into(),
-            "dynamic configuration: postgresql.pre_promote is accepted but has no effect yet"
                 .into(),
             "dynamic configuration: postgresql.pg_hba: is passed over: must be a list of texts, \
              but is a text"

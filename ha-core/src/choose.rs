@@ -49,7 +49,7 @@ fn from_tables(memory: &Memory) -> Choice {
     if memory.name == NameCheck::Taken {
         return act(Act::Quit, Code::NameTaken);
     }
-    if let Some(choice) = busy::decide(mode, busy) {
+    if let Some(choice) = busy::decide(mode, busy, word::lock(memory)) {
         return choice;
     }
     match mode {
@@ -178,6 +178,7 @@ fn without_data(memory: &Memory, lock: Lock) -> Choice {
         lock,
         word::made(memory),
         word::may_make(memory),
+        word::backup(memory),
         word::leader(memory),
         word::backoff(memory, &["clone", "bootstrap"]),
         word::gone(memory),

@@ -46,6 +46,8 @@ pub enum Act {
     Resume,
     /// Say in the store whom commits wait for once the standby is a primary.
     PrepareSync,
+    /// Ask the operator's script whether the standby may be promoted.
+    PrePromote,
     /// Make the standby a primary.
     Promote,
     /// Keep the cluster's records as its leader.
@@ -86,6 +88,8 @@ pub enum Act {
     Rewind,
     /// Copy the leader's data into the empty directory.
     Clone,
+    /// Fill the empty directory from a backup.
+    Restore,
     /// Claim to make the cluster.
     Claim,
     /// Make the cluster.
@@ -100,8 +104,8 @@ pub enum Act {
     ClearMove,
     /// Begin a scheduled move.
     BeginMove,
-    /// Cancel the running copy.
-    CancelCopy,
+    /// Cancel what runs on the server's lane.
+    Cancel,
     /// End the session with the store.
     CloseSession,
 }

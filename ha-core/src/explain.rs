@@ -60,8 +60,14 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::ReleasedAfterCrash => Reason::ReleasedAfterCrash {},
         Code::ReleasedUnpromoted => Reason::ReleasedUnpromoted {},
         Code::ReleasedWithoutData => Reason::ReleasedWithoutData {},
-        Code::ReleasedAfterFailedPromotion => Reason::ReleasedAfterFailedPromotion {},
+        Code::ReleasedAfterFailedPromotion => Reason::ReleasedAfterFailedPromotion {
+            error: promotion_error(memory),
+        },
         Code::ReservingTimeline => Reason::ReservingTimeline {},
+        Code::AskingAboutPromotion => Reason::AskingAboutPromotion {
+            generation: generation(memory),
+        },
+        Code::AskedInVain => Reason::AskedInVain {},
         Code::ResumingLease => Reason::ResumingLease {
             generation: generation(memory),
         },
@@ -202,6 +208,7 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::CloneFromLeader => Reason::CloneFromLeader {
             holder: holder(memory),
         },
+        Code::CopyFromBackup => Reason::CopyFromBackup {},
         Code::CloneFailed => Reason::CloneFailed {
             error: last_error(memory, "clone"),
         },
@@ -242,6 +249,9 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
             why: crate::restart::missed(memory).unwrap_or_default(),
         },
         Code::RestartCheckpoint => Reason::RestartCheckpoint {},
+        Code::RestartLeavingSync => Reason::RestartLeavingSync {
+            leader: holder(memory),
+        },
         Code::RestartStopping => Reason::RestartStopping {},
         Code::RestartStarting => Reason::RestartStarting {
             timeout_seconds: crate::restart::start_limit(memory)
@@ -341,6 +351,12 @@ fn fork(memory: &Memory) -> Lsn {
         crate::rejoin::Relation::Diverged { fork } => fork,
         crate::rejoin::Relation::Ancestor | crate::rejoin::Relation::Unknown => Lsn(0),
     }
+}
+
+/// A script that agrees ends what is remembered of its refusals.
+fn promotion_error(memory: &Memory) -> String {
+    let is_refused = memory.work.attempts("pre-promote").is_some();
+    last_error(memory, if is_refused { "pre-promote" } else { "promote" })
 }
 
 fn last_error(memory: &Memory, task: &'static str) -> String {

@@ -10,7 +10,7 @@
 //!
 //! use herdsman_ha_core::{
 //!     Boot, ClusterView, DataView, Input, InstanceId, LocalView, Machine, MemberName, Mono, Now,
-//!     Output, RejoinSettings, ServerView, Settings, Tags, Wall,
+//!     Output, RejoinSettings, Scripts, ServerView, Settings, Tags, Wall,
 //! };
 //!
 //! let settings = Settings {
@@ -21,6 +21,7 @@
 //!     bootstrap_config: Some(serde_json::json!({ "ttl": 5 })),
 //!     watchdog_required: false,
 //!     rejoin: RejoinSettings::default(),
+//!     scripts: Scripts::default(),
 //! };
 //! let now = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), wall: Wall(0) };
 //! let boot = Boot::new(InstanceId::from("run-1"), 1);
@@ -95,7 +96,7 @@ pub use config::{RejoinRules, RejoinSettings, Rules, SynchronousMode, truth};
 pub use journal::{Decision, Verdict};
 pub use lease::{Grant, Hold};
 pub use machine::{Deadline, Input, Machine, Output, Quit, Step};
-pub use memory::Settings;
+pub use memory::{Scripts, Settings};
 pub use moment::BadMoment;
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;

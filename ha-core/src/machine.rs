@@ -211,7 +211,7 @@ impl Machine {
     fn carry_out(&mut self, choice: Choice, step: &mut Step) {
         match choice.act {
             Act::Quit => self.quit(choice.code, step),
-            Act::CancelCopy => {
+            Act::Cancel => {
                 if let Some(op) = self.memory.work.cancel(Lane::Server) {
                     step.outputs.push(Output::Cancel { op });
                 }
@@ -255,6 +255,7 @@ impl Machine {
             | Act::AskName
             | Act::AskPeers
             | Act::PrepareSync
+            | Act::PrePromote
             | Act::Promote
             | Act::Lead
             | Act::Release
@@ -272,6 +273,7 @@ impl Machine {
             | Act::Reinitialize
             | Act::Rewind
             | Act::Clone
+            | Act::Restore
             | Act::Claim
             | Act::Bootstrap
             | Act::Adopt

@@ -49,6 +49,19 @@ pub struct Settings {
     /// What its operator permits about data that cannot follow the leader as it is.
     #[serde(default)]
     pub rejoin: RejoinSettings,
+    /// Which commands of its operator's there are.
+    #[serde(default)]
+    pub scripts: Scripts,
+}
+
+/// Commands of a member's operator that change what is decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scripts {
+    /// Whether one must agree to each promotion before it begins: `pre_promote`.
+    pub pre_promote: bool,
+    /// Whether one makes a copy of the data from a backup, without any running member: a method
+    /// of `create_replica_methods` with `no_leader`.
+    pub replica_without_leader: bool,
 }
 
 /// The memory of a machine.
@@ -129,6 +142,8 @@ pub(crate) struct Memory {
     pub(crate) releasing: Option<Generation>,
     /// When we last gave the leadership up by request.
     pub(crate) released_at: Option<Mono>,
+    /// The leadership whose promotion the operator's script has agreed to.
+    pub(crate) promotion_agreed: Option<Generation>,
     /// When a promotion failed.
     pub(crate) promotion_failed_at: Option<Mono>,
     /// When the last start as a primary failed; none: it did not.
@@ -273,6 +288,7 @@ impl Memory {
             name: NameCheck::Unproven,
             releasing: None,
             released_at: None,
+            promotion_agreed: None,
             promotion_failed_at: None,
             start_failed_at: None,
             restart: None,

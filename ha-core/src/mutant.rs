@@ -183,6 +183,8 @@ mutants! {
         "A standby is put on the sync key as soon as commits wait for it, whatever it has.";
     PromotesUnprepared "promotes-unprepared" "no-acked-loss-sync"
         "A standby is promoted while the sync key still lists who will not have its commits.";
+    PromotesWithoutAgreement "promotes-without-agreement" "machine-rule"
+        "A standby is promoted although the operator's script has not agreed.";
     SyncUnguarded "sync-unguarded" "store-discipline"
         "The sync key is changed without demanding that the leader key and it are as they were seen.";
     NamedCandidateNotMeasured "named-candidate-not-measured" "bounded-loss-async"

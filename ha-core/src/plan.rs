@@ -3,6 +3,7 @@
 //! A plan may be empty although the table chose to act: then a precondition that only this file
 //! knows (an open session, a fresh lease) is still to come, and the machine looks again.
 
+mod copy;
 mod demand;
 mod rejoin;
 
@@ -37,12 +38,9 @@ const STANDBY_START_LIMIT: Duration = Duration::from_secs(60);
 /// The tasks that carry an act out.
 pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
     match act {
-        Act::Hold
-        | Act::Lead
-        | Act::Quit
-        | Act::CancelCopy
-        | Act::BeginRestart
-        | Act::DropRestart => Vec::new(),
+        Act::Hold | Act::Lead | Act::Quit | Act::Cancel | Act::BeginRestart | Act::DropRestart => {
+            Vec::new()
+        }
         Act::AskName => demand::ask_name(memory).into_iter().collect(),
         Act::AskPeers => ask_peers(memory).into_iter().collect(),
         Act::AskAndProve => {
@@ -59,6 +57,7 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::ClearMove => commit(clear_move(memory)),
         Act::BeginMove => commit(demand::begin_move(memory)),
         Act::PrepareSync => sync::prepare(memory).into_iter().collect(),
+        Act::PrePromote => pre_promote(memory).into_iter().collect(),
         Act::Promote => promote(memory).into_iter().collect(),
         Act::StartPrimary => start_primary(memory).into_iter().collect(),
         Act::StartStandby => vec![start_standby(upstream(memory))],
@@ -76,10 +75,8 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::ProveLeader => demand::prove_leader(memory).into_iter().collect(),
         Act::Reinitialize => demand::reinitialize(memory).into_iter().collect(),
         Act::Rewind => rewind(memory).into_iter().collect(),
-        Act::Clone => clone_source(memory)
-            .map(|from| Task::Clone { from })
-            .into_iter()
-            .collect(),
+        Act::Clone => copy::from_member(memory).into_iter().collect(),
+        Act::Restore => vec![copy::from_backup()],
         Act::Bootstrap => vec![Task::Bootstrap],
         Act::Checkpoint => vec![Task::Checkpoint],
         Act::CloseSession => memory
@@ -406,6 +403,11 @@ pub(crate) fn reserved_timeline(memory: &Memory) -> Option<Timeline> {
     Some(record.timeline).filter(|timeline| is_ours && *timeline > begun)
 }
 
+fn pre_promote(memory: &Memory) -> Option<Task> {
+    let generation = memory.lease.leadership()?;
+    Some(Task::PrePromote { generation })
+}
+
 fn promote(memory: &Memory) -> Option<Task> {
     let grant = memory.lease.grant(memory.mono())?;
     Some(Task::Promote {
@@ -457,32 +459,6 @@ fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<Upstream> {
         host,
         port,
         slot,
-    })
-}
-
-/// Whom to copy: a running member that offers itself for it, otherwise the leader.
-fn clone_source(memory: &Memory) -> Option<Upstream> {
-    let view = memory.view.as_ref()?;
-    let leader = view.leader.as_ref()?;
-    let offers: Vec<&MemberName> = view
-        .members
-        .iter()
-        .filter(|(name, member)| {
-            member.tags.is_clonefrom()
-                && member.state == "running"
-                && *name != memory.me()
-                && **name != leader.name
-        })
-        .map(|(name, _)| name)
-        .collect();
-    let offer = usize::try_from(memory.boot.seed)
-        .ok()
-        .and_then(|seed| offers.get(seed.checked_rem(offers.len())?).copied());
-    let source = member_as_upstream(memory, offer.unwrap_or(&leader.name))?;
-    // The copy itself needs no slot of ours on its source.
-    Some(Upstream {
-        slot: None,
-        ..source
     })
 }
 

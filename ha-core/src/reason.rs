@@ -121,11 +121,15 @@ reasons! {
     /// The leader lost its data directory.
     ReleasedWithoutData {} "released-without-data" "our data directory is gone or cannot be used: the leadership is given up";
     /// A promotion failed.
-    ReleasedAfterFailedPromotion {} "released-after-failed-promotion" "our promotion failed: the leadership is given up and we hold back for one lease time";
+    ReleasedAfterFailedPromotion { error: String } "released-after-failed-promotion" "our promotion failed ({error}): the leadership is given up and we hold back for one lease time";
     /// The leadership was taken by an earlier run of this agent.
     ResumingLease { generation: Generation } "resuming-lease" "the leadership of generation {generation} is ours from an earlier run: binding it to the new session";
     /// A leadership that a primary took is continued by a standby: its promotion needs a timeline.
     ReservingTimeline {} "reserving-timeline" "the leadership is ours and our server is a standby: reserving the timeline that its promotion begins";
+    /// A script of the operator's must agree to the promotion.
+    AskingAboutPromotion { generation: Generation } "asking-about-promotion" "the leadership of generation {generation} is ours: asking pre_promote whether our standby may be promoted";
+    /// The leadership was lost while that script ran.
+    AskedInVain {} "asked-in-vain" "the leadership is not ours any more: ending pre_promote";
 
     /// The leadership was taken by an earlier run, and this one has promised to hold back.
     ResumeHeldBack { to: MemberName } "resume-held-back" "the leader key is in our name from an earlier run of this agent, and we have promised {to} to hold back";
@@ -235,6 +239,8 @@ reasons! {
     // No data.
     /// Copying the leader's data.
     CloneFromLeader { holder: MemberName } "clone-from-leader" "our data directory is empty: copying from {holder}";
+    /// Restoring a copy, without a leader.
+    CopyFromBackup {} "copy-from-backup" "our data directory is empty and nobody has led for a while: restoring a copy from a backup";
     /// Copying did not work.
     CloneFailed { error: String } "clone-failed" "copying did not work ({error}): trying again later";
     /// Nobody to copy from.
@@ -287,6 +293,8 @@ reasons! {
     RestartMissed { why: String } "restart-missed" "the scheduled restart is not carried out: {why}";
     /// A restart writes a checkpoint first, so that the stop is short.
     RestartCheckpoint {} "restart-checkpoint" "a restart is wanted: writing a checkpoint so that the stop is short";
+    /// A restart is wanted while commits wait for this standby.
+    RestartLeavingSync { leader: MemberName } "restart-leaving-sync" "a restart is wanted: waiting until commits of {leader} do not wait for us any more";
     /// A restart stops the server.
     RestartStopping {} "restart-stopping" "a restart is wanted: stopping our PostgreSQL in order";
     /// A restart starts the leader's server again.

@@ -15,12 +15,13 @@ use serde_json::{Map, Value};
 use crate::command::{Answer, AnswerKind};
 use crate::memory::Memory;
 use crate::situation::{self as word, Lock, Mode, Origin, Restart as Word};
+use crate::sync;
 use crate::task::{Lane, Outcome};
 use crate::time::{Mono, Wall};
 use crate::value::RequestId;
 use crate::view::{About, ServerView};
 
-/// How long a wanted restart waits until its server can be stopped.
+/// How long a wanted restart waits until its server can be stopped, once it may be.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What an operator demands of a restart.
@@ -64,8 +65,8 @@ pub(crate) struct Restart {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The server is still to be stopped; given up at this time.
-    Wanted { until: Mono },
+    /// The server is still to be stopped.
+    Wanted { since: Mono },
     /// The server has been seen down.
     Down { since: Mono },
 }
@@ -165,9 +166,7 @@ fn begin(memory: &mut Memory, request: Option<RequestId>, timeout: Option<Durati
         phase: if is_down {
             Phase::Down { since: now }
         } else {
-            Phase::Wanted {
-                until: now.plus(PATIENCE),
-            }
+            Phase::Wanted { since: now }
         },
         is_checkpointed: false,
     });
@@ -234,6 +233,7 @@ pub(crate) fn cancel(memory: &mut Memory) -> Answer {
 pub(crate) fn wanted(memory: &Memory) -> Word {
     if let Some(restart) = &memory.restart {
         return match restart.phase {
+            Phase::Wanted { .. } if sync::stays_until(memory).is_some() => Word::Listed,
             Phase::Wanted { .. } if restart.is_checkpointed => Word::Wanted,
             Phase::Wanted { .. } => Word::NeedsCheckpoint,
             Phase::Down { .. } if word::origin(memory) == Origin::Standby => Word::DownAsStandby,
@@ -295,7 +295,7 @@ pub(crate) fn start_limit(memory: &Memory) -> Option<Duration> {
 /// When something about restarts is to be done although nothing happens.
 pub(crate) fn deadline(memory: &Memory) -> Option<Mono> {
     let restart = memory.restart.as_ref().map(|restart| match restart.phase {
-        Phase::Wanted { until } => until,
+        Phase::Wanted { since } => since.plus(patience(memory)),
         Phase::Down { since } => since.plus(restart.timeout),
     });
     let scheduled = memory.scheduled_restart.as_ref();
@@ -304,6 +304,20 @@ pub(crate) fn deadline(memory: &Memory) -> Option<Mono> {
         memory.mono().plus(left)
     });
     restart.into_iter().chain(scheduled).min()
+}
+
+/// How long a wanted restart waits until its server is down: a standby that commits wait for keeps
+/// running for a while first.
+fn patience(memory: &Memory) -> Duration {
+    PATIENCE + sync::stay(memory)
+}
+
+/// Since when the server is to be stopped for a restart.
+pub(crate) fn wanted_since(memory: &Memory) -> Option<Mono> {
+    match memory.restart.as_ref()?.phase {
+        Phase::Wanted { since } => Some(since),
+        Phase::Down { .. } => None,
+    }
 }
 
 /// Follows the wanted restart: what phase it is in, and whether it has ended.
@@ -327,7 +341,7 @@ pub(crate) fn follow(memory: &mut Memory) -> Option<(RequestId, Answer)> {
             }
             None
         }
-        Phase::Wanted { until } if now >= until && !is_busy => {
+        Phase::Wanted { since } if now >= since.plus(patience(memory)) && !is_busy => {
             failed("restart failed: PostgreSQL could not be stopped in time".to_owned())
         }
         Phase::Wanted { .. } => None,

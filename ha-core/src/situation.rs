@@ -22,9 +22,9 @@ pub(crate) use link::{kin, link, way, wreck_link};
 pub(crate) use movement::{move_patience_ends, movement, why_impossible};
 pub(crate) use overdue::{overdue, overdue_since};
 pub use words::{
-    Asked, Backoff, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing,
-    Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit, Restart,
-    Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
+    Asked, Backoff, Backup, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link,
+    Listing, Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit,
+    Restart, Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 pub(crate) use writable::{
     is_made_writable, is_silent_primary, makes_writable, unleased, unleased_until, unled, writable,
@@ -122,6 +122,7 @@ pub(crate) fn busy(memory: &Memory) -> Busy {
         Task::Bootstrap | Task::Clone { .. } | Task::Replace { .. } | Task::Reinitialize { .. } => {
             Busy::Copying
         }
+        Task::PrePromote { .. } => Busy::Asking,
         Task::Start { .. }
         | Task::Promote { .. }
         | Task::Rewind { .. }
@@ -204,6 +205,18 @@ pub(crate) fn may_make(memory: &Memory) -> MayMake {
         MayMake::Yes
     } else {
         MayMake::No
+    }
+}
+
+/// A leader is the better source: a backup is taken when nobody has led for one lease time.
+pub(crate) fn backup(memory: &Memory) -> Backup {
+    let is_overdue = memory
+        .unlocked_since
+        .is_some_and(|since| memory.mono().since(since) >= memory.rules.ttl);
+    if memory.settings.scripts.replica_without_leader && is_overdue {
+        Backup::Usable
+    } else {
+        Backup::None
     }
 }
 
@@ -313,6 +326,11 @@ pub(crate) fn promotion(memory: &Memory) -> Promotion {
         && !memory.breaks(Mutant::UnknownAcquireCounts)
     {
         Promotion::Unreserved
+    } else if memory.settings.scripts.pre_promote
+        && memory.promotion_agreed != memory.lease.leadership()
+        && !memory.breaks(Mutant::PromotesWithoutAgreement)
+    {
+        Promotion::Unagreed
     } else {
         Promotion::Possible
     }

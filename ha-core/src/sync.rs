@@ -13,11 +13,13 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::config::SynchronousMode;
 use crate::decide::synchrony::{self, SyncStep};
 use crate::memory::Memory;
 use crate::mutant::Mutant;
+use crate::restart;
 use crate::schema::{key, write};
 use crate::situation::{Keeping, Listing, Synchrony, Waiting};
 use crate::task::{Commit, KeyState, Purpose, StoreGuard, StoreWrite, SyncNames, Task};
@@ -424,7 +426,9 @@ pub(crate) fn restored(memory: &Memory, view: &ClusterView) -> Option<(StoreGuar
 /// Until when a standby that goes away keeps running for the leader whose commits wait for it; none:
 /// nobody waits for it, or nobody can be told.
 pub(crate) fn stays_until(memory: &Memory) -> Option<Mono> {
-    let since = memory.leaving_since?;
+    let since = memory
+        .leaving_since
+        .or_else(|| restart::wanted_since(memory))?;
     let is_standby = matches!(memory.server(), Some(ServerView::Standby(_)));
     let view = memory.current_view()?;
     let is_led = view
@@ -432,6 +436,19 @@ pub(crate) fn stays_until(memory: &Memory) -> Option<Mono> {
         .as_ref()
         .is_some_and(|leader| leader.name != *memory.me());
     let is_listed = view.sync.value.standbys.contains(memory.me());
-    let until = since.plus(memory.rules.loop_wait * 2);
+    let until = since.plus(stay(memory));
     (is_standby && is_led && is_listed && memory.mono() < until).then_some(until)
+}
+
+/// How long the leader has to make commits wait for somebody else.
+pub(crate) fn stay(memory: &Memory) -> Duration {
+    memory.rules.loop_wait * 2
+}
+
+/// Whether this member asks any leader not to make commits wait for it: it goes away, or its server
+/// is taken down for a restart.
+pub(crate) fn is_leaving(memory: &Memory) -> bool {
+    let is_led_by_us = memory.lease.leadership().is_some();
+    let is_restarted = memory.restart.is_some() && !is_led_by_us;
+    is_kept(memory) && (memory.leaving_since.is_some() || is_restarted)
 }

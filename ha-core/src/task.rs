@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::Grant;
 use crate::rejoin::LeaderElsewhere;
-use crate::value::{Lsn, MemberName, Position, Revision, SessionName, Timeline};
+use crate::value::{Generation, Lsn, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{HistoryLine, PeerReport, ServerIdentity};
 
 pub use boot::Boot;
@@ -150,8 +150,8 @@ pub enum Task {
     /// Copy the data of a member into the empty data directory (remains of an unfinished copy are
     /// removed) and start it as a standby.
     Clone {
-        /// Whom to copy.
-        from: Upstream,
+        /// Whom to copy; none: a backup, by a command that needs no running member.
+        from: Option<Upstream>,
     },
     /// Remove the data and copy the leader's. The witness must still hold when it is executed.
     Replace {
@@ -189,6 +189,12 @@ pub enum Task {
     Stop {
         /// How.
         mode: StopMode,
+    },
+    /// Run the operator's script that must agree before our standby is promoted. Cancelled, with all
+    /// that it started, when the leadership is lost meanwhile.
+    PrePromote {
+        /// The leadership that it is about.
+        generation: Generation,
     },
     /// Make the standby a primary. The grant is checked again when it is executed.
     Promote {
@@ -263,6 +269,7 @@ impl Task {
             | Self::Rewind { .. }
             | Self::Start { .. }
             | Self::Stop { .. }
+            | Self::PrePromote { .. }
             | Self::Promote { .. }
             | Self::Follow { .. }
             | Self::ProveGone
@@ -299,6 +306,7 @@ impl Task {
                 ..
             } => "start-standby",
             Self::Stop { .. } => "stop",
+            Self::PrePromote { .. } => "pre-promote",
             Self::Promote { .. } => "promote",
             Self::Follow { .. } => "follow",
             Self::ProveGone => "prove-gone",

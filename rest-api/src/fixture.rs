@@ -140,6 +140,7 @@ fn member(name: &str) -> Snapshot {
         bootstrap_config: None,
         watchdog_required: false,
         rejoin: herdsman_ha_core::RejoinSettings::default(),
+        scripts: herdsman_ha_core::Scripts::default(),
     };
     let boot = Boot::new(InstanceId::from(format!("run-of-{name}").as_str()), 1);
     let now = Now {

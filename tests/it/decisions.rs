@@ -9,9 +9,9 @@ use herdsman_ha_core::decide::{
     paused, stopped, synchrony,
 };
 use herdsman_ha_core::situation::{
-    Backoff, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing, Lock,
-    Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit, Restart, Server,
-    Standing, Synchrony, Unleased, Waiting, Way, Writable,
+    Backoff, Backup, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing,
+    Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit, Restart,
+    Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -107,9 +107,13 @@ fn fence_table() -> Table {
 }
 
 fn busy_table() -> Table {
-    let columns = [Column::of("busy", Busy::ALL), Column::of("mode", Mode::ALL)];
+    let columns = [
+        Column::of("busy", Busy::ALL),
+        Column::of("mode", Mode::ALL),
+        Column::of("lock", Lock::ALL),
+    ];
     Table::heading("busy: a task owns the server").with(&columns, &|at| {
-        busy::decide(Mode::ALL[at[1]], Busy::ALL[at[0]])
+        busy::decide(Mode::ALL[at[1]], Busy::ALL[at[0]], Lock::ALL[at[2]])
     })
 }
 
@@ -275,6 +279,7 @@ fn empty_table() -> Table {
         Column::of("lock", Lock::ALL),
         Column::of("made", Made::ALL),
         Column::of("may make", MayMake::ALL),
+        Column::of("backup", Backup::ALL),
         Column::of("leader", Leader::ALL),
         Column::of("backoff", Backoff::ALL),
         Column::of("gone", Gone::ALL),
@@ -284,9 +289,10 @@ fn empty_table() -> Table {
             Lock::ALL[at[0]],
             Made::ALL[at[1]],
             MayMake::ALL[at[2]],
-            Leader::ALL[at[3]],
-            Backoff::ALL[at[4]],
-            Gone::ALL[at[5]],
+            Backup::ALL[at[3]],
+            Leader::ALL[at[4]],
+            Backoff::ALL[at[5]],
+            Gone::ALL[at[6]],
         ))
     })
 }

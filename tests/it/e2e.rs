@@ -23,6 +23,7 @@ mod parameters;
 mod pause;
 mod reality;
 mod rewind;
+mod scripts;
 mod secrets;
 mod secured_store;
 mod store_lost;

@@ -71,6 +71,10 @@ impl Run {
                 replaces_on_divergence: chance.one_of(&[None, Some(true)]),
                 replaces_on_missing_wal: chance.one_of(&[None, Some(true)]),
             },
+            scripts: herdsman_ha_core::Scripts {
+                pre_promote: chance.once_in(3),
+                replica_without_leader: chance.once_in(3),
+            },
         };
         let boot = Boot::new(InstanceId::from("run"), seed);
         let clocks = Now {
@@ -336,6 +340,7 @@ impl Run {
             | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
+            | Task::PrePromote { .. }
             | Task::Promote { .. }
             | Task::Follow { .. }
             | Task::Checkpoint

@@ -7,19 +7,38 @@
 use std::time::Duration;
 
 use herdsman_ha_core as core;
-use herdsman_ha_core::{Outcome, Progress};
+use herdsman_ha_core::{Outcome, Progress, Report};
 use herdsman_pgctl as pgctl;
 
 use super::server::upstream;
-use super::{Executor, Tell, done};
+use super::{Executor, Tell, done, failed, transient};
 use crate::settings::ReplicaMethod;
 
 /// The longest silence of a running copy.
 pub(super) const COPY_SILENCE: Duration = Duration::from_secs(120);
 
 impl Executor {
-    pub(super) async fn clone_from(&self, from: &core::Upstream, tell: &Tell) -> Outcome {
-        done(self.copy(&upstream(from), tell).await)
+    pub(super) async fn clone_from(&self, from: Option<&core::Upstream>, tell: &Tell) -> Outcome {
+        match from {
+            Some(from) => done(self.copy(&upstream(from), tell).await),
+            None => self.restore().await,
+        }
+    }
+
+    /// Tries each way that needs no running member until one succeeds.
+    async fn restore(&self) -> Outcome {
+        let methods = self.effective.get().replica_methods.clone();
+        let mut last = None;
+        for method in methods.iter().flatten().filter(|method| method.no_leader) {
+            match self.copy_with(method, None).await {
+                Ok(()) => return Outcome::Done(Report::Nothing),
+                Err(error) => last = Some(error),
+            }
+        }
+        last.map_or_else(
+            || transient("no method of create_replica_methods has no_leader any more"),
+            |error| failed(&error),
+        )
     }
 
     /// Tries each way until one succeeds. The caller has seen that nothing but remains of our own
@@ -36,18 +55,29 @@ impl Executor {
                 }
                 continue;
             };
-            match self.copy_by(method, from).await {
+            match self.copy_with(method, Some(from)).await {
                 Ok(()) => return Ok(()),
-                Err(error) => {
-                    tracing::warn!(%error, method = method.name, "no copy by this method");
-                    if !method.keep_data {
-                        self.wipe_leftover().await?;
-                    }
-                    last = Some(error);
-                }
+                Err(error) => last = Some(error),
             }
         }
         last.map_or(Ok(()), Err)
+    }
+
+    /// One way of the user's; what a failed one leaves behind is removed unless the next shall go
+    /// on with it.
+    async fn copy_with(
+        &self,
+        method: &ReplicaMethod,
+        from: Option<&pgctl::Upstream>,
+    ) -> pgctl::Result<()> {
+        let copied = self.copy_by(method, from).await;
+        if let Err(error) = &copied {
+            tracing::warn!(%error, method = method.name, "no copy by this method");
+            if !method.keep_data {
+                self.wipe_leftover().await?;
+            }
+        }
+        copied
     }
 
     async fn wipe_leftover(&self) -> pgctl::Result<()> {
@@ -73,13 +103,21 @@ impl Executor {
         self.instance.basebackup(from, COPY_SILENCE, progress).await
     }
 
-    async fn copy_by(&self, method: &ReplicaMethod, from: &pgctl::Upstream) -> pgctl::Result<()> {
+    /// `from` is empty for the method that is told so: a member to connect to is missing.
+    async fn copy_by(
+        &self,
+        method: &ReplicaMethod,
+        from: Option<&pgctl::Upstream>,
+    ) -> pgctl::Result<()> {
         if !method.keep_data {
             self.wipe_leftover().await?;
         }
         self.instance.mark(pgctl::Leftover::Clone).await?;
         let mut script = pgctl::Script::new(&method.command)?;
-        let (connection, passfile) = self.instance.connection_for(from).await?;
+        let (connection, passfile) = match from {
+            Some(from) => self.instance.connection_for(from).await?,
+            None => (String::new(), None),
+        };
         if !method.no_params {
             for (name, value) in &method.arguments {
                 script = script.arg(format!("--{name}={value}"));

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core as core;
-use herdsman_ha_core::{Grant, Lsn, Outcome, Report, StartAs, StopMode, SyncNames, Timeline};
+use herdsman_ha_core::{
+    Generation, Grant, Lsn, Outcome, Report, StartAs, StopMode, SyncNames, Timeline,
+};
 use herdsman_pgctl as pgctl;
 
 use super::{Executor, done, failed, transient};
+use crate::observe;
 use crate::settings::RESERVED_NAME;
 
 /// How long a stop in order may take before everything is dropped.
@@ -100,6 +103,28 @@ impl Executor {
         };
         if let Err(error) = ran {
             tracing::warn!(%error, "postgresql.before_stop");
+        }
+    }
+
+    /// The user's script that must agree to a promotion. How long it takes is for whoever wrote it:
+    /// the lease is renewed meanwhile, and when it is lost the script is killed.
+    pub(super) async fn pre_promote(&self, generation: Generation) -> Outcome {
+        let Some(command) = self.effective.get().pre_promote.clone() else {
+            // Taken out of the configuration since the machine was told of it.
+            return Outcome::Done(Report::Nothing);
+        };
+        tracing::info!(%generation, "asking pre_promote");
+        let said = |line: &str| tracing::info!(line, "pre_promote");
+        let ran = match pgctl::Script::new(&command) {
+            Ok(script) => script.run(None, said).await,
+            Err(error) => Err(error),
+        };
+        match ran {
+            Ok(()) => Outcome::Done(Report::Nothing),
+            Err(error) => Outcome::Failed(core::Failure {
+                is_transient: false,
+                message: format!("postgresql.pre_promote: {}", observe::chain(&error)),
+            }),
         }
     }
 

@@ -57,6 +57,8 @@ pub struct EffectivePostgres {
     pub callbacks: BTreeMap<String, String>,
     /// Ways to make a standby, in order; `pg_basebackup` where a way is none.
     pub replica_methods: Vec<Option<ReplicaMethod>>,
+    /// A command that must end with 0 before a standby is promoted.
+    pub pre_promote: Option<String>,
     /// A command to run before each stop of the server.
     pub before_stop: Option<String>,
     /// Whether a standby that misses WAL may be replaced by a new copy (no).
@@ -118,6 +120,7 @@ impl EffectivePostgres {
             ),
             callbacks: local.callbacks.or(dynamic.callbacks).unwrap_or_default(),
             replica_methods,
+            pre_promote: local.pre_promote.or(dynamic.pre_promote),
             before_stop: local.before_stop.or(dynamic.before_stop),
             remove_data_directory_on_missing_wal: no(
                 local.remove_data_directory_on_missing_wal,
@@ -125,6 +128,15 @@ impl EffectivePostgres {
             ),
             warnings: passed_over(findings),
         }
+    }
+}
+
+impl EffectivePostgres {
+    /// Whether one of the ways to make a standby needs no running member.
+    #[must_use]
+    pub fn copies_without_leader(&self) -> bool {
+        let mut methods = self.replica_methods.iter().flatten();
+        methods.any(|method| method.no_leader)
     }
 }
 

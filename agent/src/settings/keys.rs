@@ -182,7 +182,7 @@ pub(super) const SHARED_POSTGRESQL: &Keys = &[
     ("callbacks", Served),
     ("create_replica_methods", Served),
     ("create_replica_method", Served),
-    ("pre_promote", NotServed),
+    ("pre_promote", Served),
     ("before_stop", Served),
     ("krbsrvname", NotServed),
     ("parameters_primary", NotServed),

@@ -3,8 +3,8 @@
 
 use crate::yaml::Value;
 
+use super::Parameter;
 use super::reader::{Findings, Section};
-use super::{Parameter, WarningKind};
 
 /// A way to make a standby by a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +39,6 @@ impl ReplicaMethod {
     pub(super) fn read(findings: &mut Findings, section: &Section<'_>, name: &str) -> Self {
         let mut no = |key| findings.optional_boolean(section, key).unwrap_or(false);
         let (no_params, no_leader, keep_data) = (no("no_params"), no("no_leader"), no("keep_data"));
-        if let Some(field) = section.field("no_leader").filter(|_| no_leader) {
-            // It is passed on, but a copy is made only while there is a leader.
-            findings.warn(&field, WarningKind::NotServed);
-        }
         let command = findings.optional_text(section, "command");
         let passed = |key: &str| !matches!(key, "command" | "no_params" | "recovery_conf");
         Self {

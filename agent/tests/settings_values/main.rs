@@ -296,8 +296,6 @@ scope: demo
         "13:29: postgresql.callbacks.on_stat is not a known key and has no effect; did you mean \
          postgresql.callbacks.on_start?"
             .to_owned(),
-        "15:3: postgresql.pre_promote is accepted but has no effect yet".to_owned(),
-        "17:57: postgresql.pgbackrest.no_leader is accepted but has no effect yet".to_owned(),
         "18:3: postgresql.bin_dri is not a known key and has no effect; did you mean \
          postgresql.bin_dir?"
             .to_owned(),

@@ -4,7 +4,7 @@
 
 use super::{Act, Choice, act, hold};
 use crate::reason::Code;
-use crate::situation::{Backoff, Gone, Leader, Lock, Made, MayMake};
+use crate::situation::{Backoff, Backup, Gone, Leader, Lock, Made, MayMake};
 
 /// The choice.
 #[must_use]
@@ -12,6 +12,7 @@ pub fn decide(
     lock: Lock,
     made: Made,
     may_make: MayMake,
+    backup: Backup,
     leader: Leader,
     backoff: Backoff,
     gone: Gone,
@@ -35,8 +36,11 @@ pub fn decide(
         }
         (Lock::Free, Made::ByUs, _, _, Backoff::Waiting, _) => hold(Code::BootstrapFailed),
         (Lock::Free, Made::ByOther, _, _, _, _) => hold(Code::BootstrapElsewhere),
-        (Lock::Free, Made::Known | Made::Mismatch | Made::Forgotten, _, _, _, _) => {
-            hold(Code::NoLeaderToClone)
-        }
+        (Lock::Free, Made::Known, _, _, backoff, _) => match (backup, backoff) {
+            (Backup::Usable, Backoff::None) => act(Act::Restore, Code::CopyFromBackup),
+            (Backup::Usable, Backoff::Waiting) => hold(Code::CloneFailed),
+            (Backup::None, _) => hold(Code::NoLeaderToClone),
+        },
+        (Lock::Free, Made::Mismatch | Made::Forgotten, _, _, _, _) => hold(Code::NoLeaderToClone),
     }
 }

@@ -3,7 +3,7 @@
 //! Asked before the tables of everyday life and in a pause as well; an operator's wish never makes
 //! a server writable without a lease, and never removes data without a witness.
 
-use super::{Act, Choice, act};
+use super::{Act, Choice, act, hold};
 use crate::reason::Code;
 use crate::situation::{Lock, Mode, Reinit, Restart, Server};
 
@@ -20,6 +20,9 @@ pub fn restart(mode: Mode, lock: Lock, server: Server, restart: Restart) -> Opti
         ) => Some(act(Act::BeginRestart, Code::RestartDue)),
         (Restart::Missed, _, Lock::Mine | Lock::Other, Mode::Normal) => {
             Some(act(Act::DropRestart, Code::RestartMissed))
+        }
+        (Restart::Listed, Server::Standby, Lock::Other, Mode::Normal | Mode::Paused) => {
+            Some(hold(Code::RestartLeavingSync))
         }
         (Restart::NeedsCheckpoint, Server::Primary, Lock::Mine, Mode::Normal | Mode::Paused) => {
             Some(act(Act::Checkpoint, Code::RestartCheckpoint))
@@ -53,6 +56,7 @@ pub fn restart(mode: Mode, lock: Lock, server: Server, restart: Restart) -> Opti
         (
             Restart::Due
             | Restart::Missed
+            | Restart::Listed
             | Restart::NeedsCheckpoint
             | Restart::Wanted
             | Restart::Down

@@ -41,7 +41,7 @@ pub fn decide(
             Mode::Normal | Mode::Leaving,
             Hold::Ending,
             Writable::Yes,
-            Busy::No | Busy::Copying | Busy::Working,
+            Busy::No | Busy::Copying | Busy::Asking | Busy::Working,
         ) => Some(act(Act::StopFast, Code::LeaseEnding)),
     }
 }

@@ -46,6 +46,9 @@ pub fn running(
         (Server::Primary, Move::Ready, _, _) => act(Act::StopFast, Code::MoveStopping),
         // Another member that is promoted next would begin the same one.
         (Server::Standby, _, Promotion::Unreserved, _) => act(Act::Resume, Code::ReservingTimeline),
+        (Server::Standby, _, Promotion::Unagreed, _) => {
+            act(Act::PrePromote, Code::AskingAboutPromotion)
+        }
         // Nobody else may take over once the first commit is acknowledged: that is said before.
         (Server::Standby, _, Promotion::Possible, Synchrony::Unprepared) => {
             act(Act::PrepareSync, Code::SyncBeforePromotion)

@@ -261,6 +261,7 @@ impl Machine {
                 self.absorb_promises(request, ended.started_at, &outcome);
             }
             Task::Identify { .. } => self.absorb_identity(ended, outcome),
+            Task::PrePromote { generation } => self.absorb_agreement(*generation, &outcome),
             Task::Promote { timeline, .. } => self.absorb_promotion(*timeline, &outcome),
             Task::Start {
                 role: StartAs::Primary(_),

@@ -340,7 +340,7 @@ impl Moving {
             role,
             is_paused: memory.rules.pause,
             pending_restart: pending_restart(memory),
-            is_leaving_sync: memory.leaving_since.is_some() && sync::is_kept(memory),
+            is_leaving_sync: sync::is_leaving(memory),
             ..Words::default()
         };
         let mut positions = Positions::default();

@@ -4,7 +4,7 @@
 use super::Machine;
 use crate::situation as word;
 use crate::task::Outcome;
-use crate::value::{Revision, Timeline};
+use crate::value::{Generation, Revision, Timeline};
 use crate::view::{DataView, LocalView, ServerView};
 
 /// How often a promotion is tried before another member gets its chance.
@@ -49,6 +49,18 @@ impl Machine {
     /// The run that promoted the server may have ended before the checkpoint that others wait for.
     pub(super) fn look_for_checkpoint(&mut self) {
         self.memory.is_checkpointed &= self.memory.local.as_ref().is_none_or(has_checkpoint);
+    }
+
+    /// Whatever keeps the script from agreeing keeps our standby from being promoted.
+    pub(super) fn absorb_agreement(&mut self, generation: Generation, outcome: &Outcome) {
+        let memory = &mut self.memory;
+        match outcome {
+            Outcome::Done(_) => memory.promotion_agreed = Some(generation),
+            Outcome::Failed(_) | Outcome::NotApplied | Outcome::SessionLost | Outcome::Unknown => {
+                memory.promotion_failed_at = Some(memory.now.mono);
+            }
+            Outcome::Cancelled => {}
+        }
     }
 
     pub(super) fn absorb_promotion(&mut self, timeline: Timeline, outcome: &Outcome) {

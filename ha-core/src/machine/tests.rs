@@ -25,6 +25,7 @@ fn settings() -> Settings {
         bootstrap_config: Some(json!({"ttl": 5})),
         watchdog_required: false,
         rejoin: crate::RejoinSettings::default(),
+        scripts: crate::Scripts::default(),
     }
 }
 

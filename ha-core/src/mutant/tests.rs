@@ -25,7 +25,7 @@ use crate::view::{
 
 const TTL: Duration = Duration::from_secs(30);
 
-const INVARIANTS: [&str; 19] = [
+const INVARIANTS: [&str; 20] = [
     "one-writable-primary",
     "promotion-under-grant",
     "fenced-in-time",
@@ -45,6 +45,7 @@ const INVARIANTS: [&str; 19] = [
     "release-after-death",
     "rightful-leader",
     "proven-witness",
+    "machine-rule",
 ];
 
 #[test]
@@ -393,6 +394,7 @@ fn settings() -> Settings {
         bootstrap_config: Some(json!({})),
         watchdog_required: false,
         rejoin: crate::RejoinSettings::default(),
+        scripts: crate::Scripts::default(),
     }
 }
 

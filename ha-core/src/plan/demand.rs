@@ -4,7 +4,8 @@ use alloc::collections::BTreeSet;
 use alloc::vec;
 use core::time::Duration;
 
-use super::{clear_move, clone_source, member_as_upstream, put};
+use super::copy::clone_source;
+use super::{clear_move, member_as_upstream, put};
 use crate::memory::Memory;
 use crate::reinit;
 use crate::schema::{key, write};

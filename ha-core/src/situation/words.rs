@@ -85,6 +85,8 @@ words! {
         Stopping,
         /// A copy or an initialisation.
         Copying,
+        /// A script that must agree to our promotion.
+        Asking,
         /// A start, a promotion or another short task.
         Working,
     }
@@ -128,6 +130,13 @@ words! {
         /// No.
         No,
     }
+    /// Whether a copy of the data can be made without a leader now.
+    Backup {
+        /// It can: a command of the operator's makes it, and nobody has led for a while.
+        Usable,
+        /// It cannot.
+        None,
+    }
     /// A wanted move, as the leader sees it while its primary runs.
     Move {
         /// None is wanted.
@@ -155,6 +164,8 @@ words! {
         Due,
         /// The time of a scheduled one has come, and it cannot or must not be done.
         Missed,
+        /// One is wanted; the leader's commits wait for our standby still.
+        Listed,
         /// One is wanted; the checkpoint is still to be written.
         NeedsCheckpoint,
         /// The server is to be stopped now.
@@ -214,6 +225,8 @@ words! {
         /// No timeline is reserved for it: this leadership was not taken by a standby, or the timeline
         /// is begun already.
         Unreserved,
+        /// A script of the operator's must agree to it first.
+        Unagreed,
         /// It failed for good a moment ago.
         Failed,
     }

@@ -64,6 +64,7 @@ pub(crate) fn status() -> Status {
         bootstrap_config: None,
         watchdog_required: false,
         rejoin: herdsman_ha_core::RejoinSettings::default(),
+        scripts: herdsman_ha_core::Scripts::default(),
     };
     let boot = Boot::new(InstanceId::from("run-1"), 1);
     let now = Now {

@@ -164,3 +164,48 @@ fn strict_mode_without_a_standby_acknowledges_nothing_and_says_why() {
     });
     assert_nothing_lost(&writer.stop(), &cluster);
 }
+
+/// No commit waits for a server that is down because somebody wants it restarted.
+#[test]
+fn synchronous_standby_that_is_restarted_is_replaced_first() {
+    let cluster = Cluster::builder()
+        .config(&json!({"synchronous_mode": true}))
+        .start();
+    let leader = cluster.wait_until_settled().name();
+    let listed = wait_for_listed(&cluster, leader);
+    let standby = cluster.member(&listed[0]);
+    let others = cluster.others(leader);
+    let other = others.iter().find(|member| member.name() != listed[0]);
+    let other = other.expect("three members");
+    let writer = cluster.writer(EVERY);
+    writer.wait_for_rows(20);
+
+    let restarted = standby
+        .send("POST", "/restart", &json!({}))
+        .expect("an answer");
+
+    assert_eq!(
+        (restarted.status, restarted.body.as_str()),
+        (200, "restarted successfully")
+    );
+    let decisions = standby.decisions();
+    let codes: Vec<&str> = decisions
+        .iter()
+        .filter_map(|told| told["code"].as_str())
+        .collect();
+    let at = |code: &str| codes.iter().rposition(|told| *told == code);
+    let (left, stopped) = (at("restart-leaving-sync"), at("restart-stopping"));
+    assert!(left.is_some() && left < stopped, "{codes:?}");
+    assert_eq!(
+        sync_key(&cluster).map(|key| key["sync_standby"].clone()),
+        Some(json!(other.name()))
+    );
+    wait_for("its own tags to be back", || {
+        let member: Value =
+            serde_json::from_str(&Keys::of(&cluster).read(&format!("members/{}", standby.name()))?)
+                .ok()?;
+        member["tags"]["nosync"].is_null().then_some(())
+    });
+    writer.wait_for_rows(20);
+    assert_nothing_lost(&writer.stop(), &cluster);
+}

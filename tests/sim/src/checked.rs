@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use herdsman_ha_core::{
-    Boot, Code, Grant, Input, Lane, LeaderElsewhere, Machine, Now, OpId, Output, Settings, StartAs,
-    Step, Task,
+    Boot, Code, Generation, Grant, Input, Lane, LeaderElsewhere, Machine, Now, OpId, Outcome,
+    Output, Settings, StartAs, Step, Task,
 };
 
 /// A machine, the tasks it started, and the rules it broke.
@@ -19,6 +19,9 @@ pub struct Checked {
     pushed_out: BTreeSet<OpId>,
     last_op: OpId,
     has_quit: bool,
+    /// Whether a script must agree to each promotion, and the leaderships for which it has.
+    asks_script: bool,
+    agreed: BTreeSet<Generation>,
     /// Every so many steps the ones that cost most are checked: comparisons with a twin.
     twin_every: u64,
     steps: u64,
@@ -30,6 +33,8 @@ impl Checked {
     #[must_use]
     pub fn new(settings: Settings, boot: Boot, now: Now) -> Self {
         Self {
+            asks_script: settings.scripts.pre_promote,
+            agreed: BTreeSet::new(),
             machine: Machine::new(settings, boot, now),
             running: BTreeMap::new(),
             pushed_out: BTreeSet::new(),
@@ -78,12 +83,18 @@ impl Checked {
     pub fn step(&mut self, now: Now, input: Input) -> Step {
         self.steps += 1;
         let ended = match &input {
-            Input::Done { op, .. } => Some(*op),
+            Input::Done { op, outcome } => {
+                self.note_agreement(*op, outcome);
+                Some(*op)
+            }
+            Input::Settings(settings) => {
+                self.asks_script = settings.scripts.pre_promote;
+                None
+            }
             Input::Cluster(_)
             | Input::Local(_)
             | Input::Progress { .. }
             | Input::Operator { .. }
-            | Input::Settings(_)
             | Input::Wake => None,
         };
         let step = if self.steps.is_multiple_of(self.twin_every) {
@@ -101,6 +112,14 @@ impl Checked {
         }
         self.check_wake(now, &step);
         step
+    }
+
+    fn note_agreement(&mut self, op: OpId, outcome: &Outcome) {
+        if let (Some(Task::PrePromote { generation }), Outcome::Done(_)) =
+            (self.running.get(&op), outcome)
+        {
+            self.agreed.insert(*generation);
+        }
     }
 
     /// The step that is compared: with a machine that was equal, and with itself repeated.
@@ -155,6 +174,12 @@ impl Checked {
         self.check_lane(task);
         if let Some(grant) = grant(task) {
             self.check_grant(now, grant, task.name());
+        }
+        if let Task::Promote { grant, .. } = task {
+            let is_agreed = !self.asks_script || self.agreed.contains(&grant.generation());
+            self.expect(is_agreed, || {
+                format!("promoted in {grant:?} before the script has agreed")
+            });
         }
         if let Task::Replace { witness, .. }
         | Task::Reinitialize { witness, .. }
@@ -275,6 +300,7 @@ fn grant(task: &Task) -> Option<Grant> {
         | Task::Reinitialize { .. }
         | Task::Rewind { .. }
         | Task::Stop { .. }
+        | Task::PrePromote { .. }
         | Task::Follow { .. }
         | Task::ProveGone
         | Task::Fence

@@ -82,6 +82,8 @@ pub struct Options {
     pub max_ttl: Option<Duration>,
     /// Whether the configuration keeps a standby from leading on a timeline that was left.
     pub checks_timeline: bool,
+    /// Whether a script must agree to each promotion.
+    pub has_pre_promote: bool,
     /// Whether faults begin before there is a cluster.
     pub begins_empty: bool,
     /// How long faults go on.
@@ -115,6 +117,7 @@ impl Default for Options {
             expiry_tick: Duration::from_millis(500),
             max_ttl: None,
             checks_timeline: false,
+            has_pre_promote: false,
             begins_empty: false,
             safety: Duration::from_secs(600),
             mutant: None,

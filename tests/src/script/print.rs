@@ -93,7 +93,11 @@ fn describe(task: &Task, show: Show) -> String {
             format!("{} gen={generation}", or_none(&names.join(",")))
         }
         Task::Identify { upstream, .. } => upstream.name.to_string(),
-        Task::Clone { from } => format!("from={}", from.name),
+        Task::Clone { from } => {
+            let from = from.as_ref().map(|from| from.name.as_str());
+            format!("from={}", from.unwrap_or("backup"))
+        }
+        Task::PrePromote { generation } => format!("gen={generation}"),
         Task::Replace { witness, from } | Task::Rewind { witness, from } => {
             format!(
                 "from={} witness={} gen={}",

@@ -248,6 +248,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
         | Task::Rewind { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
+        | Task::PrePromote { .. }
         | Task::Promote { .. }
         | Task::Follow { .. }
         | Task::ProveGone

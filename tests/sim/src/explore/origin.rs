@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use herdsman_ha_core::{Boot, InstanceId, RejoinSettings, Settings, Tags};
+use herdsman_ha_core::{Boot, InstanceId, RejoinSettings, Scripts, Settings, Tags};
 use serde_json::{Value, json};
 
 use super::disks::Disks;
@@ -37,6 +37,7 @@ pub(super) fn settings(node: Node) -> Settings {
             replaces_on_divergence: Some(true),
             ..RejoinSettings::default()
         },
+        scripts: Scripts::default(),
     }
 }
 

@@ -61,6 +61,11 @@ impl fmt::Display for Options {
                 switch(self.checks_timeline),
                 switch(usual.checks_timeline),
             ),
+            (
+                "pre-promote",
+                switch(self.has_pre_promote),
+                switch(usual.has_pre_promote),
+            ),
             ("latency", self.latency.name(), usual.latency.name()),
             ("begins", beginning(self.begins_empty), "whole"),
             ("mutant", self.mutant.unwrap_or_default(), ""),
@@ -137,6 +142,9 @@ impl Options {
         }
         if let Some(text) = words.value("check-timeline") {
             options.checks_timeline = switched(&text)?;
+        }
+        if let Some(text) = words.value("pre-promote") {
+            options.has_pre_promote = switched(&text)?;
         }
         if let Some(text) = words.value("begins") {
             options.begins_empty = match text.as_str() {
@@ -282,7 +290,7 @@ mod tests {
     fn each_option_is_written_as_it_is_read() {
         let line = "cluster nodes=a,b,c,d ttl=20 loop=3 start-timeout=0 write-every=0.5 \
                     expiry-tick=2 safety=60 max-ttl=15 lag-limit=64KiB flavour=zookeeper sync=on failsafe=on \
-                    guardian=off latency=far begins=empty driver-mutant=end-is-never-told drift=a:+200,c:-300 \
+                    guardian=off pre-promote=on latency=far begins=empty driver-mutant=end-is-never-told drift=a:+200,c:-300 \
                     nofailover=b,d";
         let options: Options = line.parse().expect("options");
         assert_eq!(options.drift_ppm, [200, 0, -300]);

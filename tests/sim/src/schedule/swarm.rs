@@ -115,6 +115,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         is_strict: chance.once_in(3) && is_synchronous,
         sync_nodes: chance.one_of(&[1, 1, 1, 2, 2, 3]),
         is_failsafe: chance.once_in(8) || wish.failsafe,
+        has_pre_promote: chance.once_in(8),
         safety: wish.safety,
         mutant: wish.mutant,
         driver_mutant: wish.driver_mutant,

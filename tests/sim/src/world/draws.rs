@@ -26,9 +26,10 @@ pub(super) enum What {
     Notice,
     Client,
     Choice,
+    Script,
 }
 
-const WHATS: usize = 17;
+const WHATS: usize = 18;
 
 /// All draws of one run.
 #[derive(Clone, Debug)]

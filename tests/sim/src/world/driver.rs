@@ -35,6 +35,7 @@ impl World {
             | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
+            | Task::PrePromote { .. }
             | Task::Promote { .. }
             | Task::Follow { .. }
             | Task::ProveGone

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use herdsman_ha_core::{Boot, InstanceId, Now, RejoinSettings, Settings, Tags, Wall};
+use herdsman_ha_core::{Boot, InstanceId, Now, RejoinSettings, Scripts, Settings, Tags, Wall};
 use serde_json::{Value, json};
 
 use super::World;
@@ -42,6 +42,10 @@ impl World {
                 replaces_on_failure: Some(self.options.rewinds),
                 replaces_on_divergence: Some(!self.options.rewinds),
                 replaces_on_missing_wal: None,
+            },
+            scripts: Scripts {
+                pre_promote: self.options.has_pre_promote,
+                replica_without_leader: false,
             },
         }
     }

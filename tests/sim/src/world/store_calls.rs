@@ -50,6 +50,7 @@ fn kind(task: &Task) -> Call {
         | Task::Rewind { .. }
         | Task::Start { .. }
         | Task::Stop { .. }
+        | Task::PrePromote { .. }
         | Task::Promote { .. }
         | Task::Follow { .. }
         | Task::ProveGone
@@ -191,6 +192,7 @@ impl World {
             | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
+            | Task::PrePromote { .. }
             | Task::Promote { .. }
             | Task::Follow { .. }
             | Task::ProveGone

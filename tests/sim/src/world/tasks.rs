@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Grant, Lane, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task, Timeline, Upstream,
+    Failure, Grant, Lane, OpId, Outcome, Report, StartAs, StopMode, SystemId, Task, Timeline,
+    Upstream,
 };
 
 use super::World;
@@ -36,7 +37,8 @@ impl World {
         match &*task {
             Task::Identify { upstream, .. } => self.identify(node, op, upstream, stage),
             Task::Bootstrap => self.bootstrap(node, op, stage),
-            Task::Clone { from } => self.copy(node, op, from, stage),
+            Task::Clone { from: Some(from) } => self.copy(node, op, from, stage),
+            Task::Clone { from: None } => self.end_soon(node, op, transient("there is no backup")),
             Task::Replace { witness, from } => {
                 self.replace(node, op, (witness, from), from, stage);
             }
@@ -48,6 +50,7 @@ impl World {
             Task::Rewind { witness, from } => self.rewind(node, op, witness, from, stage),
             Task::Start { role, limit } => self.start_server(node, op, role, *limit, stage),
             Task::Stop { mode } => self.stop(node, op, *mode, stage),
+            Task::PrePromote { .. } => self.ask_script(node, op, stage),
             Task::Promote {
                 grant,
                 slots,
@@ -86,6 +89,24 @@ impl World {
             | Task::AskPromises { .. }
             | Task::AskPeers { .. } => {}
         }
+    }
+
+    /// A script that takes its time and does not always agree.
+    fn ask_script(&mut self, node: Node, op: OpId, stage: u8) {
+        if stage == 0 {
+            let takes = self.draws.millis(What::Script, node, 50, 5_000);
+            self.next_stage(node, op, 1, takes);
+            return;
+        }
+        let outcome = if self.draws.below(What::Script, Some(node), 8) == 0 {
+            Outcome::Failed(Failure {
+                is_transient: false,
+                message: "the script does not agree".to_owned(),
+            })
+        } else {
+            Outcome::Done(Report::Nothing)
+        };
+        self.end_soon(node, op, outcome);
     }
 
     pub(super) fn next_stage(&mut self, node: Node, op: OpId, stage: u8, after: Duration) {

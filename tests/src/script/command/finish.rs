@@ -131,6 +131,7 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
         Task::AskPromises { .. } => Report::Promises(Vec::new()),
         Task::Identify { .. } => return Err("words must say who the server is".to_owned()),
         Task::Bootstrap
+        | Task::PrePromote { .. }
         | Task::Clone { .. }
         | Task::Replace { .. }
         | Task::Reinitialize { .. }

@@ -1,7 +1,7 @@
 //! `member a`: an agent starts. A second time: the same member's agent starts anew, with the
 //! server as it is and a memory that is empty.
 
-use herdsman_ha_core::{RejoinSettings, Settings, Tags};
+use herdsman_ha_core::{RejoinSettings, Scripts, Settings, Tags};
 use serde_json::{Map, Value, json};
 
 use super::no_facts;
@@ -30,6 +30,10 @@ pub(crate) fn start(world: &mut World, name: &str, words: &mut Words) -> Result<
         bootstrap_config: bootstrap(words)?,
         watchdog_required: words.flag("watchdog"),
         rejoin: rejoin(words)?,
+        scripts: Scripts {
+            pre_promote: words.flag("pre-promote"),
+            replica_without_leader: words.flag("backup"),
+        },
     };
     world.start_agent(name, settings, seed);
     Ok(())

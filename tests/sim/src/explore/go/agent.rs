@@ -75,6 +75,7 @@ impl Small {
             | Task::Rewind { .. }
             | Task::Start { .. }
             | Task::Stop { .. }
+            | Task::PrePromote { .. }
             | Task::Promote { .. }
             | Task::Follow { .. }
             | Task::ProveGone

@@ -95,8 +95,9 @@ impl Small {
             Task::SyncSlots { wanted, dropped } => ended(self.make_slots(node, wanted, dropped)),
             Task::Identify { upstream, .. } => self.identify(upstream),
             Task::Bootstrap => self.bootstrap(node),
-            Task::Clone { from } if is_first => self.begin_copy(node, from, Stage::Second, scene),
-            Task::Clone { from } => self.finish_copy(node, from),
+            Task::Clone { from: None } | Task::PrePromote { .. } => failed("there is no script"),
+            Task::Clone { from: Some(from) } if is_first => self.begin_copy(node, from, Stage::Second, scene),
+            Task::Clone { from: Some(from) } => self.finish_copy(node, from),
             Task::Replace { witness, from } if is_first || is_second => {
                 self.replace(node, witness, from, is_first, scene)
             }
