@@ -39,6 +39,9 @@ pub fn tls_of(files: &crate::settings::TlsFiles) -> herdsman_dcs::TlsOptions {
     if let Some(certificate) = &files.cert {
         options = options.identity(certificate, files.key.clone());
     }
+    if let Some(password) = &files.key_password {
+        options = options.key_password(password.expose());
+    }
     options
 }
 

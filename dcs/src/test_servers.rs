@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-pub use certificates::{Authority, Certificate};
+pub use certificates::{Authority, Certificate, KeyForm};
 pub use complaint::assert_complains;
 pub use zookeeper::ZooKeeperServers;
 

@@ -9,6 +9,7 @@
 
 mod explain;
 mod files;
+mod password;
 #[cfg(feature = "zookeeper")]
 mod unverified;
 
@@ -22,6 +23,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 pub(crate) use explain::trouble;
+use password::KeyPassword;
 
 use crate::{Cause, Error};
 
@@ -33,6 +35,7 @@ use crate::{Cause, Error};
 pub struct TlsOptions {
     ca: Option<PathBuf>,
     identity: Option<IdentityFiles>,
+    password: Option<KeyPassword>,
     verification: Verification,
 }
 
@@ -73,6 +76,14 @@ impl TlsOptions {
             certificate: certificate.into(),
             key,
         });
+        self
+    }
+
+    /// Opens the key of our certificate, when it is encrypted, with this password. The key must be
+    /// in PKCS #8 (`BEGIN ENCRYPTED PRIVATE KEY`), with AES or triple DES.
+    #[must_use]
+    pub fn key_password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(KeyPassword::new(password.into()));
         self
     }
 

@@ -120,8 +120,7 @@ pub(super) const ZOOKEEPER: &Keys = &[
     ("cacert", Served),
     ("cert", Served),
     ("key", Served),
-    // An encrypted key is refused when it is read.
-    ("key_password", NotServed),
+    ("key_password", Served),
     ("verify", Served),
 ];
 
@@ -142,6 +141,8 @@ pub(super) const ETCD: &Keys = &[
     ("cacert", Served),
     ("cert", Served),
     ("key", Served),
+    // Patroni has no such key here, but encrypted keys are nothing that only ZooKeeper has.
+    ("key_password", Served),
 ];
 
 pub(super) const POSTGRESQL: &Keys = &[

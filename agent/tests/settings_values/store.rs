@@ -74,11 +74,13 @@ fn etcd_is_spoken_to_as_protocol_url_and_files_say() {
         let etcd = settings.store.etcd().expect("this is the store").clone();
         (etcd, warnings(&settings))
     };
-    let files = "protocol: https, cacert: /ca, cert: /c, key: /k";
+    let files = "protocol: https, cacert: /ca, cert: /c, key: /k, key_password: 1234";
     let (etcd, told) = read(&format!("{{host: a, {files}}}"));
     assert_eq!(etcd.protocol, EtcdProtocol::Https);
     let expected = [Some("/ca".into()), Some("/c".into()), Some("/k".into())];
     assert_eq!([etcd.tls.cacert, etcd.tls.cert, etcd.tls.key], expected);
+    let password = etcd.tls.key_password.expect("it is given");
+    assert_eq!(password.expose(), "1234");
     assert_eq!(told, [""; 0]);
     let (etcd, _) = read("{url: 'https://u:p@a:1', protocol: http}");
     assert_eq!(etcd.protocol, EtcdProtocol::Https);
@@ -127,6 +129,17 @@ fn zookeeper_is_encrypted_when_it_is_asked_for() {
         told[0].contains("zookeeper.verify: whoever is in the network"),
         "{told:?}"
     );
+    let (tls, told) = read("{hosts: a, use_ssl: on, cert: /c, key_password: hunter2}");
+    let tls = tls.expect("it is wanted");
+    let password = tls
+        .files
+        .key_password
+        .as_ref()
+        .map(|secret| secret.expose());
+    assert_eq!((password, told), (Some("hunter2"), vec![]));
+    assert!(!format!("{tls:?}").contains("hunter2"));
+    let (tls, _) = read("{hosts: a, use_ssl: on, cert: /c, key_password: ''}");
+    assert!(tls.is_some_and(|tls| tls.files.key_password.is_none()));
     let (tls, told) = read("{hosts: a, cacert: /ca}");
     assert_eq!(tls, None);
     assert!(

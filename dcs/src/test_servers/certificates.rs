@@ -25,6 +25,33 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
+/// How a key is protected by a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyForm {
+    /// PKCS #8 with what OpenSSL takes by itself: AES.
+    Usual,
+    /// PKCS #8 with triple DES, as `openssl req` wrote for long.
+    TripleDes,
+    /// PKCS #8 with scrypt.
+    Scrypt,
+    /// PKCS #8 by the rules of PKCS #12.
+    Pkcs12,
+    /// The form of OpenSSL itself, from before PKCS #8.
+    Old,
+}
+
+impl KeyForm {
+    const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &["pkcs8", "-topk8"],
+            Self::TripleDes => &["pkcs8", "-topk8", "-v2", "des3"],
+            Self::Scrypt => &["pkcs8", "-topk8", "-scrypt", "-scrypt_N", "256"],
+            Self::Pkcs12 => &["pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES"],
+            Self::Old => &["pkey", "-traditional", "-aes256"],
+        }
+    }
+}
+
 impl Authority {
     /// Makes an authority that nobody trusts yet.
     ///
@@ -100,20 +127,26 @@ impl Authority {
         issued
     }
 
-    /// The key of a certificate once more, encrypted with a password.
+    /// The key of a certificate once more, protected by a password.
     ///
     /// # Panics
     /// When `openssl` fails.
     #[must_use]
-    pub fn encrypted_key(&self, certificate: &Certificate, password: &str) -> PathBuf {
-        let encrypted = certificate.key.with_extension("encrypted");
-        let mut command = openssl(&["pkcs8", "-topk8"]);
+    pub fn protected_key(
+        &self,
+        certificate: &Certificate,
+        password: &str,
+        form: KeyForm,
+    ) -> PathBuf {
+        let number = self.issued.fetch_add(1, Ordering::Relaxed);
+        let protected = self.path(&format!("{number}.protected"));
+        let mut command = openssl(form.arguments());
         command.arg("-in").arg(&certificate.key);
         command
             .args(["-passout", "env:KEY_PASSWORD"])
             .env("KEY_PASSWORD", password);
-        run(command.arg("-out").arg(&encrypted));
-        encrypted
+        run(command.arg("-out").arg(&protected));
+        protected
     }
 
     fn path(&self, name: &str) -> PathBuf {

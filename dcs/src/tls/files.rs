@@ -10,6 +10,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
+use super::password::{KeyPassword, Protection, convert_old_form};
 use super::{IdentityFiles, Material, TlsOptions, Verification};
 use crate::Cause;
 
@@ -57,7 +58,7 @@ pub(super) fn read(options: &TlsOptions) -> Result<Material, Cause> {
         });
     };
     let (chain, certificate) = certificates("cert", &files.certificate)?;
-    let (key, key_text) = private_key(files, &certificate)?;
+    let (key, key_text) = private_key(files, &certificate, options.password.as_ref())?;
     let config = builder.with_client_auth_cert(chain, key).map_err(|error| {
         let file = files.certificate.display();
         Cause::new(format!("cert: {file} and its key are of no use: {error}"))
@@ -115,32 +116,32 @@ fn certificates(key: &str, file: &Path) -> Result<(Certificates, Vec<u8>), Cause
     Err(Cause::new(format!("{key}: {} {problem}", file.display())))
 }
 
-/// The key, and the text of the file that it is in.
+/// The key, and a text that it is in without the protection of a password.
 fn private_key(
     files: &IdentityFiles,
     certificate: &[u8],
+    password: Option<&KeyPassword>,
 ) -> Result<(PrivateKeyDer<'static>, Vec<u8>), Cause> {
     let (key, file, text) = match &files.key {
         Some(file) => ("key", file, content("key", file)?),
         None => ("cert", &files.certificate, certificate.to_vec()),
     };
     let wrong = |what: &str| Cause::new(format!("{key}: {} {what}", file.display()));
-    if is_encrypted(&text) {
-        return Err(wrong(
-            "is encrypted, which is not served yet: write it without a password, for its owner only",
-        ));
-    }
+    let opened = match (Protection::of(&String::from_utf8_lossy(&text)), password) {
+        (Protection::None, _) => None,
+        (Protection::OldForm, _) => return Err(convert_old_form(key, file)),
+        (Protection::Password(_), None) => {
+            return Err(wrong("is encrypted: write its password as key_password"));
+        }
+        (Protection::Password(block), Some(password)) => Some(password.open(block, key, file)?),
+    };
+    let text = opened.unwrap_or(text);
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(private) => Ok((private, text)),
         Err(pem::Error::NoItemsFound) => Err(wrong("holds no private key in PEM")),
         // What is wrong may be shown with what is there, which is a secret.
         Err(_) => Err(wrong("holds no private key that can be read")),
     }
-}
-
-fn is_encrypted(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
 fn content(key: &str, file: &Path) -> Result<Vec<u8>, Cause> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use herdsman_dcs::etcd::{EtcdDcs, EtcdOptions};
-use herdsman_dcs::test_servers::{Authority, EtcdServers, assert_complains};
+use herdsman_dcs::test_servers::{Authority, EtcdServers, KeyForm, assert_complains};
 use herdsman_dcs::{Dcs, Limits, Prefix, Renewal, TlsOptions, WatchEvent};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -63,8 +63,20 @@ async fn what_is_wrong_between_two_in_tls_is_named() {
     let dcs = access(std::slice::from_ref(&plain), trusting());
     assert_complains(&dcs, &prefix(), &plain, "encrypted connections").await;
 
-    let right = trusting().identity(own.certificate, Some(own.key));
+    let right = trusting().identity(&own.certificate, Some(own.key.clone()));
     access(&endpoints, right).snapshot(&prefix()).await.unwrap();
+
+    let sealed = authority.protected_key(&own, "hunter2", KeyForm::Usual);
+    let sealed = trusting().identity(&own.certificate, Some(sealed));
+    let opened = sealed.clone().key_password("hunter2");
+    access(&endpoints, opened)
+        .snapshot(&prefix())
+        .await
+        .unwrap();
+    let why = "write its password";
+    assert_complains(&access(&endpoints, sealed.clone()), &prefix(), url, why).await;
+    let guessed = access(&endpoints, sealed.key_password("hunter3"));
+    assert_complains(&guessed, &prefix(), url, "key_password: does not open").await;
 }
 
 #[tokio::test]

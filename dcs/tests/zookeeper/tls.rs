@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use herdsman_dcs::test_servers::{Authority, ZooKeeperServers, assert_complains};
+use herdsman_dcs::test_servers::{Authority, KeyForm, ZooKeeperServers, assert_complains};
 use herdsman_dcs::zookeeper::{ZooKeeperDcs, ZooKeeperOptions};
 use herdsman_dcs::{
     Dcs, Error, Lifetime, Limits, Prefix, Renewal, Session, TlsOptions, WatchEvent,
 };
+
+/// For a call that is to succeed.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn prefix() -> Prefix {
     Prefix::new("/service/demo").unwrap()
@@ -40,11 +43,7 @@ async fn server_with_a_trusted_certificate_serves_sessions_and_watches() {
     let servers = ZooKeeperServers::encrypted(1, &authority.issue(), Some(&authority));
     let trusting = || TlsOptions::new().ca(authority.certificate());
     let right = trusting().identity(&own.certificate, Some(own.key.clone()));
-    let dcs = access(
-        &servers.hosts(),
-        Some(right.clone()),
-        Duration::from_secs(10),
-    );
+    let dcs = access(&servers.hosts(), Some(right.clone()), PATIENCE);
     let session = dcs.open(Duration::from_secs(60)).await.unwrap();
     assert!(dcs.renew(&session, &[]).await.is_ok());
     let mut watch = dcs.watch(&prefix()).await.unwrap();
@@ -56,6 +55,22 @@ async fn server_with_a_trusted_certificate_serves_sessions_and_watches() {
     assert!(put.await.unwrap().is_applied());
     let found = dcs.snapshot(&prefix()).await.unwrap();
     assert_eq!(found.entries[&key].value, value);
+    let sealed = authority.protected_key(&own, "hunter2", KeyForm::Usual);
+    let sealed = trusting().identity(&own.certificate, Some(sealed));
+    let host = [servers.hosts()[0].clone()];
+    let opened = access(
+        &host,
+        Some(sealed.clone().key_password("hunter2")),
+        PATIENCE,
+    );
+    opened.snapshot(&prefix()).await.unwrap();
+    assert_refused(&host[0], Some(sealed.clone()), "write its password").await;
+    assert_refused(
+        &host[0],
+        Some(sealed.key_password("hunter3")),
+        "key_password",
+    )
+    .await;
 
     let host = &servers.hosts()[0];
     let other = Authority::new();
@@ -78,7 +93,7 @@ async fn certificate_of_another_host_is_refused_unless_nobody_looks_at_it() {
     let trusting = || TlsOptions::new().ca(authority.certificate());
     assert_refused(host, Some(trusting()), "is for other names").await;
     let blind = trusting().without_verification();
-    let dcs = access(&servers.hosts(), Some(blind), Duration::from_secs(10));
+    let dcs = access(&servers.hosts(), Some(blind), PATIENCE);
     dcs.snapshot(&prefix()).await.unwrap();
 }
 
@@ -132,16 +147,62 @@ async fn hold(dcs: &impl Dcs, session: &Session) {
 }
 
 #[test]
-fn encrypted_key_is_refused_by_name() {
+fn what_is_wrong_with_a_key_and_its_password_is_told_in_one_line() {
     let authority = Authority::new();
     let own = authority.issue();
-    let key = authority.encrypted_key(&own, "hunter2");
-    let options = TlsOptions::new().identity(&own.certificate, Some(key.clone()));
-    let text = format!("{:?}", options.check().unwrap_err());
-    let shown = key.display().to_string();
-    assert!(text.contains("key: ") && text.contains(&shown), "{text}");
-    assert!(
-        text.contains("is encrypted") && !text.contains("hunter2"),
-        "{text}"
-    );
+    let sealed = |form| authority.protected_key(&own, "hunter2", form);
+    let told = |key: &Path, password: Option<&str>| {
+        let options = TlsOptions::new().identity(&own.certificate, Some(key.to_owned()));
+        let options = match password {
+            Some(password) => options.key_password(password),
+            None => options,
+        };
+        match options.check() {
+            Ok(()) => format!("good: {options:?}"),
+            Err(error) => format!("{error:?}"),
+        }
+    };
+    let usual = sealed(KeyForm::Usual);
+    // The same password as the part of a longer text.
+    let both = usual.with_extension("both");
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    std::fs::write(&both, text(&own.certificate) + &text(&usual)).unwrap();
+    for (key, password, expected) in [
+        (&usual, Some("hunter2"), "good"),
+        (&both, Some("hunter2"), "good"),
+        (&sealed(KeyForm::TripleDes), Some("hunter2"), "good"),
+        (&sealed(KeyForm::Scrypt), Some("hunter2"), "good"),
+        // A password that is not needed does no harm.
+        (&own.key, Some("hunter2"), "good"),
+        (
+            &usual,
+            None,
+            "is encrypted: write its password as key_password",
+        ),
+        (
+            &usual,
+            Some("hunter3"),
+            "key_password: does not open the key in",
+        ),
+        (
+            &sealed(KeyForm::Pkcs12),
+            Some("hunter2"),
+            "openssl pkcs8 -topk8 -v2 aes-256-cbc",
+        ),
+        (
+            &sealed(KeyForm::Old),
+            Some("hunter2"),
+            "openssl pkcs8 -topk8 -in",
+        ),
+        (&sealed(KeyForm::Old), None, "openssl pkcs8 -topk8 -in"),
+    ] {
+        let told = told(key, password);
+        assert!(told.contains(expected), "{expected}: {told}");
+        let is_named = told.contains("key: ") || told.contains("key_password: ");
+        assert!(
+            is_named && told.contains(&key.display().to_string()),
+            "{told}"
+        );
+        assert!(!told.contains("hunter") && !told.contains('\n'), "{told}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: certificates are made for each store and go with it.
 
-use herdsman_dcs::test_servers::{Authority, Certificate, EtcdServers, ZooKeeperServers};
+use herdsman_dcs::test_servers::{Authority, Certificate, EtcdServers, KeyForm, ZooKeeperServers};
 use serde_json::{Value, json};
 
 use super::configuration;
@@ -12,6 +12,8 @@ use super::store::{StoreKind, StoreServers};
 const USER: &str = "herd";
 /// A password that quoting mistakes would break, and that nobody else has.
 const PASSWORD: &str = "st:o're@ pass";
+/// What opens the key of the members for ZooKeeper.
+const KEY_PASSWORD: &str = "k:ey's@ pass";
 /// Who the members are for ZooKeeper, and the hash that it makes of it.
 const ZOOKEEPER_IDENTITY: &str = "herd:secret";
 const ZOOKEEPER_PRINCIPAL: &str = "digest:herd:rZbXxNIFyZOTjGs/G3RUClJyjYE=";
@@ -63,6 +65,8 @@ impl Security {
                 "password": PASSWORD,
             }),
             StoreKind::ZooKeeper => json!({
+                "key": self.authority.protected_key(&self.member, KEY_PASSWORD, KeyForm::Usual),
+                "key_password": KEY_PASSWORD,
                 "use_ssl": true,
                 "auth_data": {"digest": ZOOKEEPER_IDENTITY},
                 "set_acls": {ZOOKEEPER_PRINCIPAL: ["ALL"]},

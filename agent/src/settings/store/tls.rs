@@ -1,12 +1,13 @@
-//! The files that certificates are in: the keys `cacert`, `cert`, `key` of both stores.
+//! The files that certificates are in: the keys `cacert`, `cert`, `key` and `key_password` of both
+//! stores. Patroni has the last one for ZooKeeper alone.
 //!
 //! Nothing is read from them here: they may change while a member runs, and are read for each
 //! connection.
 
 use std::path::PathBuf;
 
-use super::super::WarningKind;
 use super::super::reader::{Findings, Section};
+use super::super::{Secret, WarningKind};
 
 /// Files in PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct TlsFiles {
     pub cert: Option<PathBuf>,
     /// The key of our certificate, unless it is in the same file.
     pub key: Option<PathBuf>,
+    /// What opens the key, when it is encrypted.
+    pub key_password: Option<Secret>,
 }
 
 impl TlsFiles {
@@ -27,7 +30,14 @@ impl TlsFiles {
             let sentence = "has no effect without cert, the certificate that it belongs to";
             findings.warn(&field, WarningKind::Note(sentence.to_owned()));
         }
-        Self { cacert, cert, key }
+        let key_password = findings.optional_secret(section, "key_password");
+        let key_password = key_password.filter(|password| !password.expose().is_empty());
+        Self {
+            cacert,
+            cert,
+            key,
+            key_password,
+        }
     }
 
     /// Says that the files are not used, when there are any.
