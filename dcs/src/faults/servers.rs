@@ -18,6 +18,9 @@ use crate::{Dcs, Limits};
 pub(super) const COUNT: usize = 3;
 /// ZooKeeper's unit of time: sessions are granted 2 to 20 of it by its own defaults.
 const TICK: Duration = Duration::from_millis(500);
+const SYNC_LIMIT: u32 = 4;
+/// How long ZooKeeper's followers take to notice that their leader hangs.
+pub(super) const FOLLOWERS_NOTICE: Duration = TICK.saturating_mul(SYNC_LIMIT);
 /// The longest session that ZooKeeper grants here. More than any course but one asks for.
 pub(super) const LONGEST_GRANT: Duration = Duration::from_secs(6);
 const QUESTION: Duration = Duration::from_secs(2);
@@ -44,10 +47,10 @@ impl Ensemble {
             Store::Etcd => Servers::Etcd(EtcdServers::cluster_of_three()),
             Store::ZooKeeper => {
                 let longest = format!("maxSessionTimeout={}", LONGEST_GRANT.as_millis());
-                // Followers and leader notice within two seconds that they lost each other.
-                let further = [longest.as_str(), "syncLimit=4"];
+                let sync_limit = format!("syncLimit={SYNC_LIMIT}");
+                let further = [longest.as_str(), sync_limit.as_str()];
                 let lay = |from, port| {
-                    let way = Way::to(port);
+                    let way = Way::between(port);
                     let address = way.address();
                     between.push((from, way));
                     address

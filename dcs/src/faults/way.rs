@@ -15,7 +15,11 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How long a member waits for another one to listen.
+const PATIENCE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// How a way is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,20 @@ pub(super) struct Way {
 impl Way {
     /// Opens a way to a server, on a port of its own. Needs a runtime.
     pub(super) fn to(server: SocketAddr) -> Self {
+        Self::open(server, Duration::ZERO)
+    }
+
+    /// Opens a way that waits for a server which does not listen yet.
+    ///
+    /// Between members of ZooKeeper: a follower tries for a while to reach a leader that was elected
+    /// a moment ago and does not listen yet. A way that accepts the connection and ends it makes it
+    /// give up, and the leader waits for it for `initLimit` ticks, 10 s here, before there is another
+    /// election (seen on 3.8.0).
+    pub(super) fn between(server: SocketAddr) -> Self {
+        Self::open(server, PATIENCE)
+    }
+
+    fn open(server: SocketAddr, patience: Duration) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port can be found");
         listener.set_nonblocking(true).expect("a socket can be set");
         let address = listener
@@ -75,9 +93,10 @@ impl Way {
         let mode = Arc::new(watch::Sender::new(Mode::Open));
         let connections = Arc::new(Mutex::default());
         let mut tasks = JoinSet::new();
+        let destination = Destination { server, patience };
         tasks.spawn(accept(
             listener,
-            server,
+            destination,
             Arc::clone(&mode),
             Arc::clone(&connections),
         ));
@@ -169,9 +188,33 @@ fn granted(answer: &[u8]) -> Option<Granted> {
     })
 }
 
+/// Where a way leads to.
+#[derive(Clone, Copy)]
+struct Destination {
+    server: SocketAddr,
+    /// How long it may refuse connections before the other end is told.
+    patience: Duration,
+}
+
+impl Destination {
+    async fn reach(self) -> io::Result<TcpStream> {
+        let limit = Instant::now() + self.patience;
+        loop {
+            match TcpStream::connect(self.server).await {
+                Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => {
+                    return Err(error);
+                }
+                Err(error) if Instant::now() >= limit => return Err(error),
+                Err(_) => sleep(AGAIN).await,
+                Ok(stream) => return Ok(stream),
+            }
+        }
+    }
+}
+
 async fn accept(
     listener: TcpListener,
-    server: SocketAddr,
+    destination: Destination,
     mode: Arc<watch::Sender<Mode>>,
     connections: Arc<Mutex<Connections>>,
 ) {
@@ -181,14 +224,14 @@ async fn accept(
         let place = Place::take(&connections);
         let modes = mode.subscribe();
         // How it ends is of no interest: both sides are told by its end.
-        tasks.spawn(async move { drop(carry(client, server, place, modes).await) });
+        tasks.spawn(async move { drop(carry(client, destination, place, modes).await) });
     }
 }
 
 /// Carries a connection until one side ends it or the way cuts it.
 async fn carry(
     client: TcpStream,
-    server: SocketAddr,
+    destination: Destination,
     place: Place,
     modes: watch::Receiver<Mode>,
 ) -> io::Result<()> {
@@ -199,7 +242,7 @@ async fn carry(
     if !gate.opens().await {
         return Ok(());
     }
-    let server = TcpStream::connect(server).await?;
+    let server = destination.reach().await?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let gate = || Gate {
