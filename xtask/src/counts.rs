@@ -1,6 +1,8 @@
 //! How many tests passed and failed, read from what the test programs print.
 //!
-//! Pure: text in, numbers out. A line that is no summary counts nothing.
+//! Pure: text in, numbers out. A line that is no summary counts nothing. cargo-nextest shows what a
+//! test that failed has printed, and that ends with a summary of Rust's own harness for this one
+//! test: whose summaries count is therefore said.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -10,6 +12,13 @@ use std::ops::AddAssign;
 pub(crate) struct Counts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+}
+
+/// Whose summaries count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    Nextest,
+    Harness,
 }
 
 impl AddAssign for Counts {
@@ -26,17 +35,16 @@ impl fmt::Display for Counts {
 }
 
 impl Counts {
-    /// Understands the summaries of cargo-nextest and of Rust's own harness.
-    pub(crate) fn of_line(line: &str) -> Self {
+    /// The numbers of a summary.
+    pub(crate) fn of_line(line: &str, runner: Runner) -> Self {
         let plain = without_colours(line);
         let plain = plain.trim();
-        let items = if let Some(rest) = plain.strip_prefix("test result: ") {
-            rest.split_once(". ").map(|(_, items)| items)
-        } else if plain.starts_with("Summary [") {
-            plain.split_once("run: ").map(|(_, items)| items)
-        } else {
-            None
+        let items = match runner {
+            Runner::Nextest if plain.starts_with("Summary [") => plain.split_once("run: "),
+            Runner::Harness if plain.starts_with("test result: ") => plain.split_once(". "),
+            Runner::Nextest | Runner::Harness => None,
         };
+        let items = items.map(|(_, items)| items);
         let mut counts = Self::default();
         for item in items.unwrap_or_default().split([',', ';']) {
             counts += Self::of_item(item.trim());
@@ -81,18 +89,21 @@ fn without_colours(line: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(line: &str, passed: u64, failed: u64) {
-        assert_eq!(Counts::of_line(line), Counts { passed, failed }, "{line}");
+    fn check(runner: Runner, line: &str, passed: u64, failed: u64) {
+        let counted = Counts::of_line(line, runner);
+        assert_eq!(counted, Counts { passed, failed }, "{line}");
     }
 
     #[test]
     fn nextest_summary_is_counted() {
         check(
+            Runner::Nextest,
             "     Summary [   1.234s] 12 tests run: 9 passed (1 slow, 2 flaky), 1 failed, 2 timed out, 4 skipped",
             9,
             3,
         );
         check(
+            Runner::Nextest,
             "     Summary [   0.004s] 3/9 tests run: 2 passed, 1 exec failed, 0 skipped",
             2,
             1,
@@ -102,6 +113,7 @@ mod tests {
     #[test]
     fn coloured_summary_is_counted() {
         check(
+            Runner::Nextest,
             "\u{1b}[32;1m     Summary\u{1b}[0m [   0.1s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, \u{1b}[1m0\u{1b}[0m skipped",
             2,
             0,
@@ -111,6 +123,7 @@ mod tests {
     #[test]
     fn harness_summary_is_counted() {
         check(
+            Runner::Harness,
             "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 5 filtered out; finished in 0.00s",
             3,
             1,
@@ -124,15 +137,39 @@ mod tests {
             "test result: ok. 2 passed; 0 failed",
             "test result: FAILED. 1 passed; 3 failed",
         ] {
-            total += Counts::of_line(line);
+            total += Counts::of_line(line, Runner::Harness);
         }
         assert_eq!(total.to_string(), "3 passed, 3 failed");
     }
 
     #[test]
     fn other_lines_count_nothing() {
-        check("        PASS [   0.1s] xtask counts::tests::a", 0, 0);
-        check("test 3 passed, 1 failed", 0, 0);
-        check("", 0, 0);
+        for runner in [Runner::Nextest, Runner::Harness] {
+            check(
+                runner,
+                "        PASS [   0.1s] xtask counts::tests::a",
+                0,
+                0,
+            );
+            check(runner, "test 3 passed, 1 failed", 0, 0);
+            check(runner, "", 0, 0);
+        }
+    }
+
+    #[test]
+    fn failed_test_is_counted_once() {
+        // As nextest shows it: what the test printed, and its own summary at the end.
+        let shown = [
+            "        FAIL [   0.004s] (1/2) a tests::it",
+            "  stdout ───",
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.00s",
+            "     Summary [   0.010s] 2 tests run: 1 passed, 1 failed, 0 skipped",
+            "        FAIL [   0.004s] (1/2) a tests::it",
+        ];
+        let mut total = Counts::default();
+        for line in shown {
+            total += Counts::of_line(line, Runner::Nextest);
+        }
+        assert_eq!(total.to_string(), "1 passed, 1 failed");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::child;
-use crate::counts::Counts;
+use crate::counts::{Counts, Runner};
 use crate::error::Error;
 
 #[derive(Default)]
@@ -28,6 +28,7 @@ impl Steps {
     pub(crate) fn run_tests(
         &mut self,
         name: &'static str,
+        runner: Runner,
         command: &mut Command,
     ) -> Result<(), Error> {
         if io::stderr().is_terminal() {
@@ -37,7 +38,8 @@ impl Steps {
         self.timed(name, command, |command, counts| {
             let read = Mutex::new(Counts::default());
             let status = child::run_and_read(command, |line| {
-                *read.lock().expect("a reader of lines never panics") += Counts::of_line(line);
+                let counted = Counts::of_line(line, runner);
+                *read.lock().expect("a reader of lines never panics") += counted;
             });
             *counts += read.into_inner().expect("a reader of lines never panics");
             status

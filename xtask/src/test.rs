@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 
+use crate::counts::Runner;
 use crate::error::Error;
 use crate::install;
 use crate::place::Place;
@@ -82,20 +83,22 @@ fn tests(place: &Place, steps: &mut Steps, filters: &[OsString]) -> Result<(), E
             .args(["build", "--workspace", "--bins", "--all-features"]),
     )?;
     let mut command = place.cargo_tests();
-    if place.has_subcommand("nextest") {
+    let runner = if place.has_subcommand("nextest") {
         command.args(["nextest", "run", "--config-file", "xtask/nextest.toml"]);
+        Runner::Nextest
     } else {
         // The kinds of targets that nextest runs as well: all but doctests.
         command.args(["test", "--lib", "--bins", "--tests", "--examples"]);
-    }
+        Runner::Harness
+    };
     command.args(["--workspace", "--all-features", "--no-fail-fast"]);
-    steps.run_tests("tests", command.args(filters))
+    steps.run_tests("tests", runner, command.args(filters))
 }
 
 fn doctests(place: &Place, steps: &mut Steps) -> Result<(), Error> {
     let mut command = place.cargo_tests();
     command.args(["test", "--doc", "--workspace", "--all-features"]);
-    steps.run_tests("doctests", &mut command)
+    steps.run_tests("doctests", Runner::Harness, &mut command)
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ const OUT_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// The pause after every server has failed once; it doubles with each round.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// How long a server that answered is taken for the right one. Later it may be another one, or may
+/// have learned to want TLS.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
 /// How often the cluster is asked for its members.
 const LEARN_INTERVAL: Duration = Duration::from_secs(300);
 
@@ -108,9 +111,22 @@ impl EndpointPool {
 
     fn note_answer(&self, chosen: &Chosen) {
         let mut state = self.lock();
-        if let Some(server) = state.servers.iter_mut().find(|server| server.is(chosen)) {
-            server.heard_at = Some(Instant::now());
+        let mut servers = state.servers.iter_mut();
+        if let Some(server) = servers.find(|server| server.url == chosen.url) {
+            let now = Some(Instant::now());
+            server.answered_at = now;
+            if server.is(chosen) {
+                server.heard_at = now;
+            }
         }
+    }
+
+    /// Whether this server answered not long ago, on whatever connection.
+    fn is_known(&self, chosen: &Chosen) -> bool {
+        let state = self.lock();
+        let server = state.servers.iter().find(|server| server.url == chosen.url);
+        let answered_at = server.and_then(|server| server.answered_at);
+        answered_at.is_some_and(|at| at.elapsed() < KNOWN_FOR)
     }
 
     /// Tries `work` at one server after the other until it succeeds, fails for good, or the time
@@ -235,8 +251,7 @@ impl EndpointPool {
                 ..
             }
         );
-        // A server that was of use before is known to be the right one.
-        let failure = if is_unexplained && self.heard_at(chosen).is_none() {
+        let failure = if is_unexplained && !self.is_known(chosen) {
             let reason = diagnosis::of(&chosen.url, &self.options.tls);
             failure.because_of(timeout_at(end, reason).await.unwrap_or_default())
         } else {

@@ -36,6 +36,8 @@ pub(super) struct Server {
     pub(super) failed_at: Option<Instant>,
     /// When a call on its present connection was answered last.
     pub(super) heard_at: Option<Instant>,
+    /// The same on any of its connections.
+    pub(super) answered_at: Option<Instant>,
 }
 
 impl State {
@@ -147,6 +149,7 @@ impl Server {
             out_until: None,
             failed_at: None,
             heard_at: None,
+            answered_at: None,
         }
     }
 

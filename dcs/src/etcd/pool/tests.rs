@@ -1,5 +1,11 @@
 //! Which server is chosen, kept and given up.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+
 use super::*;
 
 fn pool(count: usize) -> EndpointPool {
@@ -85,4 +91,72 @@ async fn call_ends_within_its_limit_and_tells_what_may_be() {
     assert!(matches!(called.of_write(None), Err(Error::Unknown(_))));
     let called = pool.call(|_| std::future::pending::<Result<(), _>>()).await;
     assert!(matches!(called.of_read(), Err(Error::Unavailable(_))));
+}
+
+/// A server that hangs up on whoever asks, and how many it has hung up on.
+async fn curt_server() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            // What is not read would make a reset of the end.
+            let _ = stream.read(&mut [0; 1024]).await;
+        }
+    });
+    (url, asked)
+}
+
+/// Makes a call whose connection ends without a word, and gives how it was explained.
+async fn unexplained(pool: &EndpointPool) -> String {
+    let called = pool.call(|_| async {
+        let cause = Cause::new("the stream has ended");
+        Err::<(), _>(Failure::Retry {
+            may_be_applied: false,
+            is_unexplained: true,
+            cause,
+        })
+    });
+    let error = called.await.of_read().unwrap_err();
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(&error);
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn server_that_answered_is_not_asked_who_it_is_when_it_fails_again_and_again() {
+    let (url, asked) = curt_server().await;
+    let limits = Limits {
+        call: Duration::from_millis(300),
+        attempt: Duration::from_millis(200),
+    };
+    let options = || EtcdOptions::new([&url]).unwrap().limits(limits);
+    let pool = EndpointPool::new(options());
+    assert!(pool.call(|_| async { Ok(()) }).await.answer.is_ok());
+    for _ in 0..2 {
+        assert!(unexplained(&pool).await.contains("the stream has ended"));
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+
+    let told = unexplained(&EndpointPool::new(options())).await;
+    assert!(told.contains("the server hangs up"), "{told}");
+    assert!(asked.load(Ordering::Relaxed) > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_has_not_answered_for_long_may_be_another_one() {
+    let pool = pool(1);
+    assert!(!pool.is_known(&pool.choose()));
+    assert!(pool.call(|_| async { Ok(()) }).await.answer.is_ok());
+    fail(&pool, OUT_AFTER_FAILURE);
+    let chosen = pool.choose();
+    assert!(pool.is_known(&chosen) && pool.heard_at(&chosen).is_none());
+    tokio::time::advance(KNOWN_FOR).await;
+    assert!(!pool.is_known(&chosen));
 }
