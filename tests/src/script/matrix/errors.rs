@@ -34,57 +34,81 @@ struct Case {
     call: &'static str,
     title: &'static str,
     me: &'static str,
-    config: &'static str,
+    /// Without one there is no cluster yet, and nobody but this member.
+    config: Option<&'static str>,
     way: &'static [(&'static str, &'static [&'static str])],
 }
 
 const SYNCHRONOUS: &str = r#"{"synchronous_mode":true}"#;
 const FAILSAFE: &str = r#"{"failsafe_mode":true}"#;
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 16] = [
     Case {
         call: "renew",
         title: "renewal by the leader",
         me: "a",
-        config: "{}",
+        config: Some("{}"),
         way: &[("step a at=T+7", &[])],
     },
     Case {
         call: "renew",
         title: "renewal by the leader in failsafe mode",
         me: "a",
-        config: FAILSAFE,
+        config: Some(FAILSAFE),
         way: &[("step a at=T+7", &[])],
     },
     Case {
         call: "renew",
         title: "renewal by a standby",
         me: "b",
-        config: "{}",
+        config: Some("{}"),
         way: &[("step b at=T+7", &[])],
     },
     Case {
         call: "open-session",
         title: "opening a session",
         me: "b",
-        config: "{}",
+        config: Some("{}"),
         way: &[("step b at=T+7", &[]), ("finish renew lost", &[])],
     },
     Case {
         call: "acquire",
         title: "taking the leadership",
         me: "b",
-        config: "{}",
+        config: Some("{}"),
         way: &[
             ("step b at=T+1", &["dcs expired=a.1"]),
             ("finish ask-peers ok", &["peer a unreachable"]),
         ],
     },
     Case {
+        call: "publish-history",
+        title: "telling the history of a new timeline",
+        me: "b",
+        config: Some("{}"),
+        way: &[
+            ("step b at=T+1", &["dcs expired=a.1"]),
+            ("finish ask-peers ok", &["peer a unreachable"]),
+            ("finish acquire ok", &[]),
+            ("finish promote ok", &["local primary tli=2 at=0/5000060"]),
+        ],
+    },
+    Case {
+        call: "claim-initialize",
+        title: "claiming to make the cluster",
+        me: "a",
+        config: None,
+        way: &[
+            ("member a bootstrap={\"ttl\":20}", &[]),
+            ("step a", &["dcs", "local empty"]),
+            ("finish open-session ok", &[]),
+        ],
+    },
+    Case {
         call: "release",
         title: "giving the leadership up",
         me: "a",
-        config: "{}",
+        config: Some("{}"),
         way: &[
             ("step a at=T+1", &["leave"]),
             (
@@ -102,7 +126,7 @@ const CASES: [Case; 12] = [
         call: "publish-member",
         title: "telling about oneself, leader",
         me: "a",
-        config: "{}",
+        config: Some("{}"),
         way: &[
             ("show upkeep", &[]),
             (
@@ -118,7 +142,7 @@ const CASES: [Case; 12] = [
         call: "publish-member",
         title: "telling about oneself, standby",
         me: "b",
-        config: "{}",
+        config: Some("{}"),
         way: &[
             ("show upkeep", &[]),
             (
@@ -134,7 +158,7 @@ const CASES: [Case; 12] = [
         call: "publish-status",
         title: "telling the leader's position",
         me: "a",
-        config: "{}",
+        config: Some("{}"),
         way: &[
             ("show upkeep", &[]),
             (
@@ -158,7 +182,7 @@ const CASES: [Case; 12] = [
         call: "publish-sync",
         title: "naming the synchronous standbys",
         me: "a",
-        config: SYNCHRONOUS,
+        config: Some(SYNCHRONOUS),
         way: &[
             (
                 "step a at=T+1",
@@ -171,17 +195,24 @@ const CASES: [Case; 12] = [
         ],
     },
     Case {
+        call: "publish-failsafe",
+        title: "naming those who may lead in failsafe mode",
+        me: "a",
+        config: Some(FAILSAFE),
+        way: &[("step a at=T+1", &["dcs members=a,b,c"])],
+    },
+    Case {
         call: "change-config",
         title: "changing the configuration",
         me: "a",
-        config: "{}",
+        config: Some("{}"),
         way: &[("step a at=T+1", &[r#"operator patch config={"ttl":25}"#])],
     },
     Case {
         call: "request-move",
         title: "asking for a switchover",
         me: "a",
-        config: "{}",
+        config: Some("{}"),
         way: &[
             (
                 "step a at=T+1",
@@ -192,6 +223,13 @@ const CASES: [Case; 12] = [
                 &["peer b standby tli=1 at=0/5000000"],
             ),
         ],
+    },
+    Case {
+        call: "clear-move",
+        title: "removing a request for a switchover",
+        me: "a",
+        config: Some("{}"),
+        way: &[("step a at=T+1", &["dcs failover=a->x"])],
     },
 ];
 
@@ -232,7 +270,10 @@ pub fn table() -> (String, Vec<String>) {
 }
 
 fn under_way(case: &Case) -> World {
-    let mut world = settled(case.me, case.config);
+    let mut world = match case.config {
+        Some(config) => settled(case.me, config),
+        None => World::new(""),
+    };
     let mut said: Vec<String> = Vec::new();
     for (command, facts) in case.way {
         let facts: Vec<String> = facts.iter().map(|&fact| fact.to_owned()).collect();
