@@ -133,17 +133,24 @@ fn decrypt(block: &str, password: &str) -> Result<Vec<u8>, Trouble> {
     // Ways to encrypt that it does not know are not even read.
     let protected = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes());
     let protected = protected.map_err(|_| Trouble::OtherCipher)?;
-    let key = protected.decrypt(password).map_err(|error| match error {
-        Pkcs8Error::EncryptedPrivateKey(
-            pkcs8::pkcs5::Error::NoPbes1CryptSupport
-            | pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }
-            | pkcs8::pkcs5::Error::AlgorithmParametersInvalid { .. },
-        ) => Trouble::OtherCipher,
-        // A wrong password shows in its padding, or in what comes of it.
-        _ => Trouble::WrongPassword,
-    })?;
+    let key = protected.decrypt(password).map_err(trouble)?;
     // Anything may have come of a wrong password, so whether it is a key is looked at.
     pkcs8::PrivateKeyInfoRef::try_from(key.as_bytes()).map_err(|_| Trouble::WrongPassword)?;
     let text = key.to_pem("PRIVATE KEY", LineEnding::LF);
     Ok(text.map_err(|_| Trouble::Unreadable)?.as_bytes().to_vec())
+}
+
+fn trouble(error: Pkcs8Error) -> Trouble {
+    use pkcs8::pkcs5::Error as Pkcs5;
+    if let Pkcs8Error::EncryptedPrivateKey(
+        Pkcs5::NoPbes1CryptSupport
+        | Pkcs5::UnsupportedAlgorithm { .. }
+        | Pkcs5::AlgorithmParametersInvalid { .. },
+    ) = error
+    {
+        Trouble::OtherCipher
+    } else {
+        // A wrong password shows in its padding, or in what comes of it.
+        Trouble::WrongPassword
+    }
 }
