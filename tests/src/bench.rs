@@ -14,9 +14,11 @@ mod plan;
 mod report;
 mod stall;
 mod statistics;
+mod stores;
 
 pub use contender::{Contender, Timing};
 pub use machine::facts as machine_facts;
 pub use plan::{Measure, Plan};
 pub use report::{Report, Row};
 pub use statistics::{Series, Unit};
+pub use stores::StorePlan;

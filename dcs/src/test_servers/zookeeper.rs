@@ -1,9 +1,10 @@
 //! ZooKeeper servers, from Debian's package and a Java runtime.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 
 use super::{Authority, Certificate};
 use super::{LONGEST_START, PORT_ATTEMPTS, Process, StartFailure, backup, free_addresses, read};
+use words::mode;
 
 /// Names the class path of ZooKeeper when it is not where Debian puts it.
 const CLASS_PATH_VARIABLE: &str = "HERDSMAN_TEST_ZOOKEEPER";
@@ -185,6 +187,20 @@ impl ZooKeeperServers {
         self.members[number].client.to_string()
     }
 
+    /// How many messages a member has received from clients; the question for it is one of them.
+    /// Nothing when it does not answer.
+    #[must_use]
+    pub fn received(&self, number: usize) -> Option<u64> {
+        words::received(self.members[number].client)
+    }
+
+    /// The timeouts of the sessions that are connected to a member, as it granted them. Nothing
+    /// when it does not answer.
+    #[must_use]
+    pub fn timeouts(&self, number: usize) -> Option<Vec<Duration>> {
+        words::timeouts(self.members[number].client)
+    }
+
     /// The ports of a member for the other members.
     #[must_use]
     pub fn peer_ports(&self, number: usize) -> [SocketAddr; 2] {
@@ -319,7 +335,7 @@ impl ZooKeeperServers {
             "syncLimit=10".to_owned(),
             "maxSessionTimeout=600000".to_owned(),
             "maxClientCnxns=0".to_owned(),
-            "4lw.commands.whitelist=srvr,ruok".to_owned(),
+            format!("4lw.commands.whitelist={}", words::WHITELIST),
             format!("dataDir={}", self.home(number).display()),
             format!("clientPortAddress={}", member.client.ip()),
             format!("clientPort={}", member.client.port()),
@@ -385,19 +401,4 @@ impl ZooKeeperServers {
 
 fn name(number: usize) -> String {
     format!("zookeeper-{number}")
-}
-
-/// What a server says that it is: `leader`, `follower` or `standalone`. One that serves nobody
-/// says nothing.
-fn mode(address: SocketAddr) -> Option<String> {
-    let limit = Duration::from_secs(1);
-    let mut stream = TcpStream::connect_timeout(&address, limit).ok()?;
-    stream.set_read_timeout(Some(limit)).ok()?;
-    stream.write_all(b"srvr").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let line = answer
-        .lines()
-        .find_map(|line| line.strip_prefix("Mode: "))?;
-    Some(line.to_owned())
 }

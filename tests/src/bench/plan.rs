@@ -166,7 +166,7 @@ impl Plan {
         Row {
             title: title.to_owned(),
             unit: Unit::Seconds,
-            target,
+            target: Some(target),
             series: series.collect(),
         }
     }
@@ -178,15 +178,7 @@ impl Plan {
             tell(&format!("{name}, idle for {} minutes", self.runs + 1));
             let cluster = contender.cluster(Timing::DEFAULT).start();
             let idle = idle::measure(&cluster, self.runs);
-            let methods = idle.by_method.iter().filter(|(_, count)| **count > 0.0);
-            let methods: Vec<String> = methods
-                .map(|(method, count)| format!("{method} {count:.0}"))
-                .collect();
-            let note = format!(
-                "  {name} sent in {} minutes: {}",
-                self.runs,
-                methods.join(", ")
-            );
+            let note = format!("  {name} sent in {} minutes: {}", self.runs, idle.methods());
             report.notes.push(note);
             memory.push(Some(idle.memory));
             requests.push(Some(idle.requests));
@@ -194,13 +186,13 @@ impl Plan {
         report.rows.push(Row {
             title: "idle daemon: resident memory".to_owned(),
             unit: Unit::Mebibytes,
-            target: 15.0,
+            target: Some(15.0),
             series: memory,
         });
         report.rows.push(Row {
             title: "three idle members: requests to etcd".to_owned(),
             unit: Unit::PerMinute,
-            target: 30.0,
+            target: Some(30.0),
             series: requests,
         });
         report.notes.insert(

@@ -11,8 +11,8 @@ pub struct Row {
     pub title: String,
     /// What the values count.
     pub unit: Unit,
-    /// The median that is aimed at: not more.
-    pub target: f64,
+    /// The median that is aimed at, if one is: not more.
+    pub target: Option<f64>,
     /// The values of each program, in the order of the report's names; none when a program cannot
     /// be measured so.
     pub series: Vec<Option<Series>>,
@@ -69,9 +69,12 @@ impl Report {
 
 impl Row {
     fn is_on_target(&self) -> bool {
+        let Some(target) = self.target else {
+            return true;
+        };
         let first = self.series.first().and_then(Option::as_ref);
         let median = first.and_then(Series::median);
-        median.is_some_and(|median| median <= self.target)
+        median.is_some_and(|median| median <= target)
     }
 
     fn cells(&self) -> Vec<String> {
@@ -79,7 +82,10 @@ impl Row {
         let unit = self.unit;
         let mut cells = vec![
             format!("{}, {}", self.title, unit.symbol()),
-            format!("<= {}{sign}", unit.format(self.target)),
+            match self.target {
+                Some(target) => format!("<= {}{sign}", unit.format(target)),
+                None => String::new(),
+            },
         ];
         cells.extend(self.series.iter().map(|series| {
             let summary = series.as_ref().map(|series| series.summary(unit));
@@ -131,7 +137,7 @@ mod tests {
             rows: vec![Row {
                 title: "gap".to_owned(),
                 unit: Unit::Seconds,
-                target: 0.5,
+                target: Some(0.5),
                 series: vec![series(&[ours]), series(&[1.0])],
             }],
             notes: Vec::new(),
@@ -154,6 +160,14 @@ mod tests {
         let missed = report(0.51);
         assert!(!missed.is_on_target());
         assert!(missed.render().contains("MISSED"));
+    }
+
+    #[test]
+    fn row_without_a_target_misses_none() {
+        let mut report = report(7.0);
+        report.rows[0].target = None;
+        assert!(report.is_on_target());
+        assert!(!report.render().contains("<="));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ pub struct Builder {
     members: usize,
     store: StoreKind,
     store_members: usize,
+    tick: Duration,
     ttl_seconds: u64,
     dynamic: Value,
     local: Value,
@@ -37,6 +39,7 @@ pub struct Builder {
     way: Way,
     errors: Errors,
     daemon: Option<Program>,
+    daemon_of: Vec<(String, Program)>,
     is_secured: bool,
     security: Option<Arc<Security>>,
 }
@@ -47,6 +50,7 @@ impl Default for Builder {
             members: 3,
             store: StoreKind::Etcd,
             store_members: 1,
+            tick: Duration::from_millis(500),
             ttl_seconds: 5,
             dynamic: json!({}),
             local: json!({}),
@@ -54,6 +58,7 @@ impl Default for Builder {
             way: Way::Direct,
             errors: Errors::Fail,
             daemon: None,
+            daemon_of: Vec::new(),
             is_secured: false,
             security: None,
         }
@@ -79,6 +84,13 @@ impl Builder {
     #[must_use]
     pub fn store(mut self, kind: StoreKind) -> Self {
         self.store = kind;
+        self
+    }
+
+    /// ZooKeeper's unit of time, half a second by default: it grants sessions of two and more.
+    #[must_use]
+    pub fn tick(mut self, tick: Duration) -> Self {
+        self.tick = tick;
         self
     }
 
@@ -143,6 +155,17 @@ impl Builder {
         self
     }
 
+    /// Another daemon for one member.
+    #[must_use]
+    pub fn daemon_of(mut self, member: &str, program: impl Into<PathBuf>) -> Self {
+        let program = Program {
+            path: program.into(),
+            arguments: Vec::new(),
+        };
+        self.daemon_of.push((member.to_owned(), program));
+        self
+    }
+
     /// Starts the store and every member, and waits until the cluster is in order.
     ///
     /// # Panics
@@ -172,7 +195,7 @@ impl Builder {
             self.security = Some(Arc::new(security));
             store
         } else {
-            StoreServers::start(self.store, self.store_members)
+            StoreServers::start(self.store, self.store_members, self.tick)
         };
         let folder = tempfile::Builder::new().prefix("herdsman-e2e-").tempdir();
         let folder = folder.expect("a folder for temporary files can be made");
@@ -213,7 +236,11 @@ impl Builder {
         }
         let text = self.configuration(&place, section).to_string();
         fs::write(place.configuration(), text).expect("the member's folder is writable");
-        let daemon = self.daemon.clone().unwrap_or_else(|| Program {
+        let of_its_own = self.daemon_of.iter().find(|(name, _)| *name == place.name);
+        let daemon = of_its_own
+            .map(|(_, program)| program)
+            .or(self.daemon.as_ref());
+        let daemon = daemon.cloned().unwrap_or_else(|| Program {
             path: programs::daemon(),
             arguments: Vec::new(),
         });

@@ -3,6 +3,7 @@
 //! Invariant: they end with the value, as those of `herdsman_dcs::test_servers` do.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use herdsman_dcs::test_servers::{EtcdServers, ZooKeeperServers};
 use serde_json::{Value, json};
@@ -28,12 +29,12 @@ pub enum StoreServers {
 }
 
 impl StoreServers {
-    pub(crate) fn start(kind: StoreKind, count: usize) -> Self {
+    /// Starts one server or three; `tick` is ZooKeeper's unit of time.
+    pub(crate) fn start(kind: StoreKind, count: usize, tick: Duration) -> Self {
         match (kind, count) {
             (StoreKind::Etcd, 1) => Self::Etcd(EtcdServers::single()),
             (StoreKind::Etcd, 3) => Self::Etcd(EtcdServers::cluster_of_three()),
-            (StoreKind::ZooKeeper, 1) => Self::ZooKeeper(ZooKeeperServers::single()),
-            (StoreKind::ZooKeeper, 3) => Self::ZooKeeper(ZooKeeperServers::ensemble_of_three()),
+            (StoreKind::ZooKeeper, 1 | 3) => Self::ZooKeeper(ZooKeeperServers::start(count, tick)),
             (_, count) => panic!("a store of {count} servers is not served"),
         }
     }
