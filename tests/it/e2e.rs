@@ -8,6 +8,7 @@ use std::time::Duration;
 use herdsman_tests::cluster::{Cluster, Member, Written, wait_for};
 
 mod balancer;
+mod beside_patroni;
 mod bootstrap;
 mod crash;
 mod daemon;

@@ -1,6 +1,7 @@
-//! HAProxy and PgBouncer in front of a cluster, with the configurations of `docs/balancer.md`.
+//! HAProxy and PgBouncer in front of a cluster, with the configurations of `docs/balancer.md`, or
+//! with those of somebody's guide.
 //!
-//! Only addresses are changed in what the page shows, so that what is documented is what is tested.
+//! Only addresses are changed in what they show, so that what is documented is what is tested.
 //! Invariant: both listen on the loopback interface, on ports of their own.
 
 use std::collections::BTreeSet;
@@ -17,8 +18,8 @@ use crate::program::Program;
 const PAGE: &str = include_str!("../../docs/balancer.md");
 /// Where Debian puts both; the search path of a user who is not root may lack it.
 const SYSTEM_PROGRAMS: &str = "/usr/sbin";
-/// What the page's members have as host, up to the last digit, and as ports.
-const HOST: &str = "10.0.0.2";
+/// What the page's members have as hosts, and what members have as ports.
+const HOSTS: [&str; 3] = ["10.0.0.21", "10.0.0.22", "10.0.0.23"];
 const SERVER_PORT: &str = ":5432 ";
 const CHECK_PORT: &str = "check port 8008";
 
@@ -40,7 +41,7 @@ pub fn documented(title: &str) -> &'static str {
     found.unwrap_or_else(|| panic!("docs/balancer.md has no block that begins with `{title}`"))
 }
 
-/// A HAProxy with one of the page's configurations.
+/// A HAProxy with one of these configurations.
 #[derive(Debug)]
 pub struct HaProxy {
     file: PathBuf,
@@ -56,7 +57,17 @@ impl HaProxy {
     /// When it does not come up.
     #[must_use]
     pub fn start(cluster: &Cluster, title: &str) -> Self {
-        let (text, ports) = on_this_machine(documented(title), cluster);
+        Self::configured(cluster, title, documented(title), &HOSTS)
+    }
+
+    /// Starts it with a configuration that has the members, in the order of the cluster, by these
+    /// hosts.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn configured(cluster: &Cluster, title: &str, text: &str, hosts: &[&str]) -> Self {
+        let (text, ports) = on_this_machine(text, cluster, hosts);
         let name = title.replace([' ', '/', '.'], "-");
         let file = cluster.folder().join(format!("{name}.cfg"));
         std::fs::write(&file, text).expect("the cluster's folder is writable");
@@ -215,7 +226,7 @@ fn write_secret(path: &Path, text: &str) {
 }
 
 /// The configuration with the ports of this machine, and which port stands for which.
-fn on_this_machine(text: &str, cluster: &Cluster) -> (String, Vec<(u16, u16)>) {
+fn on_this_machine(text: &str, cluster: &Cluster, hosts: &[&str]) -> (String, Vec<(u16, u16)>) {
     let mut ports = Vec::new();
     let lines = text.lines().map(|line| {
         if let Some((indent, port)) = line.split_once("bind *:") {
@@ -224,15 +235,16 @@ fn on_this_machine(text: &str, cluster: &Cluster) -> (String, Vec<(u16, u16)>) {
             ports.push((shown, own));
             return format!("{indent}bind 127.0.0.1:{own}");
         }
-        for (number, member) in (1..).zip(cluster.members()) {
-            let host = format!("{HOST}{number}{SERVER_PORT}");
+        for (host, member) in hosts.iter().zip(cluster.members()) {
+            let host = format!("{host}{SERVER_PORT}");
             if line.contains(&host) {
                 return line
                     .replace(&host, &format!("127.0.0.1:{} ", member.port()))
                     .replace(CHECK_PORT, &format!("check port {}", member.api_port()));
             }
         }
-        assert!(!line.contains("10.0.0."), "no member for `{line}`");
+        let is_server = line.trim_start().starts_with("server ");
+        assert!(!is_server, "no member for `{line}`");
         line.to_owned()
     });
     let text = lines.map(|line| line + "\n").collect();

@@ -1,15 +1,20 @@
 //! A reader of a guide to Patroni and ZooKeeper replaces the program and nothing else: the guide's
-//! file, which asks for synchronous mode, starts two members, and no acknowledged row is lost when
-//! one of them goes.
+//! file, which asks for synchronous mode, starts two members behind the guide's HAProxy, and no
+//! acknowledged row is lost when one of them goes.
 
 use std::fs;
 
+use herdsman_tests::balancer::HaProxy;
 use herdsman_tests::cluster::{Cluster, Control, Member, StoreKind, postgres_folder, wait_for};
 
 use super::{Blanks, EVERY, assert_nothing_lost, with_blanks_filled};
 
 /// The file as the guide has it.
 const FILE: &str = include_str!("../../guides/patroni-and-zookeeper.yml");
+/// Its configuration of HAProxy, and what it calls the members there.
+const HAPROXY: &str = include_str!("../../guides/patroni-and-zookeeper-haproxy.cfg");
+const HOSTS: [&str; 2] = ["pg-master", "pg-slave"];
+const SERVERS: [&str; 2] = ["postgresql_pg_master_5432", "postgresql_pg_slave_5432"];
 const CLUSTER: &str = "my_cluster";
 
 /// Puts in what differs from machine to machine: names, hosts, ports, paths and the password.
@@ -77,11 +82,25 @@ fn the_file_of_a_guide_with_synchronous_mode_starts_two_members_that_lose_nothin
         "{list:?}"
     );
 
-    let writer = cluster.writer(EVERY);
+    let haproxy = HaProxy::configured(&cluster, "haproxy.cfg", HAPROXY, &HOSTS);
+    let server = |member: &Member| {
+        let place = cluster
+            .members()
+            .iter()
+            .position(|m| m.name() == member.name());
+        SERVERS[place.expect("it is a member")]
+    };
+    haproxy.wait_until_up("postgres", &[server(leader)]);
+    let writer = cluster.writer_through("haproxy", haproxy.port(5432), EVERY);
     writer.wait_for_rows(50);
-    leader.kill_host();
+    let since = leader.kill_host();
     cluster.wait_for_leader(standby.name());
+    haproxy.wait_until_up("postgres", &[server(standby)]);
     writer.wait_for_rows(50);
+    eprintln!(
+        "longest time without a row through HAProxy: {:?}",
+        writer.gap_after(since)
+    );
     leader.start_daemon();
     cluster.wait_until_settled();
     wait_until_synchronous(standby, leader);

@@ -25,7 +25,7 @@ pub fn cluster(kind: StoreKind) -> Cluster {
 }
 
 /// Waits until every member is told that all of them are listed.
-fn wait_until_listed(cluster: &Cluster) {
+pub fn wait_until_listed(cluster: &Cluster) {
     for member in cluster.members() {
         wait_for("all members to be listed", || {
             let listed = member.get("/failsafe").ok()?;
