@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+mod clocks;
 mod direction;
 mod embedding;
 mod layout;

@@ -112,14 +112,14 @@ fn examples_are_shown_in_the_documents() {
     expect_none(&absent.collect::<Vec<_>>());
 }
 
-fn is_of_a_library(file: &SourceFile) -> bool {
+pub(super) fn is_of_a_library(file: &SourceFile) -> bool {
     let is_test = file.path.ends_with("/tests.rs") || file.path.contains("/tests/");
     let place = file.path.split_once("/src/").map(|(crate_, _)| crate_);
     file.is_rust() && !is_test && place.is_some_and(|place| LIBRARIES.contains(&place))
 }
 
 /// The lines of code before the tests, without comments.
-fn code(file: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn code(file: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
     let shipped = file.text.split("#[cfg(test)]\nmod tests").next();
     let lines = (1..).zip(shipped.unwrap_or_default().lines().map(str::trim));
     lines.filter(|(_, line)| !line.is_empty() && !line.starts_with("//"))
