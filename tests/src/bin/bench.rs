@@ -70,6 +70,9 @@ fn main() -> ExitCode {
     }
     println!();
     let report = work.run();
+    if report.rows.is_empty() {
+        return ExitCode::SUCCESS;
+    }
     println!("{}", report.render());
     if report.is_on_target() {
         ExitCode::SUCCESS
