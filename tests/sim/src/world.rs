@@ -223,6 +223,11 @@ impl World {
             .map(|host| host.node)
     }
 
+    /// A member has another name from the next start of its agent on.
+    pub(crate) fn rename(&mut self, node: Node, name: herdsman_ha_core::MemberName) {
+        self.host_mut(node).name = name;
+    }
+
     /// Whether the store answers this member.
     #[must_use]
     pub fn sees_store(&self, node: Node) -> bool {

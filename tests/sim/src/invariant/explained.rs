@@ -105,11 +105,19 @@ impl Explained {
         let kind = match code {
             "system-id-mismatch" if is_possible || differs => "ended-beside-another-system",
             "replica-without-cluster" if is_possible => "ended-as-a-standby-of-no-cluster",
+            "name-taken" if has_namesake(world, node) => "ended-beside-a-namesake",
             _ => return broken(NAME, format!("{node} ended by itself ({code}): {sentence}")),
         };
         remarks.add(kind, world.now);
         Ok(())
     }
+}
+
+/// Whether another agent runs under this member's name.
+fn has_namesake(world: &World, node: Node) -> bool {
+    let name = &world.host(node).name;
+    let mut others = world.hosts.iter().filter(|host| host.node != node);
+    others.any(|host| host.name == *name && host.agent.is_some())
 }
 
 /// What a member's machine has decided last, by its own word.
@@ -182,6 +190,29 @@ mod tests {
             sentence: "other data".to_owned(),
         });
         assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn only_a_name_that_another_agent_has_makes_a_machine_end() {
+        let quits = |has_namesake: bool| {
+            let mut run = settled();
+            if has_namesake {
+                run.world.hosts[B.index()].name = run.world.host(A).name.clone();
+            }
+            run.world.facts.push(Fact::Decided {
+                node: B,
+                code: "name-taken",
+                is_explained: true,
+            });
+            run.world.facts.push(Fact::Quit {
+                node: B,
+                is_orderly: false,
+                sentence: "another agent".to_owned(),
+            });
+            violated(&mut run)
+        };
+        assert_eq!(quits(false), Some(NAME));
+        assert_ne!(quits(true), Some(NAME));
     }
 
     #[test]

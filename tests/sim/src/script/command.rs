@@ -2,9 +2,11 @@
 
 mod clients;
 mod cluster;
+mod disk;
 mod expect;
 mod fault;
 mod lag;
+mod rename;
 mod run;
 mod show;
 mod state;
@@ -39,6 +41,10 @@ pub(super) fn perform(
         "clients" => clients::perform(stage, words),
         // Example: lag c bytes=18MiB
         "lag" => lag::perform(stage, words, lines),
+        // Example: disk c unusable
+        "disk" => disk::perform(stage, words, lines),
+        // Example: rename c to=a
+        "rename" => rename::perform(stage, words),
         // Example: run until=stable limit=120
         "run" => run::perform(stage, words, lines),
         // Example: show tasks

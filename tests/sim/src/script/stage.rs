@@ -51,9 +51,14 @@ impl Stage {
         let mut run = Run::new(schedule, Lines::Kept);
         run.world.twin_every = 1;
         for host in &mut run.world.hosts {
-            host.name = MemberName::from(format!("{}{}", self.prefix, host.node));
+            host.name = MemberName::from(self.name(host.node));
         }
         self.run.insert(run)
+    }
+
+    /// The name that a member begins with.
+    pub(super) fn name(&self, node: Node) -> String {
+        format!("{}{node}", self.prefix)
     }
 
     /// From here on news are told.

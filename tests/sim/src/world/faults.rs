@@ -9,6 +9,7 @@ use super::host::WatchState;
 use crate::fact::{Destruction, Fact};
 use crate::fault::{End, Fault, Lasting};
 use crate::ids::Node;
+use crate::pg::Data;
 use crate::trace::Kind;
 
 /// How long a server of the store that is behind shows an old state to whoever connects to it.
@@ -196,6 +197,12 @@ impl World {
             was,
             by: Destruction::DiskLost,
         });
+    }
+
+    /// The disk is lost, and another one holds this.
+    pub(crate) fn change_disk(&mut self, node: Node, data: Data) {
+        self.lose_disk(node);
+        self.hosts[node.index()].server.data = data;
     }
 
     fn unfreeze(&mut self, node: Node, agent: bool, server: bool) {
