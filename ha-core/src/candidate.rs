@@ -116,7 +116,7 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
     let mine = standby.position();
     let named = named_candidate(memory, view);
     let mut vetoes = standing_vetoes(memory);
-    if !standby.wal_end_reached {
+    if !standby.wal_end_reached && !memory.breaks(Mutant::ReplayingStandbyRaces) {
         vetoes.push(Veto::WalEndNotReached);
     }
     if memory.rules.check_timeline {
@@ -422,7 +422,8 @@ pub(crate) fn successors(memory: &Memory, evidence: &Evidence, needed: Needed) -
         };
         // Bytes on another timeline are no bytes of ours.
         let is_our_line = server.position.timeline == Timeline(0)
-            || ours.is_none_or(|ours| server.position.timeline == ours);
+            || ours.is_none_or(|ours| server.position.timeline == ours)
+            || memory.breaks(Mutant::SuccessorTimelineIgnored);
         let is_wanted = wanted.is_none_or(|wanted| *wanted == report.name);
         let knows_its_end = server.wal_end_reached != Some(false);
         let may_race = (is_by_hand || holds_commits(memory, &report.name))

@@ -76,11 +76,12 @@ fn worth(ttl: Duration) -> Duration {
 
 /// Everybody whose promise a leader needs, and where each answers; none: it cannot know.
 fn needed(memory: &Memory) -> Option<BTreeMap<MemberName, String>> {
-    let listed = memory.view.as_ref()?.failsafe.value.as_ref()?;
-    if !listed.contains_key(memory.me()) {
-        return None;
-    }
-    let mut needed = listed.clone();
+    let listed = memory.view.as_ref()?.failsafe.value.as_ref();
+    let mut needed = match listed {
+        Some(listed) if listed.contains_key(memory.me()) => listed.clone(),
+        Some(_) | None if memory.breaks(Mutant::MissingListNamesNobody) => BTreeMap::new(),
+        Some(_) | None => return None,
+    };
     // A list whose writing has an unknown outcome may be the one by which others take the lead.
     if !memory.breaks(Mutant::DoubtfulListIgnored) {
         let doubtful = memory.failsafe.doubt.as_ref();
@@ -115,7 +116,8 @@ fn is_due(memory: &Memory) -> bool {
 fn can_be_kept(memory: &Memory) -> bool {
     let is_held = match held_how(memory) {
         Hold::Firm | Hold::Ending => true,
-        Hold::None | Hold::Over | Hold::Lost => false,
+        Hold::Over => memory.breaks(Mutant::LatePromisesCount),
+        Hold::None | Hold::Lost => false,
     };
     is_held && !memory.is_releasing()
 }
@@ -333,6 +335,7 @@ pub(crate) fn list_ended(memory: &mut Memory, commit: &Commit, is_known: bool, i
 
 /// What a fresh view settles.
 pub(crate) fn observe(memory: &mut Memory) {
+    let is_any_newer = memory.breaks(Mutant::ShownLeadershipFrees);
     let Some(view) = &memory.view else { return };
     let failsafe = &mut memory.failsafe;
     let listed = KeyState::seen(view.failsafe.revision);
@@ -343,7 +346,7 @@ pub(crate) fn observe(memory: &mut Memory) {
     failsafe.newest = failsafe.newest.max(Generation(recorded.unwrap_or(0)));
     if let Some(leader) = &view.leader {
         failsafe.newest = failsafe.newest.max(leader.generation);
-        let is_over = |given: &Given| given.ends_with(leader);
+        let is_over = |given: &Given| is_any_newer || given.ends_with(leader);
         failsafe.given = failsafe.given.take().filter(|given| !is_over(given));
     }
     if memory.lease.leadership().is_some() {

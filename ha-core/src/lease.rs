@@ -243,7 +243,8 @@ impl Lease {
     /// while the leadership has not run out: what was promised after somebody else could have taken
     /// it proves nothing.
     pub(crate) fn promised(&mut self, now: Mono, until: Mono, ttl: Duration) {
-        let is_in_time = self.fence_at().is_some_and(|fence_at| now < fence_at);
+        let is_in_time = self.fence_at().is_some_and(|fence_at| now < fence_at)
+            || self.broken.breaks(Mutant::LatePromisesCount);
         if self.leadership.is_some() && is_in_time {
             self.promised = Some(Term { until, ttl });
         }
@@ -279,7 +280,8 @@ impl Lease {
     /// What the promises are worth.
     fn promised_term(&self) -> Option<Term> {
         let promised = self.promised?;
-        if self.retaking == Retaking::No {
+        let is_free = self.broken.breaks(Mutant::RetakingKeepsPromises);
+        if self.retaking == Retaking::No || is_free {
             return Some(promised);
         }
         let session = self.session.as_ref()?;

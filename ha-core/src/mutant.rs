@@ -135,6 +135,16 @@ mutants! {
         "Members of a list that was written with an unknown outcome need not promise.";
     FailsafeListUnguarded "failsafe-list-unguarded" "store-discipline"
         "The leadership is taken whatever the failsafe key says meanwhile.";
+    MissingListNamesNobody "missing-list-names-nobody" "fenced-in-time"
+        "A leader that the failsafe key does not name, or without such a key, goes on all the same.";
+    LatePromisesCount "late-promises-count" "fenced-in-time"
+        "Promises that come after the leadership has run out bring it back.";
+    RetakingKeepsPromises "retaking-keeps-promises" "fenced-in-time"
+        "Promises count in full although their givers may have seen the key taken anew.";
+    ShownLeadershipFrees "shown-leadership-frees" "fenced-in-time"
+        "Any leadership that the store shows frees from a promise, also the one that was promised.";
+    UnknownTakingForgotten "unknown-taking-forgotten" "one-writable-primary"
+        "A request for the leadership whose outcome is unknown keeps nobody from promising.";
 
     // What the store and its operator say.
     NameProvesLeadership "name-proves-leadership" "converges"
@@ -171,6 +181,14 @@ mutants! {
         "A former primary takes the leadership back although somebody has led since.";
     PartedLineIgnored "parted-line-ignored" "bounded-loss-async"
         "A standby whose line has parted from the last leader's earlier one takes over.";
+    ReplayingStandbyRaces "replaying-standby-races" "rightful-leader"
+        "A standby takes over before it has seen the end of its own WAL.";
+    SuccessorTimelineIgnored "successor-timeline-ignored" "bounded-loss-async"
+        "A leader hands over to a member on another timeline, because its position is ahead.";
+    RestartForgetsOrigin "restart-forgets-origin" "no-acked-loss-sync"
+        "A server that went down as a standby for a restart is started as a primary.";
+    PrimaryBesideLeaderStays "primary-beside-leader-stays" "one-writable-primary"
+        "A primary is left alone although another member leads.";
     OldAnswersCount "old-answers-count" "converges"
         "Answers from before the leader key was seen absent, or long ago, decide who leads.";
     SynchronousModeIgnored "synchronous-mode-ignored" "no-acked-loss-sync"

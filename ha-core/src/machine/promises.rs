@@ -2,6 +2,7 @@
 
 use super::{Machine, Step};
 use crate::failsafe::{self, Sent};
+use crate::mutant::Mutant;
 use crate::task::{Commit, Outcome, PromiseRequest, Purpose, Report};
 use crate::time::Mono;
 
@@ -47,7 +48,7 @@ impl Machine {
         let memory = &mut self.memory;
         match commit.purpose {
             Purpose::Acquire | Purpose::Resume => {
-                if !is_known {
+                if !is_known && !memory.breaks(Mutant::UnknownTakingForgotten) {
                     memory.failsafe.note_sent(Sent::of(commit));
                 }
                 if !is_applied && commit.purpose == Purpose::Acquire {

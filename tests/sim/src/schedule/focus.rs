@@ -91,6 +91,12 @@ focuses! {
     SlowPromises "slow-promises" slow_promises;
     /// The key of a leader that is cut off is taken by somebody who is slow to become a primary.
     TakenBeside "taken-beside" taken_beside;
+    /// The key of a leader that is cut off is asked for, and the request comes late.
+    LateTaking "late-taking" late_taking;
+    /// A leader that goes on by promises takes its key anew, and is cut off before it hears of it.
+    Retaken "retaken" retaken;
+    /// A store that forgot everything is told again who leads, and the leader is cut off.
+    ListGone "list-gone" list_gone;
 }
 
 impl Focus {
@@ -101,6 +107,9 @@ impl Focus {
         Self::Stranger,
         Self::SlowPromises,
         Self::TakenBeside,
+        Self::LateTaking,
+        Self::Retaken,
+        Self::ListGone,
     ];
 
     /// Those for any world.

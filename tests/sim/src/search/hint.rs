@@ -34,7 +34,11 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "promises-are-broken" | "forgotten-promises-are-broken" => Focus::CutOff,
         "promises-while-taking" => Focus::TakenBeside,
         "unlisted-member-races" | "doubtful-list-ignored" => Focus::Stranger,
-        "failsafe-list-unguarded" => Focus::CutOff,
+        "failsafe-list-unguarded" | "shown-leadership-frees" => Focus::CutOff,
+        "missing-list-names-nobody" => Focus::ListGone,
+        "late-promises-count" => Focus::StoreAway,
+        "retaking-keeps-promises" => Focus::Retaken,
+        "unknown-taking-forgotten" => Focus::LateTaking,
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Stories of leaders without the store: who may go on, and who must not begin.
 
 use super::{NOW, Tale, millis};
-use crate::fault::{Call, Deed, End, Fault, Mishap, Quirk};
+use crate::fault::{Call, Deed, End, Fault, Mishap, Quirk, Work};
 use crate::ids::Node;
 
 impl Tale<'_, '_> {
@@ -94,5 +94,45 @@ impl Tale<'_, '_> {
         self.leader(NOW, Mishap::CutStore, NOW, last);
         let at = self.share(35, 60);
         self.add(at, Fault::Deed(Deed::DeleteLeaderKey));
+    }
+
+    /// A tool removes the key of a leader that is cut off, and who asks for it is not heard before
+    /// the leader has asked for promises.
+    pub(super) fn late_taking(&mut self) {
+        let last = self.share(300, 500);
+        self.leader(NOW, Mishap::CutStore, NOW, last);
+        let at = self.share(5, 40);
+        for _ in 0..self.draw.swarm.options.nodes {
+            let by = self.share(40, 120);
+            self.add(at, Fault::Delay(Call::Acquire, by));
+        }
+        self.add(at, Fault::Deed(Deed::DeleteLeaderKey));
+    }
+
+    /// The leader is back for a moment and takes its key anew; those who have promised hear of that
+    /// late, and the leader does not hear of it at all.
+    pub(super) fn retaken(&mut self) {
+        let node = self.likely_leader();
+        let away = self.share(130, 200);
+        self.cut(NOW, node, End::Store, away);
+        let deaf_from = away.saturating_sub(self.ttl / 4);
+        let deaf = self.ttl / 4 + self.share(30, 90);
+        for other in (0..self.draw.swarm.options.nodes).map(Node) {
+            if other != node {
+                self.add(deaf_from, Fault::BreakWatch(other, deaf));
+            }
+        }
+        self.add(deaf_from, Fault::LoseReply(Call::Acquire));
+        let (after, last) = (self.millis(5, 60), self.share(200, 400));
+        self.upon(deaf_from, Work::Acquire, Mishap::CutStore, after, last);
+    }
+
+    /// The leader takes the lead of a cluster that the store has forgotten, and is cut off before it
+    /// has said who must promise.
+    pub(super) fn list_gone(&mut self) {
+        let (after, last) = (self.millis(1, 20), self.share(200, 400));
+        self.upon(NOW, Work::Acquire, Mishap::CutStore, after, last);
+        let at = self.millis(1, 1000);
+        self.add(at, Fault::Deed(Deed::WipeStore));
     }
 }
