@@ -76,6 +76,17 @@ impl Instance {
         }
         result?;
         self.set_recovery(Recovery::Primary);
+        if let Err(error) = self.forget_standby_settings().await {
+            tracing::warn!(%error, "the promoted server goes on with settings of a standby");
+        }
+        Ok(())
+    }
+
+    /// A primary whose processes crash recovers by itself, as its configuration says.
+    async fn forget_standby_settings(&self) -> Result<()> {
+        if self.write_config().await?.any() {
+            self.reload().await?;
+        }
         Ok(())
     }
 

@@ -86,6 +86,9 @@ pub(super) fn standby_section(
     }
     settings.extend(NO_TARGETS.map(|name| (name.to_owned(), String::new())));
     settings.insert("recovery_target_timeline".to_owned(), "latest".to_owned());
+    // A standby that recovers by itself takes the newest timeline that it has heard of, whatever its
+    // own log holds: it ends instead, and whoever starts it sees to that.
+    settings.insert("restart_after_crash".to_owned(), "off".to_owned());
     let upstream = [("primary_conninfo", conninfo), ("primary_slot_name", slot)];
     for (name, value) in upstream {
         // Written also when empty: the included file may name another one.
@@ -332,6 +335,7 @@ mod tests {
                 "recovery_target_time = ''",
                 "recovery_target_timeline = 'latest'",
                 "recovery_target_xid = ''",
+                "restart_after_crash = 'off'",
                 "restore_command = 'cp /a/%f %p'",
             ]
         );

@@ -187,6 +187,9 @@ pub enum Fault {
         /// Its backends live on and go on writing until somebody kills them.
         orphans: bool,
     },
+    /// One of the server's processes crashes: the postmaster ends all others and recovers by
+    /// itself, or ends as well where it was told to.
+    CrashBackend(Node),
     /// The agent stands still; what happens meanwhile reaches it afterwards.
     FreezeAgent(Node, Lasting),
     /// The server's processes stand still.

@@ -154,6 +154,7 @@ mod tests {
                 ]
                 .iter()
                 .any(|verb| text.starts_with(verb) && !text.contains(" server"))
+                    && !text.contains(" backend")
                     && !text.contains(" back=");
                 assert!(!is_lasting || text.contains(" for="), "{text}");
             }
@@ -188,6 +189,7 @@ mod tests {
             "crash agent for",
             "crash server",
             "crash server orphans",
+            "crash backend",
             "pause for",
             "pause host for",
             "pause server for",

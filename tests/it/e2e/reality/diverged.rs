@@ -6,6 +6,7 @@
 //! The models keep such a standby apart for ever; `docs/model-facts.md` lists what they leave out.
 
 use herdsman_pgctl::Timeline;
+use rustix::process::{Pid, Signal, kill_process};
 use herdsman_sim::pg::NoStream;
 use herdsman_tests::reality::{PgServer, wait_until};
 use tempfile::TempDir;
@@ -109,6 +110,65 @@ async fn diverged_standby_that_pgctl_starts_stays_on_its_own_timeline() {
     assert_eq!(c.timeline().await, Timeline(1));
     assert_eq!(c.rows().await, "1,2");
     assert_eq!(model::beyond_the_fork_started_by_pgctl(), (1, false));
+}
+
+/// Kills one of its clients' backends, as the kernel does when memory runs out.
+async fn crash_a_backend(server: &PgServer) {
+    let session = server.sql().await;
+    let pid = session.value("SELECT pg_backend_pid()").await;
+    let pid = pid.expect("a backend").parse().expect("a number");
+    kill_process(Pid::from_raw(pid).expect("a process"), Signal::KILL).expect("it runs");
+}
+
+#[tokio::test]
+async fn diverged_standby_that_recovers_by_itself_takes_the_timeline_that_it_has_heard_of() {
+    let [b, c] = heard_of_the_fork().await;
+    c.run("ALTER SYSTEM SET restart_after_crash = on").await;
+    c.run("SELECT pg_reload_conf()").await;
+    let wants = "current_setting('restart_after_crash')::bool";
+    wait_until("the setting", async || c.ask_whether(wants).await).await;
+    let end = b.written().await;
+
+    crash_a_backend(&c).await;
+
+    c.wait_for_log("all server processes terminated; reinitializing")
+        .await;
+    wait_until("the other timeline", async || {
+        let server = c.facts().await.server;
+        server.is_some_and(|server| server.timeline == Timeline(2))
+    })
+    .await;
+    c.wait_until_received(end).await;
+}
+
+/// The settings of this project let it end instead, and its start takes away what it has heard of.
+#[tokio::test]
+async fn standby_of_pgctl_ends_when_a_backend_crashes_and_stays_on_its_own_timeline() {
+    let [_b, c] = heard_of_the_fork().await;
+
+    crash_a_backend(&c).await;
+
+    wait_until("its end", async || c.instance().adopt().await.is_none()).await;
+    c.wait_for_log("restart_after_crash is off").await;
+    c.start_as_standby_of(None).await;
+    wait_for_the_end_of_its_log(&c).await;
+    assert_eq!(c.timeline().await, Timeline(1));
+    assert_eq!(c.rows().await, "1,2");
+}
+
+/// Also one that was a standby before: it serves nobody for a moment, and is the primary again.
+#[tokio::test]
+async fn promoted_server_recovers_by_itself_when_a_backend_crashes() {
+    let [b, _c] = beyond_the_fork().await;
+
+    crash_a_backend(&b).await;
+
+    b.wait_for_log("all server processes terminated; reinitializing")
+        .await;
+    wait_until("rows", async || b.facts().await.server.is_some()).await;
+    insert(&b, 8).await;
+    assert_eq!(b.timeline().await, Timeline(2));
+    assert_eq!(b.rows().await, "1,3,8");
 }
 
 /// A primary that died with a row that nobody has, and the promoted server, whose first log is in

@@ -27,6 +27,7 @@ impl Fault {
             Self::CrashHost(node, _)
             | Self::CrashAgent(node, _)
             | Self::CrashServer { node, .. }
+            | Self::CrashBackend(node)
             | Self::FreezeAgent(node, _)
             | Self::FreezeServer(node, _)
             | Self::FreezeHost(node, _)
@@ -74,6 +75,7 @@ impl Fault {
                 vec![duration]
             }
             Self::CrashServer { .. }
+            | Self::CrashBackend(_)
             | Self::Start(_)
             | Self::RecycleWal(_)
             | Self::LoseDisk(_)

@@ -139,6 +139,7 @@ impl fmt::Display for Fault {
                 let orphans = if *orphans { " orphans" } else { "" };
                 write!(f, "crash {node} server{orphans}")
             }
+            Self::CrashBackend(node) => write!(f, "crash {node} backend"),
             Self::FreezeAgent(node, lasting) => write!(f, "pause {node}{}", For(*lasting)),
             Self::FreezeServer(node, lasting) => write!(f, "pause {node} server{}", For(*lasting)),
             Self::FreezeHost(node, lasting) => write!(f, "pause {node} host{}", For(*lasting)),

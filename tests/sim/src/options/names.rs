@@ -51,6 +51,7 @@ words!(
     NoSecondLookAtTheWitness = "no-second-look-at-the-witness",
     FencedTaskGoesOn = "fenced-task-goes-on",
     EndIsNeverTold = "end-is-never-told",
+    CrashedStandbyRecoversByItself = "crashed-standby-recovers-by-itself",
 );
 
 impl DriverMutant {
@@ -67,6 +68,9 @@ impl DriverMutant {
             }
             Self::FencedTaskGoesOn => "A task that a fence pushed out goes on.",
             Self::EndIsNeverTold => "A task's end is never told.",
+            Self::CrashedStandbyRecoversByItself => {
+                "A standby one of whose processes has crashed recovers by itself."
+            }
         }
     }
 
@@ -79,6 +83,7 @@ impl DriverMutant {
             Self::NoSecondLookAtTheWitness => "last-copy",
             Self::FencedTaskGoesOn => "one-task-per-lane",
             Self::EndIsNeverTold => "one-task-per-lane",
+            Self::CrashedStandbyRecoversByItself => "no-corruption",
         }
     }
 }

@@ -148,6 +148,18 @@ impl Server {
         self.process = Process::Down { orphans };
     }
 
+    /// One of its processes has crashed, and the postmaster begins to recover by itself: as what the
+    /// signal files say, so that an order to promote is forgotten.
+    pub fn reinitialize(&mut self) {
+        let as_primary = match self.process {
+            Process::Primary => true,
+            Process::Standby(_) | Process::Promoting(_) => false,
+            Process::Down { .. } | Process::Starting { .. } | Process::Stopping { .. } => return,
+        };
+        self.promotes_to = None;
+        self.process = Process::Starting { as_primary };
+    }
+
     /// The machine is off.
     pub fn lose_power(&mut self) {
         self.kill_all();

@@ -95,10 +95,7 @@ impl<'a> Draw<'a> {
         match kind {
             Kind::CrashHost => vec![Fault::CrashHost(node, lasting)],
             Kind::CrashAgent => vec![Fault::CrashAgent(node, lasting)],
-            Kind::CrashServer => vec![Fault::CrashServer {
-                node,
-                orphans: self.chance.once_in(3),
-            }],
+            Kind::CrashServer => vec![self.crash_server(node)],
             Kind::FreezeAgent => vec![Fault::FreezeAgent(node, lasting)],
             Kind::FreezeServer => vec![Fault::FreezeServer(node, lasting)],
             Kind::FreezeHost => vec![Fault::FreezeHost(node, lasting)],
@@ -153,6 +150,17 @@ impl<'a> Draw<'a> {
             Kind::OverwriteLeaderKey => vec![Fault::Deed(Deed::OverwriteLeaderKey(node))],
             Kind::WipeStore => vec![Fault::Deed(Deed::WipeStore)],
             Kind::RestoreStore => vec![Fault::Deed(Deed::RestoreStore(self.lasting()))],
+        }
+    }
+
+    fn crash_server(&mut self, node: Node) -> Fault {
+        // Draws of its own: what is drawn afterwards goes on to be what it was.
+        let mut own = Chance::new(self.chance.clone().draw());
+        let orphans = self.chance.once_in(3);
+        if own.once_in(3) {
+            Fault::CrashBackend(node)
+        } else {
+            Fault::CrashServer { node, orphans }
         }
     }
 

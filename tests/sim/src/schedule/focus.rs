@@ -5,6 +5,7 @@
 //! is caught by is searched in sound machines as well. Most stories do not know who leads: they
 //! wait for the leader's next renewal.
 
+mod diverging;
 mod failsafe;
 mod favours;
 
@@ -81,6 +82,9 @@ focuses! {
     StaleWitness "stale-witness" stale_witness;
     /// People at work in a paused cluster, whose members see old states.
     OldPause "old-pause" old_pause;
+    /// A standby that went on beyond the fork hears of the next timeline, and one of its processes
+    /// crashes.
+    Hearsay "hearsay" hearsay;
     /// The store is away for everybody.
     StoreAway "store-away" store_away;
     /// The leader alone is cut off from the store.
@@ -112,9 +116,9 @@ impl Focus {
         Self::ListGone,
     ];
 
-    /// Those for any world.
+    /// Those for any world; `hearsay` is drawn apart.
     pub(super) fn usual() -> &'static [Self] {
-        &Self::ALL[..Self::ALL.len() - Self::WITHOUT_STORE.len()]
+        &Self::ALL[..Self::ALL.len() - Self::WITHOUT_STORE.len() - 1]
     }
 }
 
@@ -421,39 +425,6 @@ impl Tale<'_, '_> {
         let at = self.share(5, 200);
         let back = self.share(5, 250);
         self.add(at, Fault::Deed(Deed::RestoreStore(back)));
-    }
-
-    /// The leader dies with rows that nobody else has.
-    fn leader_diverges(&mut self, node: Node, away: Duration) -> Duration {
-        for other in (0..self.draw.swarm.options.nodes).map(Node) {
-            if other != node {
-                let deaf = self.millis(1500, 3000);
-                let quirk = Quirk::ReceivesNothing;
-                self.add(NOW, Fault::Quirk(other, quirk, Some(deaf)));
-            }
-        }
-        let at = self.millis(1000, 1500);
-        self.add(at, Fault::CrashHost(node, Some(away)));
-        at
-    }
-
-    fn new_generation(&mut self) {
-        let node = self.likely_leader();
-        let away = self.share(120, 250);
-        self.leader_diverges(node, away);
-        let at = self.share(60, 110);
-        let after = self.millis(20, 1500);
-        self.upon(at, Work::Identify, Mishap::KeyDeleted, after, NOW);
-    }
-
-    fn stale_witness(&mut self) {
-        let node = self.likely_leader();
-        let away = self.share(210, 280);
-        self.leader_diverges(node, away);
-        let (at, stale) = (self.share(140, 160), self.share(150, 250));
-        self.add(at, Fault::StaleReads(node, Some(stale)));
-        let (at, by) = (self.share(165, 200), self.draw.other(node));
-        self.add(at, Fault::Deed(Deed::Switchover { at: by, to: None }));
     }
 
     fn old_pause(&mut self) {

@@ -54,6 +54,8 @@ impl Swarm {
         let mut apart = Chance::new(own.clone().draw());
         let drawn = if options.is_failsafe && apart.once_in(2) {
             apart.one_of(Focus::WITHOUT_STORE)
+        } else if apart.once_in(20) {
+            Focus::Hearsay
         } else {
             drawn
         };

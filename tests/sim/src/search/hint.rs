@@ -29,6 +29,7 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "standby-as-witness" => Focus::StaleWitness,
         "no-second-look-at-the-grant" | "no-second-look-at-the-witness" => Focus::StalledOrder,
         "fenced-task-goes-on" => Focus::LongStart,
+        "crashed-standby-recovers-by-itself" => Focus::Hearsay,
         "promises-count-from-the-answer" => Focus::SlowPromises,
         "one-promise-is-enough" => Focus::StoreAway,
         "promises-are-broken" | "forgotten-promises-are-broken" => Focus::CutOff,

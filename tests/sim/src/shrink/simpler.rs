@@ -49,6 +49,7 @@ fn plainer(fault: &Fault) -> Option<Fault> {
         Fault::CrashHost(..)
         | Fault::CrashAgent(..)
         | Fault::CrashServer { orphans: false, .. }
+        | Fault::CrashBackend(_)
         | Fault::FreezeAgent(..)
         | Fault::FreezeServer(..)
         | Fault::Start(_)

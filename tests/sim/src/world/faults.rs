@@ -9,6 +9,7 @@ use super::host::WatchState;
 use crate::fact::{Destruction, Fact};
 use crate::fault::{End, Fault, Lasting};
 use crate::ids::Node;
+use crate::options::DriverMutant;
 use crate::pg::Data;
 use crate::trace::Kind;
 
@@ -32,6 +33,7 @@ impl World {
                 self.agent_ends(*node);
             }
             Fault::CrashServer { node, orphans } => self.crash_server(*node, *orphans),
+            Fault::CrashBackend(node) => self.crash_backend(*node),
             Fault::FreezeAgent(node, _) => self.host_mut(*node).agent_freezes += 1,
             Fault::FreezeServer(node, _) => {
                 let host = self.host_mut(*node);
@@ -163,6 +165,7 @@ impl World {
                 self.watch_stuck_for(*node, Duration::ZERO);
             }
             Fault::CrashServer { .. }
+            | Fault::CrashBackend(_)
             | Fault::Start(_)
             | Fault::RecycleWal(_)
             | Fault::LoseDisk(_)
@@ -185,6 +188,32 @@ impl World {
         }
         host.epoch += 1;
         host.server.crash(orphans);
+        self.server_changed(node);
+    }
+
+    /// A primary recovers by itself. A standby was started with the order to end instead: it may
+    /// have heard of a timeline that is not its own, which it would take when it recovers.
+    fn crash_backend(&mut self, node: Node) {
+        let recovers =
+            self.options.driver_mutant == Some(DriverMutant::CrashedStandbyRecoversByItself);
+        let server = &self.host(node).server;
+        if !server.is_reachable() {
+            return;
+        }
+        if !server.is_primary() && !recovers {
+            self.crash_server(node, false);
+            return;
+        }
+        // All clients are cut off.
+        self.hang_up(node);
+        let host = self.host_mut(node);
+        host.epoch += 1;
+        host.left = None;
+        host.is_pulling = false;
+        host.is_noticing = false;
+        host.server.reinitialize();
+        let takes = self.draws.millis(What::Server, node, 100, 3_000);
+        self.plan_server(node, takes, ServerEvent::Started);
         self.server_changed(node);
     }
 
@@ -289,6 +318,7 @@ fn lasting(fault: &Fault) -> Lasting {
         Fault::Deed(crate::fault::Deed::Restart { away, .. }) => Some(*away),
         Fault::OldView { reconnects, .. } => reconnects.then_some(NEWER_AFTER),
         Fault::CrashServer { .. }
+        | Fault::CrashBackend(_)
         | Fault::Start(_)
         | Fault::RecycleWal(_)
         | Fault::LoseDisk(_)

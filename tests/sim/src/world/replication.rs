@@ -50,7 +50,12 @@ impl World {
         }
         let can = self.host(node).server.can_stream(source, &self.tree);
         if let Err(reason) = can {
-            if reason == NoStream::Diverged {
+            // The history is told before the stream is asked for, and refused.
+            let is_told = matches!(
+                reason,
+                NoStream::Diverged | NoStream::NoSlot | NoStream::WalGone
+            );
+            if is_told {
                 let (taker, source) = two(&mut self.hosts, node, upstream);
                 taker.server.hear_of(&source.server, &self.tree);
             }

@@ -120,6 +120,7 @@ impl World {
         let is_down = server.is_down();
         let is_up = server.is_up();
         let is_primary = server.is_primary();
+        let is_promoting = server.is_promoting();
         let takes = self.draws.jitter(node);
         let Some(agent) = &self.host(node).agent else {
             return;
@@ -134,6 +135,7 @@ impl World {
                     Awaits::Up if is_down => transient("the server did not start"),
                     Awaits::Primary if is_primary => done(),
                     Awaits::Primary if is_down => transient("the server went down"),
+                    Awaits::Primary if !is_promoting => transient("the session has ended"),
                     Awaits::Down if is_down => done(),
                     Awaits::Up | Awaits::Down | Awaits::Primary | Awaits::Cancelled => return None,
                 };

@@ -82,8 +82,9 @@ fn crash(words: &mut Words) -> Result<Fault, String> {
     match (words.plain().as_deref(), has_orphans) {
         (None, false) => Ok(Fault::CrashHost(node, lasting(words)?)),
         (Some("agent"), false) => Ok(Fault::CrashAgent(node, lasting(words)?)),
+        (Some("backend"), false) => Ok(Fault::CrashBackend(node)),
         (Some("server"), orphans) => Ok(Fault::CrashServer { node, orphans }),
-        (None | Some("agent"), true) => Err("only a server leaves orphans".to_owned()),
+        (None | Some("agent" | "backend"), true) => Err("only a server leaves orphans".to_owned()),
         (Some(other), _) => Err(format!("{other} cannot crash")),
     }
 }

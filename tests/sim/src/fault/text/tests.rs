@@ -12,6 +12,7 @@ const LINES: &[&str] = &[
     "crash a agent",
     "crash a server",
     "crash a server orphans",
+    "crash a backend",
     "start a",
     "pause a for=40",
     "pause a host for=0.5",

@@ -34,17 +34,21 @@ impl Focus {
                 options.checks_timeline = self == Self::LeftBehind;
             }
             Self::ForgottenCluster => options.nodes = enough,
-            Self::NewGeneration | Self::StaleWitness => {
+            Self::NewGeneration | Self::StaleWitness | Self::Hearsay => {
                 options.nodes = enough;
                 options.lag_limit = 1 << 20;
                 options.write_every = Duration::from_millis(200);
             }
-            Self::StoreAway | Self::CutOff | Self::Stranger | Self::SlowPromises => {
+            Self::StoreAway
+            | Self::CutOff
+            | Self::Stranger
+            | Self::SlowPromises
+            | Self::ListGone => {
                 options.is_failsafe = true;
                 options.has_guardian = false;
                 options.nodes = options.nodes.max(2);
             }
-            Self::TakenBeside => {
+            Self::TakenBeside | Self::LateTaking | Self::Retaken => {
                 options.is_failsafe = true;
                 options.nodes = 2;
             }
