@@ -32,12 +32,16 @@ impl World {
     fn started(&mut self, node: Node) {
         let host = &mut self.hosts[node.index()];
         let was = host.left;
+        let was_corrupt = host.server.is_corrupt();
         if host.server.finish_start(&mut self.tree).is_err() {
             self.server_changed(node);
             return;
         }
         let is_primary = host.server.is_primary();
         let wal = host.server.wal();
+        if host.server.is_corrupt() && !was_corrupt {
+            self.tell(Fact::Corrupted { node });
+        }
         self.line(Some(node), Kind::Server, |_| {
             let what = if is_primary { "primary" } else { "standby" };
             (format!("server is up as a {what}"), String::new())
