@@ -128,6 +128,7 @@ impl Machine {
         });
         if is_ours {
             memory.name = NameCheck::Ours;
+            memory.work.succeeded("ask-peers");
         }
     }
 

@@ -1,9 +1,11 @@
 //! What other members and the leader's server have answered. No decision is taken here.
 
+use alloc::string::String;
+
 use super::Machine;
-use crate::memory::{Evidence, IdentityCheck, NameCheck};
+use crate::memory::{Evidence, IdentityCheck, Memory, NameCheck};
 use crate::mutant::Mutant;
-use crate::task::{Outcome, Report, Task};
+use crate::task::{Failure, Outcome, Report, Task};
 use crate::value::MemberName;
 use crate::view::{PeerAnswer, PeerReport, ServerIdentity};
 use crate::work::Running;
@@ -14,11 +16,21 @@ impl Machine {
             return;
         };
         let memory = &mut self.memory;
+        let now = memory.now.mono;
         let me: MemberName = memory.settings.name.clone();
         if memory.name == NameCheck::Unproven
             && let Some(report) = reports.iter().find(|report| report.name == me)
         {
-            memory.name = judge_name(report, memory.boot.instance.as_str());
+            memory.name = judge_name(report, memory);
+            if memory.name == NameCheck::Unproven {
+                let message = String::from("nobody answers under our name");
+                let is_transient = true;
+                let failure = Failure {
+                    is_transient,
+                    message,
+                };
+                memory.work.failed(ended.task.name(), now, &failure);
+            }
         }
         let reports: alloc::vec::Vec<PeerReport> = reports
             .into_iter()
@@ -75,11 +87,18 @@ impl Machine {
     }
 }
 
-/// What the answer of the API under our name means.
-fn judge_name(report: &PeerReport, mine: &str) -> NameCheck {
+/// What the answer of the API under our name means. Silence where we would answer ourselves is that
+/// of an earlier run; elsewhere whoever has the name may be cut off from us alone, and has it until
+/// its key goes.
+fn judge_name(report: &PeerReport, memory: &Memory) -> NameCheck {
+    let view = memory.view.as_ref();
+    let registered = view.and_then(|view| view.members.get(memory.me()));
+    let address = registered.and_then(|member| member.api_url.as_ref());
+    let is_elsewhere = address.is_some_and(|address| *address != memory.settings.api_url);
     match (&report.answer, report.answer.instance()) {
+        (PeerAnswer::Unreachable, _) if is_elsewhere => NameCheck::Unproven,
         (PeerAnswer::Unreachable, _) => NameCheck::Ours,
-        (_, Some(instance)) if instance.as_str() == mine => NameCheck::Ours,
+        (_, Some(instance)) if *instance == memory.boot.instance => NameCheck::Ours,
         (PeerAnswer::NotRunning { .. } | PeerAnswer::Running(_), Some(_) | None) => {
             NameCheck::Taken
         }
