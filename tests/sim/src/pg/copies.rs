@@ -77,16 +77,13 @@ impl Server {
         Ok(())
     }
 
-    /// The data is removed.
+    /// Whatever is in the directory is removed: nothing is asked here.
     ///
     /// # Errors
     ///
-    /// When processes live, or what is there is no database.
+    /// When processes live.
     pub fn wipe(&mut self) -> Result<(), Refused> {
         self.check_gone()?;
-        if self.data == Data::Unusable {
-            return Err(Refused::Unusable);
-        }
         self.data = Data::Empty;
         Ok(())
     }
@@ -306,11 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_database_is_never_touched() {
+    fn what_is_no_database_is_not_written_over() {
         let mut server = Server::new(A);
         server.data = Data::Unusable;
-        assert_eq!(server.wipe(), Err(Refused::Unusable));
         assert_eq!(server.begin_copy(), Err(Refused::Unusable));
+        assert_eq!(server.begin_bootstrap(), Err(Refused::Unusable));
+        assert_eq!(server.wipe(), Ok(()));
+        assert_eq!(server.begin_copy(), Ok(()));
     }
 
     #[test]
