@@ -18,7 +18,9 @@ pub(crate) fn veto(memory: &Memory, view: &ClusterView, mine: Position) -> Optio
     if memory.breaks(Mutant::PartedLineIgnored) {
         return None;
     }
-    seen(memory, mine).or_else(|| untold(memory, view, mine.timeline))
+    seen(memory, mine)
+        .or_else(|| untold(memory, view, mine.timeline))
+        .or_else(|| passed_over(memory, view, mine.timeline))
 }
 
 /// Whether our standby is on another line than the cluster.
@@ -58,5 +60,20 @@ fn untold(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<Veto> {
     (mine > newest).then_some(Veto::NewerThanCluster {
         mine,
         cluster: newest,
+    })
+}
+
+/// The last leader stayed on its timeline, or went to the one that it reserved: a number above the
+/// one, and not the other, is of somebody whose leadership it did not follow. Unless the history
+/// tells of it: then the last leader was never promoted.
+fn passed_over(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<Veto> {
+    let record = view.leadership.value.as_ref()?;
+    let is_above = record.from_timeline < mine && mine <= record.timeline;
+    let is_reserved = record.is_promotion && mine == record.timeline;
+    let is_told = view.timeline() >= Some(mine);
+    let is_of_another = record.owner != *memory.me();
+    (is_above && is_of_another && !is_reserved && !is_told).then_some(Veto::NewerThanLeader {
+        mine,
+        leader: record.from_timeline,
     })
 }
