@@ -16,8 +16,11 @@ use crate::value::SystemId;
 /// A name of a member is never longer.
 const LONGEST_NAME: usize = 255;
 
+/// What a value is as JSON.
+type Json = serde_json::Result<Value>;
+
 /// Why a key does not say what it should; nothing if it does.
-pub(super) fn reason(entry: &RawEntry<'_>) -> Option<String> {
+pub(super) fn reason(entry: &RawEntry<'_>, json: Option<&Json>) -> Option<String> {
     let Ok(text) = core::str::from_utf8(entry.value) else {
         return Some("it is not UTF-8".to_owned());
     };
@@ -28,10 +31,10 @@ pub(super) fn reason(entry: &RawEntry<'_>) -> Option<String> {
             Err(_) => Err("it is no system identifier".to_owned()),
         },
         key::LEADER => name(text),
-        key::STATUS => status(text),
+        key::STATUS => status(json),
         key::SYNC if text.is_empty() => Ok(()),
         key::SYNC => fields(
-            text,
+            json,
             &[
                 ("leader", is_text),
                 ("sync_standby", is_text),
@@ -46,31 +49,31 @@ pub(super) fn reason(entry: &RawEntry<'_>) -> Option<String> {
             parts.try_for_each(name)
         }
         key::FAILOVER => fields(
-            text,
+            json,
             &[
                 ("leader", is_text),
                 ("member", is_text),
                 ("scheduled_at", is_text),
             ],
         ),
-        key::HISTORY => history(text),
-        key::FAILSAFE => object(text).and_then(|map| match map.values().all(is_text) {
+        key::HISTORY => history(json),
+        key::FAILSAFE => object(json).and_then(|map| match map.values().all(is_text) {
             true => Ok(()),
             false => Err("an address is no text".to_owned()),
         }),
         key::LEADERSHIP => fields(
-            text,
+            json,
             &[
                 ("owner", is_text),
                 ("from_timeline", is_count),
                 ("timeline", is_count),
             ],
         ),
-        key::CONFIG => object(text).map(drop),
+        key::CONFIG => object(json).map(drop),
         other if other.starts_with(key::MEMBERS) => match text.starts_with("postgres") {
             true => Ok(()),
             false => fields(
-                text,
+                json,
                 &[
                     ("conn_url", is_text),
                     ("api_url", is_text),
@@ -88,23 +91,25 @@ pub(super) fn reason(entry: &RawEntry<'_>) -> Option<String> {
     found.err()
 }
 
-fn parsed(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))
+fn parsed(json: Option<&Json>) -> Result<&Value, String> {
+    match json {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(format!("it is not JSON: {error}")),
+        None => Err("it is not JSON".to_owned()),
+    }
 }
 
-fn object(text: &str) -> Result<serde_json::Map<String, Value>, String> {
-    let Value::Object(map) = parsed(text)? else {
-        return Err("it is no JSON object".to_owned());
-    };
-    Ok(map)
+fn object(json: Option<&Json>) -> Result<&serde_json::Map<String, Value>, String> {
+    let object = parsed(json)?.as_object();
+    object.ok_or_else(|| "it is no JSON object".to_owned())
 }
 
 /// Whether a value is of some kind.
 type Kind = fn(&Value) -> bool;
 
 /// An object in which these fields, if they are there and not null, are of their kind.
-fn fields(text: &str, kinds: &[(&str, Kind)]) -> Result<(), String> {
-    let map = object(text)?;
+fn fields(json: Option<&Json>, kinds: &[(&str, Kind)]) -> Result<(), String> {
+    let map = object(json)?;
     for (field, is_right) in kinds {
         let value = map.get(*field).filter(|value| !value.is_null());
         if value.is_some_and(|value| !is_right(value)) {
@@ -135,18 +140,18 @@ fn name(text: &str) -> Result<(), String> {
 }
 
 /// A position, or an object with one.
-fn status(text: &str) -> Result<(), String> {
-    if parsed(text)?.is_u64() {
+fn status(json: Option<&Json>) -> Result<(), String> {
+    if parsed(json)?.is_u64() {
         return Ok(());
     }
-    fields(text, &[("optime", is_count)])
+    fields(json, &[("optime", is_count)])
 }
 
-fn history(text: &str) -> Result<(), String> {
-    let Value::Array(lines) = parsed(text)? else {
+fn history(json: Option<&Json>) -> Result<(), String> {
+    let Value::Array(lines) = parsed(json)? else {
         return Err("it is no JSON array".to_owned());
     };
-    match super::read::is_history(&lines) {
+    match super::read::is_history(lines) {
         true => Ok(()),
         false => Err("a line of it is no timeline with its end".to_owned()),
     }

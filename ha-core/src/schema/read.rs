@@ -91,14 +91,17 @@ pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision)
 }
 
 fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
-    let doubt = doubt::reason(entry);
+    // Values are text. A key whose bytes are none is still there.
+    let text = core::str::from_utf8(entry.value).unwrap_or(NO_TEXT);
+    // Read once, for what it says and for what is wrong with it.
+    let json = is_json(entry.key, text).then(|| serde_json::from_str(text));
+    let doubt = doubt::reason(entry, json.as_ref());
     let is_clear = doubt.is_none();
     match doubt {
         Some(reason) => drop(view.unread.insert(entry.key.to_owned(), reason)),
         None => drop(view.unread.remove(entry.key)),
     }
-    // Values are text. A key whose bytes are none is still there.
-    let text = core::str::from_utf8(entry.value).unwrap_or(NO_TEXT);
+    let json = json.and_then(Result::ok);
     let modified = Some(entry.modified);
     match entry.key {
         key::INITIALIZE => {
@@ -107,49 +110,49 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
                 value: initialize(text, entry),
             };
         }
-        key::CONFIG => read_config(view, entry.modified, text),
+        key::CONFIG => read_config(view, entry.modified, json),
         key::LEADER => view.leader = leader(text, entry),
         key::STATUS => {
             view.status = Keyed {
                 revision: modified,
-                value: Arc::new(status(text)),
+                value: Arc::new(status(json)),
             };
         }
         key::SYNC => {
             view.sync = Keyed {
                 revision: modified,
-                value: if is_clear { sync(text) } else { nobody_known() },
+                value: if is_clear { sync(json) } else { nobody_known() },
             };
         }
         key::FAILOVER => {
             view.failover = Keyed {
                 revision: modified,
-                value: failover(text),
+                value: failover(text, json),
             };
         }
         key::HISTORY => {
             view.history = Keyed {
                 revision: modified,
-                value: history(text).into(),
+                value: history(json).into(),
             };
         }
         key::FAILSAFE => {
             view.failsafe = Keyed {
                 revision: modified,
                 // Whom it named is not known, so nobody may lead by it.
-                value: failsafe(text).or_else(|| Some(BTreeMap::new())),
+                value: failsafe(json).or_else(|| Some(BTreeMap::new())),
             };
         }
         key::LEADERSHIP => {
             view.leadership = Keyed {
                 revision: modified,
-                value: leadership(text),
+                value: leadership(json),
             };
         }
         other => {
             if let Some(name) = other.strip_prefix(key::MEMBERS) {
                 view.members
-                    .insert(MemberName::from(name), Arc::new(member(text, entry)));
+                    .insert(MemberName::from(name), Arc::new(member(text, json, entry)));
             }
         }
     }
@@ -167,10 +170,24 @@ fn nobody_known() -> SyncKey {
     }
 }
 
-fn object(text: &str) -> Option<Map<String, Value>> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map)) => Some(map),
-        _ => None,
+/// Whether the value of a key is JSON, if it is what it should be.
+fn is_json(key: &str, text: &str) -> bool {
+    match key {
+        key::STATUS
+        | key::SYNC
+        | key::FAILOVER
+        | key::HISTORY
+        | key::FAILSAFE
+        | key::LEADERSHIP
+        | key::CONFIG => true,
+        other => other.starts_with(key::MEMBERS) && !text.starts_with("postgres"),
+    }
+}
+
+fn object(json: Option<Value>) -> Option<Map<String, Value>> {
+    match json {
+        Some(Value::Object(map)) => Some(map),
+        Some(_) | None => None,
     }
 }
 
@@ -183,8 +200,8 @@ fn initialize(text: &str, entry: &RawEntry<'_>) -> Initialize {
     }
 }
 
-fn read_config(view: &mut ClusterView, modified: Revision, text: &str) {
-    let Some(map) = object(text) else { return };
+fn read_config(view: &mut ClusterView, modified: Revision, json: Option<Value>) {
+    let Some(map) = object(json) else { return };
     let value = Value::Object(map);
     let (rules, warnings) = Rules::read(&value);
     view.rules = Some(Arc::new(rules));
@@ -229,14 +246,14 @@ fn nested(value: Option<&Value>) -> Option<Value> {
     }
 }
 
-fn status(text: &str) -> StatusKey {
+fn status(json: Option<Value>) -> StatusKey {
     let optime_only = |optime| StatusKey {
         optime: Lsn(optime),
         ..StatusKey::default()
     };
-    match serde_json::from_str(text) {
-        Ok(Value::Number(number)) => optime_only(number.as_u64().unwrap_or(0)),
-        Ok(Value::Object(map)) => {
+    match json {
+        Some(Value::Number(number)) => optime_only(number.as_u64().unwrap_or(0)),
+        Some(Value::Object(map)) => {
             let slots = match nested(map.get("slots")) {
                 Some(Value::Object(slots)) => slots,
                 _ => Map::new(),
@@ -261,8 +278,8 @@ fn status(text: &str) -> StatusKey {
     }
 }
 
-fn sync(text: &str) -> SyncKey {
-    let Some(map) = object(text) else {
+fn sync(json: Option<Value>) -> SyncKey {
+    let Some(map) = object(json) else {
         return SyncKey::default();
     };
     let leader = text_of(&map, "leader").map(MemberName::from);
@@ -284,8 +301,8 @@ fn sync(text: &str) -> SyncKey {
     }
 }
 
-fn failover(text: &str) -> Option<MoveRequest> {
-    let request = match object(text) {
+fn failover(text: &str, json: Option<Value>) -> Option<MoveRequest> {
+    let request = match object(json) {
         Some(map) => MoveRequest {
             leader: text_of(&map, "leader").map(MemberName::from),
             candidate: text_of(&map, "member").map(MemberName::from),
@@ -309,8 +326,8 @@ fn failover(text: &str) -> Option<MoveRequest> {
     (request.leader.is_some() || request.candidate.is_some()).then_some(request)
 }
 
-fn history(text: &str) -> Vec<HistoryLine> {
-    let Ok(Value::Array(lines)) = serde_json::from_str(text) else {
+fn history(json: Option<Value>) -> Vec<HistoryLine> {
+    let Some(Value::Array(lines)) = json else {
         return Vec::new();
     };
     lines.iter().filter_map(history_line).collect()
@@ -333,8 +350,8 @@ fn history_line(line: &Value) -> Option<HistoryLine> {
     })
 }
 
-fn failsafe(text: &str) -> Option<BTreeMap<MemberName, String>> {
-    let entries = object(text)?.into_iter().map(|(name, url)| {
+fn failsafe(json: Option<Value>) -> Option<BTreeMap<MemberName, String>> {
+    let entries = object(json)?.into_iter().map(|(name, url)| {
         let url = url.as_str().unwrap_or_default().to_owned();
         (MemberName::from(name), url)
     });
@@ -344,14 +361,16 @@ fn failsafe(text: &str) -> Option<BTreeMap<MemberName, String>> {
 /// The list that a commit writes, empty for any other.
 pub(crate) fn failsafe_list(commit: &Commit) -> BTreeMap<MemberName, String> {
     let list = commit.writes.iter().find_map(|write| match write {
-        StoreWrite::Put { key, value } if key == key::FAILSAFE => failsafe(value),
+        StoreWrite::Put { key, value } if key == key::FAILSAFE => {
+            failsafe(serde_json::from_str(value).ok())
+        }
         StoreWrite::Put { .. } | StoreWrite::PutBound { .. } | StoreWrite::Delete { .. } => None,
     });
     list.unwrap_or_default()
 }
 
-fn leadership(text: &str) -> Option<LeadershipRecord> {
-    let map = object(text)?;
+fn leadership(json: Option<Value>) -> Option<LeadershipRecord> {
+    let map = object(json)?;
     let timeline = |key: &str| {
         let number = map.get(key)?.as_u64()?;
         u32::try_from(number).ok().map(Timeline)
@@ -369,7 +388,7 @@ fn leadership(text: &str) -> Option<LeadershipRecord> {
     })
 }
 
-fn member(text: &str, entry: &RawEntry<'_>) -> MemberView {
+fn member(text: &str, json: Option<Value>, entry: &RawEntry<'_>) -> MemberView {
     let mut view = MemberView {
         revision: entry.modified,
         session: entry.session.map(SessionName::from),
@@ -383,7 +402,7 @@ fn member(text: &str, entry: &RawEntry<'_>) -> MemberView {
             .map(|(_, url)| url.split('&').next().unwrap_or_default().to_owned());
         return view;
     }
-    let Some(map) = object(text) else { return view };
+    let Some(map) = object(json) else { return view };
     view.endpoint = text_of(&map, "conn_url")
         .as_deref()
         .and_then(endpoint)
