@@ -185,8 +185,6 @@ mutants! {
         "A standby takes over before it has seen the end of its own WAL.";
     SuccessorTimelineIgnored "successor-timeline-ignored" "bounded-loss-async"
         "A leader hands over to a member on another timeline, because its position is ahead.";
-    RestartForgetsOrigin "restart-forgets-origin" "no-acked-loss-sync"
-        "A server that went down as a standby for a restart is started as a primary.";
     PrimaryBesideLeaderStays "primary-beside-leader-stays" "one-writable-primary"
         "A primary is left alone although another member leads.";
     OldAnswersCount "old-answers-count" "converges"

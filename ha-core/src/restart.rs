@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 
 use crate::command::{Answer, AnswerKind};
 use crate::memory::Memory;
-use crate::mutant::Mutant;
 use crate::situation::{self as word, Lock, Mode, Origin, Restart as Word};
 use crate::sync;
 use crate::task::{Lane, Outcome};
@@ -237,12 +236,7 @@ pub(crate) fn wanted(memory: &Memory) -> Word {
             Phase::Wanted { .. } if sync::stays_until(memory).is_some() => Word::Listed,
             Phase::Wanted { .. } if restart.is_checkpointed => Word::Wanted,
             Phase::Wanted { .. } => Word::NeedsCheckpoint,
-            Phase::Down { .. }
-                if word::origin(memory) == Origin::Standby
-                    && !memory.breaks(Mutant::RestartForgetsOrigin) =>
-            {
-                Word::DownAsStandby
-            }
+            Phase::Down { .. } if word::origin(memory) == Origin::Standby => Word::DownAsStandby,
             Phase::Down { .. } => Word::Down,
         };
     }
