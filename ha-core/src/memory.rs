@@ -77,6 +77,8 @@ pub(crate) struct Memory {
     pub(crate) view: Option<Arc<ClusterView>>,
     /// When that view came.
     pub(crate) seen_at: Mono,
+    /// Its revision as it came: what we commit is put into the view, and is no view of the store.
+    pub(crate) seen_revision: Revision,
     /// Why the view may be old; none: it is current.
     pub(crate) fault: Option<Fault>,
     /// The rules last read; an unreadable configuration never replaces them.
@@ -257,6 +259,7 @@ impl Memory {
             started_at: now.mono,
             view: None,
             seen_at: now.mono,
+            seen_revision: Revision(0),
             fault: None,
             rules: Arc::new(rules.unwrap_or_default()),
             config: settings.bootstrap_config.clone().map(Arc::new),
@@ -416,6 +419,7 @@ impl Memory {
         let has_leader = view.leader.is_some();
         self.published.wanted_slots = None;
         self.seen_at = self.now.mono;
+        self.seen_revision = view.revision;
         let before = self.view.replace(view);
         if self.is_own_key_other(before.as_deref()) {
             self.published.known = None;

@@ -48,6 +48,7 @@ impl Machine {
             self.memory.committed.clear();
             if let Some(view) = &mut self.memory.view {
                 // Whatever is seen next is newer than what is known from another history.
+                self.memory.seen_revision = Revision(0);
                 Arc::make_mut(view).revision = Revision(0);
             }
         }
@@ -71,6 +72,7 @@ impl Machine {
         }
         memory.fault = None;
         let now = memory.now.mono;
+        let led = memory.lease.leadership();
         memory.lease.observe(
             now,
             &memory.settings.name,
@@ -108,6 +110,10 @@ impl Machine {
         }
         memory.take_view(view);
         failsafe::observe(memory);
+        if self.memory.lease.leadership() != led {
+            // Of an answer that did not come.
+            self.look_for_checkpoint();
+        }
         self.note_name();
         self.note_move();
         self.forget_loss_when_harmless();
@@ -356,11 +362,11 @@ impl Machine {
             if view.revision <= revision {
                 read::apply(Arc::make_mut(view), commit, revision);
             } else {
-                let holder = view
-                    .leader
-                    .as_ref()
-                    .and_then(|leader| leader.session.as_ref());
-                is_over = holder != commit.session.as_ref();
+                // What our other commits have written makes a view no younger.
+                is_over = match &view.leader {
+                    Some(leader) => leader.revision > revision && leader.session != commit.session,
+                    None => memory.seen_revision > revision,
+                };
             }
             memory.published.known = None;
             memory.published.wanted_slots = None;
