@@ -77,7 +77,9 @@ impl World {
 
     /// The state as the member's server of the store shows it.
     fn view_for(&mut self, node: Node) -> Arc<ClusterView> {
+        // A store that was put back shows nothing of the history that it had.
         let lag = self.clients.stale.get(&node).copied();
+        let lag = lag.filter(|since| *since > self.put_back_at);
         let old = lag.and_then(|since| self.store.old_view(since));
         old.unwrap_or_else(|| self.store.view())
     }
@@ -223,5 +225,41 @@ fn words(change: &Change) -> String {
     match &change.after {
         Some(entry) => format!("{} = {}{by}", change.key, entry.value),
         None => format!("{} is gone{by}", change.key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Deed, Fault};
+    use crate::options::Options;
+    use crate::run::{Lines, Run};
+    use crate::schedule::Schedule;
+
+    #[test]
+    fn nothing_of_its_history_is_shown_by_a_store_that_was_put_back() {
+        let mut run = Run::new(
+            &Schedule {
+                seed: 1,
+                options: Options::default(),
+                faults: Vec::new(),
+            },
+            Lines::None,
+        );
+        run.settle();
+        let node = Node(1);
+        run.world
+            .inflict(&Fault::StaleReads(node, Some(Duration::from_secs(60))));
+        run.pass(Duration::from_secs(1));
+        run.world.inflict(&Fault::Deed(Deed::Pause(true)));
+        run.pass(Duration::from_secs(2));
+        assert!(run.world.view_for(node).revision < run.world.store.revision());
+        let back = Deed::RestoreStore(Duration::from_secs(1));
+        run.world.inflict(&Fault::Deed(back));
+        run.world.inflict(&Fault::Deed(Deed::Pause(false)));
+        assert_eq!(
+            run.world.view_for(node).revision,
+            run.world.store.revision()
+        );
     }
 }
