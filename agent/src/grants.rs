@@ -11,6 +11,7 @@ use herdsman_ha_core::{Generation, Grant, HeldLease, Mono};
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
     held: Mutex<Option<(Generation, Mono)>>,
+    session_ends_at: Mutex<Option<Mono>>,
 }
 
 impl Grants {
@@ -21,6 +22,23 @@ impl Grants {
             .held
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = held;
+    }
+
+    /// Takes over until when the session lives, with which a claim to make the cluster ends.
+    pub(crate) fn note_session(&self, ends_at: Option<Mono>) {
+        *self
+            .session_ends_at
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = ends_at;
+    }
+
+    /// Whether what lives with the session is there at `now`.
+    pub(crate) fn has_session(&self, now: Mono) -> bool {
+        let ends_at = self
+            .session_ends_at
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        ends_at.is_some_and(|ends_at| now < ends_at)
     }
 
     /// Whether `grant` still holds at `now`.

@@ -186,6 +186,15 @@ impl Machine {
         HeldLease::of(&self.memory)
     }
 
+    /// Until when the session with the store lives at least; none: there is none. A claim to make
+    /// the cluster may be another's after that, which whoever carries it out asks right before the
+    /// new server takes writes.
+    #[must_use]
+    pub fn session_ends_at(&self) -> Option<Mono> {
+        let session = self.memory.lease.session()?;
+        Some(session.valid_until())
+    }
+
     fn decide(&mut self, step: &mut Step) {
         let choice = choose(&self.memory);
         // A member that is held back by the others' answers asks them again and again.

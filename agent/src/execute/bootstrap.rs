@@ -65,12 +65,23 @@ impl Executor {
         let log = |line: &str| tracing::debug!(line, "initdb");
         self.instance.initdb(BOOTSTRAP_LIMIT, log).await?;
         self.append_bootstrap_hba().await;
+        self.check_claim()?;
         let started = self
             .instance
             .start(pgctl::StartAs::Primary, BOOTSTRAP_LIMIT)
             .await?;
         tracing::debug!(pid = started.pid, "the new cluster runs");
         Ok(())
+    }
+
+    /// Making it took its time, and this agent may have stood still meanwhile: a claim that has ended
+    /// with its session is another's by now.
+    fn check_claim(&self) -> pgctl::Result<()> {
+        if self.grants.has_session(self.clock.mono()) {
+            return Ok(());
+        }
+        tracing::warn!("the session that claims the new cluster has ended: it is given up");
+        Err(pgctl::Error::PreEmpted)
     }
 
     /// Whatever the command has restored is recovered as it is told, and takes writes at its end.
@@ -89,6 +100,7 @@ impl Executor {
         let name = method.name.as_str();
         let said = |line: &str| tracing::info!(line, "{name}");
         script.run(None, said).await?;
+        self.check_claim()?;
         // The users of a backup may have other passwords.
         self.instance.trust_local_users();
         let role = if method.keep_existing_recovery_conf {

@@ -39,6 +39,8 @@ pub enum DriverMutant {
     FencedTaskGoesOn,
     /// A task's end is never told.
     EndIsNeverTold,
+    /// A new cluster is started without a second look at the claim.
+    NoSecondLookAtTheClaim,
     /// A standby one of whose processes has crashed recovers by itself.
     CrashedStandbyRecoversByItself,
 }

@@ -6,9 +6,9 @@
 //! The models keep such a standby apart for ever; `docs/model-facts.md` lists what they leave out.
 
 use herdsman_pgctl::Timeline;
-use rustix::process::{Pid, Signal, kill_process};
 use herdsman_sim::pg::NoStream;
 use herdsman_tests::reality::{PgServer, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::model;

@@ -51,6 +51,7 @@ words!(
     NoSecondLookAtTheWitness = "no-second-look-at-the-witness",
     FencedTaskGoesOn = "fenced-task-goes-on",
     EndIsNeverTold = "end-is-never-told",
+    NoSecondLookAtTheClaim = "no-second-look-at-the-claim",
     CrashedStandbyRecoversByItself = "crashed-standby-recovers-by-itself",
 );
 
@@ -68,6 +69,9 @@ impl DriverMutant {
             }
             Self::FencedTaskGoesOn => "A task that a fence pushed out goes on.",
             Self::EndIsNeverTold => "A task's end is never told.",
+            Self::NoSecondLookAtTheClaim => {
+                "A new cluster is started although the claim to make it may have ended."
+            }
             Self::CrashedStandbyRecoversByItself => {
                 "A standby one of whose processes has crashed recovers by itself."
             }
@@ -83,6 +87,7 @@ impl DriverMutant {
             Self::NoSecondLookAtTheWitness => "last-copy",
             Self::FencedTaskGoesOn => "one-task-per-lane",
             Self::EndIsNeverTold => "one-task-per-lane",
+            Self::NoSecondLookAtTheClaim => "one-writable-primary",
             Self::CrashedStandbyRecoversByItself => "no-corruption",
         }
     }

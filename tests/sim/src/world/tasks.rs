@@ -153,6 +153,17 @@ impl World {
         })
     }
 
+    /// The second look at a claim to make the cluster, right before the new server takes writes.
+    fn claim_holds(&self, node: Node) -> bool {
+        if self.options.driver_mutant == Some(DriverMutant::NoSecondLookAtTheClaim) {
+            return true;
+        }
+        let now = self.clock(node);
+        let agent = self.host(node).agent.as_ref();
+        let ends_at = agent.and_then(|agent| agent.subject.machine().session_ends_at());
+        ends_at.is_some_and(|ends_at| now < ends_at)
+    }
+
     fn start_server(&mut self, node: Node, op: OpId, role: &StartAs, limit: Duration, stage: u8) {
         if stage == 1 {
             self.end_soon(node, op, transient("the server did not start in time"));
@@ -346,6 +357,10 @@ impl World {
             }
             let takes = self.draws.millis(What::Copy, node, 500, 4_000);
             self.next_stage(node, op, 1, takes);
+            return;
+        }
+        if !self.claim_holds(node) {
+            self.end_soon(node, op, transient("the session of the claim has ended"));
             return;
         }
         self.systems += 1;
