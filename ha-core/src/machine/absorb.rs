@@ -359,14 +359,15 @@ impl Machine {
         // An answer may come later than a view that has all of it, and what came after.
         let mut is_over = false;
         if let (Some(view), Some(revision)) = (&mut memory.view, committed) {
-            if view.revision <= revision {
+            // What our other commits have written makes a view no younger.
+            if memory.seen_revision < revision {
                 read::apply(Arc::make_mut(view), commit, revision);
             } else {
-                // What our other commits have written makes a view no younger.
-                is_over = match &view.leader {
-                    Some(leader) => leader.revision > revision && leader.session != commit.session,
-                    None => memory.seen_revision > revision,
-                };
+                let holder = view
+                    .leader
+                    .as_ref()
+                    .and_then(|leader| leader.session.as_ref());
+                is_over = memory.seen_revision > revision && holder != commit.session.as_ref();
             }
             memory.published.known = None;
             memory.published.wanted_slots = None;

@@ -57,10 +57,7 @@ pub fn read_cluster<'a>(
 /// Makes a view show what a commit of our own, applied at `revision`, has written: the next view
 /// of the store shows it too, but a decision must not rest on what we know to be over.
 pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision) {
-    if view.revision >= revision {
-        return;
-    }
-    view.revision = revision;
+    view.revision = view.revision.max(revision);
     let generation = view.leader.as_ref().map(|leader| leader.generation);
     for write in &commit.writes {
         let (key, value, is_bound) = match write {

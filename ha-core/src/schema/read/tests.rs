@@ -182,3 +182,26 @@ fn bytes_that_are_no_text_are_named_and_hold_what_they_bind() {
     assert_eq!(leader.session, Some(SessionName::from("s1")));
     assert_eq!(view.unread["leader"], "it is not UTF-8");
 }
+
+#[test]
+fn a_commit_shows_in_a_view_that_a_later_one_of_ours_has_touched() {
+    let commit = |purpose, key: &str, value: &str| Commit {
+        purpose,
+        session: Some(SessionName::from("s1")),
+        guards: vec![],
+        writes: vec![StoreWrite::PutBound {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        }],
+    };
+    let record = r#"{"owner":"n1","from_timeline":3,"timeline":5,"promotion":true}"#;
+    let mut view = read(vec![]);
+    // The answer to the later one came first.
+    let member = commit(crate::Purpose::PublishMember, "members/n1", "{}");
+    apply(&mut view, &member, Revision(12));
+    let acquired = commit(crate::Purpose::Acquire, "herdsman/leadership", record);
+    apply(&mut view, &acquired, Revision(11));
+    assert_eq!(view.revision, Revision(12));
+    let record = view.leadership.value.expect("a record");
+    assert_eq!(record.timeline, Timeline(5));
+}
