@@ -51,13 +51,21 @@ impl World {
 
     /// A server came to another state: it may have gone through what was asked of it.
     pub(super) fn follow_errand(&mut self, node: Node) {
+        if self.host(node).errand.is_none() {
+            return;
+        }
+        // A crash on the way is not what a move takes a server down for.
+        let is_wanted_still = self.is_moving(node);
         let host = self.host_mut(node);
         let Some(errand) = &mut host.errand else {
             return;
         };
         errand.was_down |= host.server.is_down();
         if errand.was_down && host.server.is_up() {
-            host.errand = None;
+            errand.was_down = false;
+            if !is_wanted_still {
+                host.errand = None;
+            }
         }
     }
 
@@ -84,5 +92,38 @@ impl World {
             .leader()
             .is_some_and(|(leader, _)| leader == name);
         !request.is_empty() && (is_named || leads)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::options::Options;
+    use crate::run::{Lines, Run};
+    use crate::schedule::Schedule;
+
+    #[test]
+    fn a_server_that_comes_up_while_its_move_is_wanted_still_goes_through_it() {
+        let schedule = Schedule {
+            seed: 1,
+            options: Options::default(),
+            faults: Vec::new(),
+        };
+        let mut run = Run::new(&schedule, Lines::None);
+        run.settle();
+        let leader = Node(0);
+        run.world
+            .inflict(&Fault::Deed(Deed::Failover { to: Node(1) }));
+        let crash = Fault::CrashServer {
+            node: leader,
+            orphans: false,
+        };
+        run.world.inflict(&crash);
+        let server = &mut run.world.hosts[0].server;
+        server.begin_start(true, None, None).expect("it is down");
+        server.finish_start(&mut run.world.tree).expect("it starts");
+        run.world.follow_errand(leader);
+        assert!(run.world.host(leader).errand.is_some());
     }
 }
