@@ -146,9 +146,6 @@ fn leading(memory: &Memory, server: Server) -> Choice {
 
 fn following(memory: &Memory, server: Server) -> Choice {
     let server = word::unled(memory, server);
-    if server == Server::Primary && memory.breaks(Mutant::PrimaryBesideLeaderStays) {
-        return hold(Code::Leading);
-    }
     let link = link(memory);
     follower::running(server, word::leader(memory), link, word::way(memory, link))
         .unwrap_or_else(|| down(memory, server, Lock::Other))

@@ -185,8 +185,6 @@ mutants! {
         "A standby takes over before it has seen the end of its own WAL.";
     SuccessorTimelineIgnored "successor-timeline-ignored" "bounded-loss-async"
         "A leader hands over to a member on another timeline, because its position is ahead.";
-    PrimaryBesideLeaderStays "primary-beside-leader-stays" "one-writable-primary"
-        "A primary is left alone although another member leads.";
     OldAnswersCount "old-answers-count" "converges"
         "Answers from before the leader key was seen absent, or long ago, decide who leads.";
     SynchronousModeIgnored "synchronous-mode-ignored" "no-acked-loss-sync"
