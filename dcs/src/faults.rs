@@ -6,11 +6,12 @@
 //! instant, no lost session that need not be lost, no call beyond its limit, no busy loop, and when
 //! all is over no task, thread or connection is left.
 //!
-//! For tests: everything here panics with what was not as it must be. Not here: a step of the
-//! clock, which needs one that no other process shares.
+//! For tests: everything here panics with what was not as it must be. [`Fault::ClockStepped`] is in
+//! no list: it needs the right to set the machine's clock, which every other process shares.
 
 mod calls;
 mod claims;
+mod clock;
 mod course;
 mod member;
 mod meter;
@@ -75,10 +76,13 @@ pub enum Fault {
     LeaderResumed,
     /// The store is put back to what it was.
     PutBack,
+    /// The wall clock of holder, rival and store is set forwards and back by an hour, and backwards
+    /// and back.
+    ClockStepped,
 }
 
 impl Fault {
-    /// All of them.
+    /// All that disturb nobody else.
     pub const ALL: [Self; 18] = [
         Self::MemberKilled,
         Self::MemberHung,
@@ -122,7 +126,8 @@ impl Fault {
             | Self::LockOverwritten
             | Self::AnswersLost
             | Self::LeaderResumed
-            | Self::PutBack => true,
+            | Self::PutBack
+            | Self::ClockStepped => true,
         }
     }
 
@@ -142,7 +147,8 @@ impl Fault {
             | Self::MemberHung
             | Self::Blackholed
             | Self::AnswersLost
-            | Self::FollowerCut => Promise::ClaimAndPace,
+            | Self::FollowerCut
+            | Self::ClockStepped => Promise::ClaimAndPace,
             Self::LeaderHung => match store {
                 Store::Etcd => Promise::Claim,
                 Store::ZooKeeper => Promise::Lock,
@@ -230,7 +236,8 @@ impl Course {
             | Fault::FollowerCutAlone
             | Fault::ShortGrant
             | Fault::LeaderResumed
-            | Fault::PutBack => vec![Self::strict(fault, lasts, shortest)],
+            | Fault::PutBack
+            | Fault::ClockStepped => vec![Self::strict(fault, lasts, shortest)],
         }
     }
 
@@ -281,6 +288,7 @@ impl fmt::Display for Fault {
             Self::ShortGrant => "shorter time to live granted than asked",
             Self::LeaderResumed => "leader of the store resumed, our only one",
             Self::PutBack => "store restored from a backup",
+            Self::ClockStepped => "wall clock set forwards and backwards",
         })
     }
 }

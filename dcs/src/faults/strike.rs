@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::clock::{Direction, SteppedClock};
 use super::course::{LONGEST_WAIT, Scene, until};
 use super::member::{key, lock};
 use super::servers::{COUNT, LONGEST_GRANT, plain_etcd};
@@ -98,6 +99,15 @@ impl Scene<'_> {
                 block_in_place(|| self.stage.ensemble.put_back());
                 block_in_place(|| self.stage.ensemble.restart_all());
                 self.begin_anew().await;
+            }
+            Fault::ClockStepped => {
+                for direction in [Direction::Forwards, Direction::Backwards] {
+                    let stepped = block_in_place(|| SteppedClock::by_an_hour(direction));
+                    sleep(lasts / 2).await;
+                    block_in_place(|| drop(stepped));
+                }
+                // Back for long enough that a renewal has been seen since.
+                self.holder_is_well(Instant::now()).await;
             }
         }
         self.ways.iter().for_each(|way| way.set(Mode::Open));

@@ -12,7 +12,7 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use herdsman_dcs::faults::Store;
+use herdsman_dcs::faults::{Fault, Store};
 use herdsman_tests::drill::{Drill, Stage};
 use herdsman_tests::soak::Soak;
 use herdsman_tests::soak::failsafe::run as run_failsafe;
@@ -23,7 +23,7 @@ const USAGE: &str = "usage: soak [--minutes N] [--seed S] [--ttl T]
        soak drills [--rounds N] [--ttl T]
        soak sync [--times N]
        soak failsafe
-       soak stores [etcd] [zookeeper] [--seconds N]
+       soak stores [etcd] [zookeeper] [--seconds N] [--step-clock]
 
   sync         only: the leader of a synchronous cluster is killed, frozen and cut from the store
   --times N    how many times each (20)
@@ -31,6 +31,8 @@ const USAGE: &str = "usage: soak [--minutes N] [--seed S] [--ttl T]
 
   stores       only: what a holder of the lock goes through on each store, fault after fault
   --seconds N  how long each fault lasts (20)
+  --step-clock only: the wall clock of this machine is set forwards and backwards by an hour, each
+               for half of the time; started as root, not by cargo xtask, on a machine of its own
 
   --minutes N  no fault begins later (10)
   --seed S     chooses the faults; equal seeds choose equal ones (drawn)
@@ -138,6 +140,7 @@ fn synchronous(arguments: &[String]) -> ExitCode {
 
 fn stores(arguments: &[String]) -> ExitCode {
     let (mut stores, mut lasts) = (Vec::new(), Duration::from_secs(20));
+    let mut faults = Fault::ALL.to_vec();
     let mut rest = arguments.iter().map(String::as_str);
     while let Some(argument) = rest.next() {
         match argument {
@@ -147,13 +150,14 @@ fn stores(arguments: &[String]) -> ExitCode {
                 Some(seconds) => lasts = Duration::from_secs(seconds),
                 None => return refuse("--seconds needs a number"),
             },
+            "--step-clock" => faults = vec![Fault::ClockStepped],
             other => return refuse(&format!("`{other}` is not understood")),
         }
     }
     if stores.is_empty() {
         stores = vec![Store::Etcd, Store::ZooKeeper];
     }
-    match run_stores(&stores, lasts, |line| println!("{line}")) {
+    match run_stores(&stores, &faults, lasts, |line| println!("{line}")) {
         0 => ExitCode::SUCCESS,
         failed => {
             println!("{failed} courses were not as they must be");

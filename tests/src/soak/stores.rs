@@ -14,12 +14,12 @@ use tokio::runtime::{Builder, Runtime};
 /// # Panics
 /// When the servers do not come up.
 #[must_use]
-pub fn run(stores: &[Store], lasts: Duration, tell: impl Fn(&str)) -> usize {
+pub fn run(stores: &[Store], faults: &[Fault], lasts: Duration, tell: impl Fn(&str)) -> usize {
     let mut failed = 0;
     for &store in stores {
         let mut stage = None;
-        let faults = Fault::ALL.into_iter().filter(|fault| fault.concerns(store));
-        for course in faults.flat_map(|fault| Course::long(store, fault, lasts)) {
+        let faults = faults.iter().filter(|fault| fault.concerns(store));
+        for course in faults.flat_map(|fault| Course::long(store, *fault, lasts)) {
             let (runtime, mut at_work) = stage.take().unwrap_or_else(|| start(store));
             let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(at_work.run(course))));
             match ran {
