@@ -30,7 +30,7 @@ const STEP: Duration = Duration::from_millis(20);
 #[must_use]
 pub struct Gone {
     killed: usize,
-    shared_memory_checked: bool,
+    shared_memory: Option<i64>,
 }
 
 impl Gone {
@@ -44,7 +44,14 @@ impl Gone {
     /// in addition to the absence of processes.
     #[must_use]
     pub const fn shared_memory_checked(&self) -> bool {
-        self.shared_memory_checked
+        self.shared_memory.is_some()
+    }
+
+    /// The identifier of that shared memory. A killed server leaves it behind; its next start on the
+    /// same data directory removes it, and whoever deletes the directory may (`ipcrm -m`).
+    #[must_use]
+    pub const fn shared_memory(&self) -> Option<i64> {
+        self.shared_memory
     }
 }
 
@@ -76,7 +83,7 @@ pub fn kill_server(data_dir: &Path, limit: Duration) -> Result<Gone> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(Gone {
                 killed: 0,
-                shared_memory_checked: false,
+                shared_memory: None,
             });
         }
         Err(error) => return Err(Error::io("cannot look at", data_dir)(error)),
@@ -89,7 +96,7 @@ pub fn kill_server(data_dir: &Path, limit: Duration) -> Result<Gone> {
     }
     Ok(Gone {
         killed,
-        shared_memory_checked: shared_memory.is_some(),
+        shared_memory: shared_memory.map(|segment| segment.id),
     })
 }
 

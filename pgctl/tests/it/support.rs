@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use herdsman_pgctl::{
-    Config, Credentials, DataDirectory, Instance, InstanceOptions, Process, Secret, Server,
+    Config, Credentials, DataDirectory, Gone, Instance, InstanceOptions, Process, Secret, Server,
     ServerRole, Standby, StartAs, Upstream, kill_server,
 };
 use tempfile::TempDir;
@@ -189,9 +189,25 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         // A test that fails shows its own reason; this must not hide it.
-        if let Err(error) = kill_server(self.instance.data_dir(), LONG) {
-            eprintln!("cannot clean up: {error}");
+        match kill_server(self.instance.data_dir(), LONG) {
+            Ok(gone) => free_memory(&gone),
+            Err(error) => eprintln!("cannot clean up: {error}"),
         }
+    }
+}
+
+/// A killed server leaves it behind, and the system has room for a few thousand of these.
+fn free_memory(gone: &Gone) {
+    let Some(id) = gone.shared_memory() else {
+        return;
+    };
+    let removed = Command::new("ipcrm")
+        .arg("-m")
+        .arg(id.to_string())
+        .stderr(Stdio::null())
+        .status();
+    if let Err(error) = removed {
+        eprintln!("shared memory {id} is left: ipcrm: {error}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::thread::panicking;
 use tempfile::TempDir;
 
 use super::member::Member;
+use super::processes;
 
 /// Keeps the folder also when the test passes, to read the logs.
 const KEEP_VARIABLE: &str = "HERDSMAN_TEST_KEEP";
@@ -29,8 +30,9 @@ pub(crate) fn end(members: &[Member], folder: &mut TempDir, errors: Errors) {
         member.kill_daemon();
     }
     for member in members {
-        if let Err(error) = herdsman_pgctl::kill_server(&member.data_dir(), super::LONG) {
-            eprintln!("{} cannot be cleaned up: {error}", member.name());
+        match herdsman_pgctl::kill_server(&member.data_dir(), super::LONG) {
+            Ok(gone) => processes::free_memory(&gone),
+            Err(error) => eprintln!("{} cannot be cleaned up: {error}", member.name()),
         }
     }
     let found = match errors {

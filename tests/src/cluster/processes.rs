@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::time::Duration;
 
@@ -43,6 +44,22 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
         at += 1;
     }
     found
+}
+
+/// Removes what a killed server has left behind, whose data directory is about to go. The system
+/// has room for a few thousand of these.
+pub(crate) fn free_memory(gone: &herdsman_pgctl::Gone) {
+    let Some(id) = gone.shared_memory() else {
+        return;
+    };
+    let removed = Command::new("ipcrm")
+        .arg("-m")
+        .arg(id.to_string())
+        .stderr(Stdio::null())
+        .status();
+    if let Err(error) = removed {
+        eprintln!("shared memory {id} is left: ipcrm: {error}");
+    }
 }
 
 /// Living processes of `postgres` that work in a folder.
@@ -133,7 +150,7 @@ mod tests {
 
     #[test]
     fn family_begins_with_the_process_and_has_its_children() {
-        let mut child = std::process::Command::new("sleep")
+        let mut child = Command::new("sleep")
             .arg("60")
             .spawn()
             .unwrap();

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{LONG, Sql, wait_until};
-use crate::cluster::postgres_folder;
+use crate::cluster::{postgres_folder, processes};
 
 const SUPERUSER: &str = "super";
 const SUPERUSER_PASSWORD: &str = "super-secret";
@@ -423,8 +423,9 @@ impl PgServer {
 impl Drop for PgServer {
     fn drop(&mut self) {
         // A test that fails shows its own reason, and this must not hide it.
-        if let Err(error) = kill_server(self.instance.data_dir(), LONG) {
-            eprintln!("cannot clean up: {error}");
+        match kill_server(self.instance.data_dir(), LONG) {
+            Ok(gone) => processes::free_memory(&gone),
+            Err(error) => eprintln!("cannot clean up: {error}"),
         }
         if std::thread::panicking() {
             eprintln!("log of {}:\n{}", self.instance.name(), self.log());
