@@ -150,10 +150,7 @@ mod tests {
 
     #[test]
     fn family_begins_with_the_process_and_has_its_children() {
-        let mut child = Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let family = family(std::process::id());
         assert_eq!(family[0], std::process::id());
         assert!(family.contains(&child.id()));
