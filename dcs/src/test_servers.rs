@@ -15,6 +15,7 @@ mod password;
 mod zookeeper;
 
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -390,9 +391,16 @@ impl Drop for Process {
 
 /// Addresses that nobody listens on. All are held until all are found, so they differ.
 fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    let listeners: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a port can be found"))
+    // Below the ports that the kernel gives to outgoing connections: one of these could otherwise
+    // be given the port of a server that is down for a moment.
+    let chance = RandomState::new();
+    let ports = (0..2000_u32).map(|attempt| chance.hash_one(attempt) % 22_000);
+    let ports = ports.filter_map(|offset| u16::try_from(10_240 + offset).ok());
+    let listeners: Vec<TcpListener> = ports
+        .filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
+        .take(count)
         .collect();
+    assert_eq!(listeners.len(), count, "ports can be found");
     let address = |l: &TcpListener| l.local_addr().expect("a bound socket has an address");
     listeners.iter().map(address).collect()
 }

@@ -3,6 +3,7 @@
 //! Invariant: whatever a test does, its servers end with it.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,9 +36,14 @@ pub(crate) fn bin_dir() -> PathBuf {
     PathBuf::from(format!("/usr/lib/postgresql/{newest}/bin"))
 }
 
+/// Below the ports that the kernel gives to outgoing connections: one of these could otherwise be
+/// given the port of a server that is down for a moment.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    let chance = RandomState::new();
+    (0..2000_u32)
+        .map(|attempt| 10_240 + u16::try_from(chance.hash_one(attempt) % 22_000).unwrap())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
 }
 
 /// One instance with its folder. Its server is killed when it is dropped.

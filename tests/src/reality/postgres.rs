@@ -3,7 +3,6 @@
 //! Invariant: nothing is started, stopped or promoted that the test did not order.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{LONG, Sql, wait_until};
-use crate::cluster::{postgres_folder, processes};
+use crate::cluster::{free_port, postgres_folder, processes};
 
 const SUPERUSER: &str = "super";
 const SUPERUSER_PASSWORD: &str = "super-secret";
@@ -437,12 +436,6 @@ fn send(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     // A short-lived backend may have ended meanwhile.
     let _ = kill_process(pid.expect("a process has an id"), signal);
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be found");
-    let address = listener.local_addr();
-    address.expect("a bound socket has an address").port()
 }
 
 fn config(folder: &Path, port: u16, settings: &[(&str, &str)]) -> Config {
