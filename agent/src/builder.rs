@@ -154,7 +154,8 @@ impl AgentBuilder<Arc<dyn Dcs>> {
         let server = Server::bind(&settings.rest_api.listen.to_string()).await?;
 
         let clock = Arc::new(Clock::default());
-        let core_settings = member::core_settings(&settings, None);
+        let effective = member::Effective::first(&settings);
+        let core_settings = member::core_settings(&settings, &effective.get());
         let boot = Boot::new(instance_id(), random());
         let machine = Machine::new(core_settings, boot, clock.now());
         let first = publish::first_snapshot(
@@ -167,7 +168,7 @@ impl AgentBuilder<Arc<dyn Dcs>> {
         let (sender, commands) = commands();
         let executor = Executor {
             name: MemberName::from(settings.name.as_str()),
-            effective: member::Effective::first(&settings),
+            effective,
             settings,
             store: self.store,
             prefix,

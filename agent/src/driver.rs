@@ -23,7 +23,7 @@ use crate::clock::{Alarm, Clock};
 use crate::error::Error;
 use crate::execute::Executor;
 use crate::looking::Looking;
-use crate::member;
+use crate::member::{self, Effective};
 use crate::publish::Publisher;
 use crate::settings::Settings;
 use crate::telemetry;
@@ -99,6 +99,7 @@ impl Driver {
         );
         let publisher = Publisher::new(writer, &executor.settings);
         let settings = Arc::new(executor.settings.clone());
+        let told = member::core_settings(&settings, &executor.effective.get());
         let callbacks = Callbacks::new(executor.effective.clone(), executor.settings.scope.clone());
         let applying = Applying::start(
             executor.instance.clone(),
@@ -117,7 +118,7 @@ impl Driver {
             running: HashMap::new(),
             replies: BTreeMap::new(),
             last_request: 0,
-            told: member::core_settings(&settings, None),
+            told,
             settings,
             applied_config: None,
             applying,
@@ -189,8 +190,11 @@ impl Driver {
             }
             Event::Reload(settings) => {
                 let settings = Arc::new(*settings);
-                let dynamic = self.applied_config.as_deref();
-                self.told = member::core_settings(&settings, dynamic);
+                let effective = match self.applied_config.as_deref() {
+                    Some(dynamic) => Effective::new(&settings, dynamic),
+                    None => Effective::first(&settings),
+                };
+                self.told = member::core_settings(&settings, &effective.get());
                 let told = Input::Settings(Box::new(self.told.clone()));
                 self.settings = settings;
                 // What the server was told is to be compared with the new files again.
@@ -381,7 +385,7 @@ impl Driver {
         self.applied_config = Some(config.clone());
         self.executor.effective.set(&self.settings, config);
         // Which scripts there are decides what comes next: told before any task of this step ends.
-        let told = member::core_settings(&self.settings, Some(config));
+        let told = member::core_settings(&self.settings, &self.executor.effective.get());
         if told != self.told {
             self.told = told.clone();
             let told = Input::Settings(Box::new(told));

@@ -16,14 +16,10 @@ use crate::settings::{
     effective_parameters,
 };
 
-/// What the core is told about this member in a cluster with this dynamic configuration; none: the
-/// store has not told one yet.
-pub(crate) fn core_settings(settings: &Settings, dynamic: Option<&Value>) -> core::Settings {
+/// What the core is told about this member, of its file and of what is in force for it.
+pub(crate) fn core_settings(settings: &Settings, effective: &EffectivePostgres) -> core::Settings {
     let address = &settings.postgresql.connect_address;
     let shared = &settings.postgresql.shared;
-    let first = dynamic.is_none().then(|| first_config(settings));
-    let effective =
-        EffectivePostgres::new(settings, dynamic.or(first.as_ref()).unwrap_or(&Value::Null));
     core::Settings {
         name: MemberName::from(settings.name.as_str()),
         conn_url: format!("postgres://{address}/{}", effective.database),

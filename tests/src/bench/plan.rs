@@ -56,11 +56,7 @@ impl Plan {
     /// When a cluster does not come up or does not recover in time.
     #[must_use]
     pub fn run(&self, tell: impl Fn(&str)) -> Report {
-        let mut report = Report {
-            names: self.contenders.iter().map(Contender::name).collect(),
-            rows: Vec::new(),
-            notes: Vec::new(),
-        };
+        let mut report = Report::of(&self.contenders);
         for measure in &self.measures {
             match *measure {
                 Measure::Crash => {
@@ -154,14 +150,10 @@ impl Plan {
                 return None;
             }
             let cluster = prepare(contender);
-            let mut series = Series::default();
-            for run in 1..=self.runs {
-                let took = measure(&cluster);
-                let (name, runs) = (contender.name(), self.runs);
-                tell(&format!("{name}, {title}, run {run} of {runs}: {took:.3?}"));
-                series.push_duration(took);
-            }
-            Some(series)
+            let what = format!("{}, {title}", contender.name());
+            Some(Series::of_runs(self.runs, &what, tell, || {
+                measure(&cluster)
+            }))
         });
         Row {
             title: title.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::contender::Contender;
 use super::statistics::{Series, Unit};
 
 /// One measurement of all programs.
@@ -30,6 +31,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Nothing measured yet.
+    pub(super) fn of(contenders: &[Contender]) -> Self {
+        Self {
+            names: contenders.iter().map(Contender::name).collect(),
+            rows: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether the first program reached every target.
     #[must_use]
     pub fn is_on_target(&self) -> bool {

@@ -48,6 +48,22 @@ pub struct Series {
 }
 
 impl Series {
+    /// Measures something so often, and tells each value as soon as it is there.
+    pub(super) fn of_runs(
+        runs: usize,
+        what: &str,
+        tell: &impl Fn(&str),
+        measure: impl Fn() -> Duration,
+    ) -> Self {
+        let mut series = Self::default();
+        for run in 1..=runs {
+            let took = measure();
+            tell(&format!("{what}, run {run} of {runs}: {took:.3?}"));
+            series.push_duration(took);
+        }
+        series
+    }
+
     /// Adds the value of one run.
     pub fn push(&mut self, value: f64) {
         self.values.push(value);

@@ -50,11 +50,7 @@ impl StorePlan {
     /// When a cluster does not come up or does not recover in time.
     #[must_use]
     pub fn run(&self, tell: impl Fn(&str)) -> Report {
-        let mut report = Report {
-            names: self.contenders.iter().map(Contender::name).collect(),
-            rows: Vec::new(),
-            notes: Vec::new(),
-        };
+        let mut report = Report::of(&self.contenders);
         if self.is_idle_wanted {
             report.notes.push(
                 "Requests are the messages that the one server of the store received from all \
@@ -139,20 +135,11 @@ impl StorePlan {
         };
         let series = self.contenders.iter().map(|contender| {
             let cluster = setting.cluster(contender)?.start();
-            let name = contender.name();
-            report
-                .notes
-                .push(format!("  {name}, {title}: {}", steady(&cluster)));
-            let mut series = Series::default();
-            for run in 1..=self.runs {
-                let took = outage::measure(&cluster, Fault::HostLoss);
-                tell(&format!(
-                    "{name}, {title}, run {run} of {}: {took:.3?}",
-                    self.runs
-                ));
-                series.push_duration(took);
-            }
-            Some(series)
+            let what = format!("{}, {title}", contender.name());
+            report.notes.push(format!("  {what}: {}", steady(&cluster)));
+            Some(Series::of_runs(self.runs, &what, tell, || {
+                outage::measure(&cluster, Fault::HostLoss)
+            }))
         });
         let series = series.collect();
         report.rows.push(Row {
