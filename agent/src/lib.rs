@@ -49,6 +49,8 @@ mod builder;
 
 pub use builder::{Agent, AgentBuilder, Handle, cluster_prefix};
 pub use clock::Clock;
-pub use connect::{connect, tls_of};
+pub use connect::connect;
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+pub use connect::tls_of;
 pub use error::Error;
 pub use leadership::{Leadership, LeadershipChanges};

@@ -64,6 +64,14 @@ fn checks(place: &Place, steps: &mut Steps) -> Result<(), Error> {
             .args(["clippy", "--workspace", "--all-targets", "--all-features"])
             .args(["--", "-D", "warnings"]),
     )?;
+    // As `cargo xtask demo` builds it: without a store that is a program of its own.
+    steps.run(
+        "demo",
+        place
+            .cargo()
+            .args(["clippy", "--package", "herdsman-demo"])
+            .args(["--", "-D", "warnings"]),
+    )?;
     steps.run(
         "doc",
         place
