@@ -58,8 +58,8 @@ pub(super) async fn run(listener: &TcpListener, local: SocketAddr, line: Arc<Lin
             continue;
         };
         let cause = match hosts.connect().await {
-            // The question costs the kernel a walk over all sockets of the machine, so it is put
-            // only when there is somebody to serve the client.
+            // The question may cost a walk over all sockets of the machine, so it is put only when
+            // there is somebody to serve the client.
             Ok(_) if !own_peer::is_own(peer, local) => {
                 tracing::warn!(%peer, "another process connected to the relay and was refused");
                 continue;
