@@ -247,8 +247,9 @@ impl Driver {
         };
         let status = Arc::new(self.machine.status());
         self.executor.grants.update(status.lease);
-        let session_ends_at = self.machine.session_ends_at();
-        self.executor.grants.note_session(session_ends_at);
+        self.executor
+            .grants
+            .note_claim(self.machine.claim_ends_at());
         self.apply_config(&status);
         let is_restart = (status.decision.as_ref())
             .is_some_and(|decision| decision.reason.code() == Code::RestartStopping);

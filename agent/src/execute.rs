@@ -57,9 +57,11 @@ impl Executor {
                 session,
                 timeline,
                 published,
+                seen,
                 keep,
             } => {
-                self.publish_history(&session, timeline, &published, keep)
+                let published = (published.as_slice(), seen);
+                self.publish_history(&session, timeline, published, keep)
                     .await
             }
             Task::AskPeers {

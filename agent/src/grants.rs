@@ -11,7 +11,7 @@ use herdsman_ha_core::{Generation, Grant, HeldLease, Mono};
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
     held: Mutex<Option<(Generation, Mono)>>,
-    session_ends_at: Mutex<Option<Mono>>,
+    claim_ends_at: Mutex<Option<Mono>>,
 }
 
 impl Grants {
@@ -24,18 +24,18 @@ impl Grants {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = held;
     }
 
-    /// Takes over until when the session lives, with which a claim to make the cluster ends.
-    pub(crate) fn note_session(&self, ends_at: Option<Mono>) {
+    /// Takes over until when our claim to make the cluster holds.
+    pub(crate) fn note_claim(&self, ends_at: Option<Mono>) {
         *self
-            .session_ends_at
+            .claim_ends_at
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = ends_at;
     }
 
-    /// Whether what lives with the session is there at `now`.
-    pub(crate) fn has_session(&self, now: Mono) -> bool {
+    /// Whether the cluster is ours to make at `now`.
+    pub(crate) fn has_claim(&self, now: Mono) -> bool {
         let ends_at = self
-            .session_ends_at
+            .claim_ends_at
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         ends_at.is_some_and(|ends_at| now < ends_at)

@@ -201,7 +201,7 @@ fn weigh(
     }
     if !vetoes.is_empty() {
         Fitness::Unfit(vetoes)
-    } else if evidence.is_some() || others.is_empty() {
+    } else if evidence.is_some_and(|told| is_of_this_moment(memory, told)) || others.is_empty() {
         Fitness::Fit
     } else {
         Fitness::NeedsPeers
@@ -215,6 +215,12 @@ pub(crate) fn fresh_evidence(memory: &Memory) -> Option<&Evidence> {
     }
     let evidence = memory.evidence_since(memory.unlocked_since?)?;
     (memory.mono().since(evidence.answered_at) < EVIDENCE_LIFE).then_some(evidence)
+}
+
+/// Whether our server has stood still since the others told where they are. What has come in since
+/// may have come in everywhere, as long as somebody sends it.
+fn is_of_this_moment(memory: &Memory, evidence: &Evidence) -> bool {
+    evidence.own == memory.own_position() || memory.breaks(Mutant::OwnLookMayBeLater)
 }
 
 /// When the others should be asked again, for a member that holds back on their word.

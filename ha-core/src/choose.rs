@@ -66,7 +66,7 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     }
     let made = word::made(memory);
     if server == Server::Primary
-        && memory.has_made_cluster
+        && memory.claim.is_some()
         && matches!(made, Made::Mismatch | Made::ByOther)
     {
         return act(Act::Fence, Code::BootstrapLost);

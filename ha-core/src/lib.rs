@@ -57,6 +57,7 @@ extern crate std;
 mod candidate;
 mod changes;
 mod choose;
+mod claim;
 mod command;
 mod config;
 #[doc(hidden)]

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::changes;
 use crate::choose::choose;
+use crate::claim;
 use crate::command::{Answer, AnswerKind, Command};
 use crate::decide::{Act, Choice};
 use crate::explain::explain;
@@ -164,6 +165,7 @@ impl Machine {
         self.follow_errands(&mut step);
         self.decide(&mut step);
         self.keep_session(&mut step);
+        self.keep_claim(&mut step);
         self.ask_promises(&mut step);
         self.publish(&mut step);
         if !self.memory.is_finished {
@@ -186,13 +188,12 @@ impl Machine {
         HeldLease::of(&self.memory)
     }
 
-    /// Until when the session with the store lives at least; none: there is none. A claim to make
-    /// the cluster may be another's after that, which whoever carries it out asks right before the
-    /// new server takes writes.
+    /// Until when our claim to make the cluster holds at least; none: there is none, or it has
+    /// ended. It may be another's after that, which whoever carries it out asks right before the new
+    /// server takes writes.
     #[must_use]
-    pub fn session_ends_at(&self) -> Option<Mono> {
-        let session = self.memory.lease.session()?;
-        Some(session.valid_until())
+    pub fn claim_ends_at(&self) -> Option<Mono> {
+        claim::ends_at(&self.memory)
     }
 
     fn decide(&mut self, step: &mut Step) {
@@ -251,7 +252,7 @@ impl Machine {
                 let tasks = plan::tasks(&self.memory, Act::StartPrimary);
                 self.start_all(tasks, step);
             }
-            Act::Acquire | Act::Resume | Act::Record => {
+            Act::Acquire | Act::Resume | Act::Record | Act::Bootstrap => {
                 let tasks = plan::tasks(&self.memory, choice.act);
                 let now = self.memory.mono();
                 if tasks.is_empty() && !self.memory.lease.is_fresh(now) {
@@ -284,7 +285,6 @@ impl Machine {
             | Act::Clone
             | Act::Restore
             | Act::Claim
-            | Act::Bootstrap
             | Act::Adopt
             | Act::BeginMove
             | Act::CloseSession => {
@@ -348,7 +348,9 @@ impl Machine {
         if matches!(&task, Task::Commit(commit) if commit.purpose == Purpose::PublishFailsafe) {
             failsafe::list_sent(memory);
         }
-        memory.has_made_cluster |= task == Task::Bootstrap;
+        if task == Task::Bootstrap {
+            memory.claim = memory.lease.session_name();
+        }
         let is_wanted_down = memory.restart.is_some() || memory.move_seen.is_some();
         memory.is_ours_to_start |= matches!(task, Task::Stop { .. }) && is_wanted_down
             || matches!(task, Task::Reinitialize { .. });

@@ -24,7 +24,7 @@ use crate::sync::Proof;
 use crate::tags::Tags;
 use crate::task::{Boot, KeyState, Purpose, Task};
 use crate::time::{Mono, Now};
-use crate::value::{Generation, Lsn, MemberName, Revision, SessionName, Timeline};
+use crate::value::{Generation, Lsn, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{
     ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
     ServerView, StatusKey, SyncKey,
@@ -108,8 +108,9 @@ pub(crate) struct Memory {
     pub(crate) is_known_standby: bool,
     /// The timeline that it was on when it last ran.
     pub(crate) last_timeline: Timeline,
-    /// Whether our server is the primary of a cluster that we made and that is not recorded yet.
-    pub(crate) has_made_cluster: bool,
+    /// The session that our claim to make the cluster is bound to, from when we begin to make it
+    /// until we lead it.
+    pub(crate) claim: Option<SessionName>,
     /// Since when it is seen as a primary although we hold no leadership.
     pub(crate) unleased_since: Option<Mono>,
     /// Whether anything has been decided on a look at the local server.
@@ -195,6 +196,8 @@ pub(crate) struct Evidence {
     pub(crate) asked_at: Mono,
     /// When it ended.
     pub(crate) answered_at: Mono,
+    /// Where our own server was then; none: it had no position to tell.
+    pub(crate) own: Option<Position>,
     pub(crate) reports: Vec<PeerReport>,
 }
 
@@ -275,7 +278,7 @@ impl Memory {
             was_primary: false,
             is_known_standby: false,
             last_timeline: Timeline(0),
-            has_made_cluster: false,
+            claim: None,
             unleased_since: None,
             has_looked: false,
             down_since: None,
@@ -392,6 +395,11 @@ impl Memory {
         let seen = self.view.as_ref().map(|view| view.revision);
         let last = self.committed.get(&commit.purpose).copied();
         rests_on_view && last > seen
+    }
+
+    /// The end of our server's WAL, as last seen.
+    pub(crate) fn own_position(&self) -> Option<Position> {
+        self.server()?.position()
     }
 
     /// The answers of a round that began at or after `instant`.

@@ -161,6 +161,8 @@ mutants! {
         "A store that lost the cluster counts as one that never knew it.";
     ClaimOfAnotherCounts "claim-of-another-counts" "one-writable-primary"
         "Another member's claim to make the cluster counts as ours.";
+    ClaimOutlivesItsSession "claim-outlives-its-session" "one-writable-primary"
+        "A new cluster's server goes on although the claim to make it has ended with its session.";
     HandoverNeverEnds "handover-never-ends" "converges"
         "A leader that handed over waits for its successor for ever.";
     HandsOverWithoutProof "hands-over-without-proof" "bounded-loss-async"
@@ -187,6 +189,8 @@ mutants! {
         "A leader hands over to a member on another timeline, because its position is ahead.";
     OldAnswersCount "old-answers-count" "converges"
         "Answers from before the leader key was seen absent, or long ago, decide who leads.";
+    OwnLookMayBeLater "own-look-may-be-later" "rightful-leader"
+        "What our server has received since the others told where they are is compared with that.";
     SynchronousModeIgnored "synchronous-mode-ignored" "no-acked-loss-sync"
         "A member takes over in a synchronous cluster without being known to have everything.";
     CommitsStopWaitingFirst "commits-stop-waiting-first" "no-acked-loss-sync"

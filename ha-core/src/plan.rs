@@ -77,7 +77,10 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::Rewind => rewind(memory).into_iter().collect(),
         Act::Clone => copy::from_member(memory).into_iter().collect(),
         Act::Restore => vec![copy::from_backup()],
-        Act::Bootstrap => vec![Task::Bootstrap],
+        Act::Bootstrap => present_and_fresh(memory)
+            .map(|_| Task::Bootstrap)
+            .into_iter()
+            .collect(),
         Act::Checkpoint => vec![Task::Checkpoint],
         Act::CloseSession => memory
             .lease
@@ -332,7 +335,7 @@ fn held_as_seen(memory: &Memory) -> KeyState {
         })
 }
 
-fn claim(memory: &Memory) -> Option<Commit> {
+pub(crate) fn claim(memory: &Memory) -> Option<Commit> {
     let (session, _) = present(memory)?;
     Some(Commit {
         purpose: Purpose::ClaimInitialize,

@@ -222,7 +222,7 @@ reasons! {
     /// A stopped standby is started behind the leader.
     StartFollowing { holder: MemberName } "start-following" "starting as a standby of {holder}";
     /// We made a cluster, and another member is making or has made it.
-    BootstrapLost {} "bootstrap-lost" "the cluster is for another member to make: the server that we made is killed";
+    BootstrapLost {} "bootstrap-lost" "our claim to make the cluster has ended: the server that we made is killed";
     /// A release that was begun is finished, whatever has become of its reason.
     Releasing {} "releasing" "the leadership is being given up: nothing is started under it any more";
     /// Starting without an upstream, because the leader is on another timeline.

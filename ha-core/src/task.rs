@@ -117,6 +117,9 @@ pub enum Task {
         timeline: Timeline,
         /// What was published before.
         published: Vec<HistoryLine>,
+        /// The key as it was then. Whoever leads again in the same session may have published more
+        /// since, by the time an old request arrives.
+        seen: KeyState,
         /// How many lines to keep; zero: all.
         keep: usize,
     },

@@ -77,7 +77,7 @@ impl Executor {
     /// Making it took its time, and this agent may have stood still meanwhile: a claim that has ended
     /// with its session is another's by now.
     fn check_claim(&self) -> pgctl::Result<()> {
-        if self.grants.has_session(self.clock.mono()) {
+        if self.grants.has_claim(self.clock.mono()) {
             return Ok(());
         }
         tracing::warn!("the session that claims the new cluster has ended: it is given up");

@@ -158,7 +158,7 @@ impl Executor {
         &self,
         session: &SessionName,
         timeline: Timeline,
-        published: &[HistoryLine],
+        (published, seen): (&[HistoryLine], KeyState),
         keep: usize,
     ) -> Outcome {
         let file = format!("pg_wal/{:08X}.history", timeline.0);
@@ -192,11 +192,16 @@ impl Executor {
             key: key::LEADER.to_owned(),
             is: KeyState::HeldBySession,
         };
+        let history = StoreGuard {
+            key: key::HISTORY.to_owned(),
+            is: seen,
+        };
         let write = StoreWrite::Put {
             key: key::HISTORY.to_owned(),
             value: history_text(&merged),
         };
-        self.change(Some(session), &[leader], &[write]).await
+        self.change(Some(session), &[leader, history], &[write])
+            .await
     }
 }
 

@@ -25,6 +25,11 @@ pub fn decide(
         {
             Some(act(Act::Fence, Code::PrimaryUnleased))
         }
+        (Mode::Normal | Mode::Leaving, Hold::None, Writable::Yes, _)
+            if unleased == Unleased::ClaimOver =>
+        {
+            Some(act(Act::Fence, Code::BootstrapLost))
+        }
         (Mode::Paused, _, _, _) | (_, Hold::None | Hold::Firm, _, _) | (_, _, Writable::No, _) => {
             None
         }

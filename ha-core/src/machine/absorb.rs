@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use super::{Input, Machine, Output, Step};
 use crate::changes;
+use crate::claim;
 use crate::failsafe;
 use crate::memory::NameCheck;
 use crate::mutant::Mutant;
@@ -36,6 +37,7 @@ impl Machine {
             Input::Progress { op, progress } => self.memory.work.progress(op, progress),
             Input::Wake => {}
         }
+        claim::note(&mut self.memory);
         self.note_unleased();
     }
 
@@ -298,8 +300,9 @@ impl Machine {
                 }
             }
             Task::PublishHistory { .. } => {
-                let is_done = matches!(outcome, Outcome::Done(_));
-                self.memory.published.history_at = is_done.then_some(now);
+                // Somebody else's change shows in the next view.
+                let is_over = matches!(outcome, Outcome::Done(_) | Outcome::NotApplied);
+                self.memory.published.history_at = is_over.then_some(now);
             }
             Task::Bootstrap
             | Task::Clone { .. }
@@ -379,7 +382,7 @@ impl Machine {
             (Purpose::Acquire | Purpose::RecordCluster | Purpose::Resume, Some(_))
                 if !is_lasting || is_over => {}
             (Purpose::Acquire | Purpose::RecordCluster, Some(revision)) => {
-                memory.has_made_cluster = false;
+                memory.claim = None;
                 memory.lease.acquired(Generation(revision.0), revision);
                 memory.unlocked_since = None;
                 memory.sync_before = None;

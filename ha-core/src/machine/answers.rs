@@ -50,6 +50,7 @@ impl Machine {
         memory.evidence = Some(Evidence {
             asked_at: ended.started_at,
             answered_at: memory.now.mono,
+            own: memory.own_position(),
             reports,
         });
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::candidate;
 use crate::changes;
+use crate::claim;
 use crate::failsafe;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
@@ -73,6 +74,7 @@ pub(crate) fn earliest(memory: &Memory) -> Option<(Mono, Deadline)> {
             Deadline::Grace,
         ),
         (word::unleased_until(memory), Deadline::Grace),
+        (claim::ends_at(memory), Deadline::Fence),
         (
             memory
                 .released_at

@@ -153,6 +153,7 @@ impl Machine {
                 session,
                 timeline,
                 published: view.history.value.to_vec(),
+                seen: KeyState::seen(view.history.revision),
                 keep: memory.rules.max_timelines_history,
             });
         }

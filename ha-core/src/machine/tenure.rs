@@ -43,6 +43,7 @@ impl Machine {
         if let Some(generation) = seen.map(|leader| leader.generation) {
             self.memory.lease.acquired(generation, revision);
         }
+        self.memory.claim = None;
         self.look_for_checkpoint();
     }
 

@@ -1,6 +1,7 @@
 //! The session with the store: opened, renewed, and never made to wait for anything else.
 
 use super::{Machine, Step};
+use crate::claim;
 use crate::memory::NameCheck;
 use crate::mutant::Mutant;
 use crate::task::{Lane, Outcome, Report, Task};
@@ -42,6 +43,16 @@ impl Machine {
         // Attempts are spaced by the lease itself, which knows how much time is left.
         self.memory.work.succeeded(task.name());
         self.start(task, step);
+    }
+
+    /// What a session took with it while the cluster was being made.
+    pub(super) fn keep_claim(&mut self, step: &mut Step) {
+        if !self.is_idle(Lane::Store) || self.has_left() {
+            return;
+        }
+        if let Some(commit) = claim::again(&self.memory) {
+            self.start(Task::Commit(commit), step);
+        }
     }
 
     /// Whether the session was closed on the way out: it is not opened again.

@@ -74,6 +74,8 @@ words! {
     Unleased {
         /// It has not.
         No,
+        /// It is that of a new cluster, and the claim to make that has ended.
+        ClaimOver,
         /// It has.
         Overdue,
     }

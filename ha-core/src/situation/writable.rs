@@ -7,6 +7,7 @@
 use core::time::Duration;
 
 use super::{Made, Server, Unleased, Writable, made};
+use crate::claim;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::task::{Lane, StartAs, Task};
@@ -81,8 +82,11 @@ pub(crate) fn is_silent_primary(memory: &Memory, local: &LocalView) -> bool {
         !memory.is_known_standby && !memory.breaks(Mutant::UnknownServerCountsAsStandby);
     let may_write = match &local.server {
         ServerView::Unresponsive => is_in_production || is_unknown,
-        // The recovery of a primary, or the beginning of a returning standby's.
-        ServerView::Starting => is_in_production && is_unknown,
+        // The recovery of a primary, or the beginning of a returning standby's. After a stop in order
+        // there is nothing to recover, and the file says so until the server takes writes.
+        ServerView::Starting => {
+            (is_in_production || control.state == ControlState::ShutDown) && is_unknown
+        }
         ServerView::Down { .. }
         | ServerView::Stopping
         | ServerView::Primary(_)
@@ -107,6 +111,9 @@ fn has_writing_orphans(memory: &Memory) -> bool {
 }
 
 pub(crate) fn unleased(memory: &Memory) -> Unleased {
+    if claim::is_over(memory) {
+        return Unleased::ClaimOver;
+    }
     if memory.lease.leadership().is_none() && has_writing_orphans(memory) {
         // They serve nobody who could be adopted.
         return Unleased::Overdue;

@@ -183,24 +183,25 @@ impl Store {
     pub fn publish_history(
         &mut self,
         session: &SessionName,
-        published: &[HistoryLine],
+        (published, seen): (&[HistoryLine], KeyState),
         own: &[(Timeline, Lsn, String)],
         leader: &MemberName,
         keep: usize,
         now: At,
     ) -> CommitEnd {
-        let guard = StoreGuard {
-            key: key::LEADER.to_owned(),
-            is: KeyState::HeldBySession,
-        };
-        if !self.hold(std::slice::from_ref(&guard), Some(session)) {
+        let guards = [(key::LEADER, KeyState::HeldBySession), (key::HISTORY, seen)];
+        let guards = guards.map(|(key, is)| StoreGuard {
+            key: key.to_owned(),
+            is,
+        });
+        if !self.hold(&guards, Some(session)) {
             return CommitEnd::NotApplied;
         }
         let lines = merge_history(published, own, leader, &now.to_string(), keep);
         let by = Writer::Commit {
             purpose: None,
             session: self.sessions.name(session),
-            guards: [guard].into(),
+            guards: guards.into(),
         };
         let mut step = self.content.begin(&by, now);
         step.put(key::HISTORY, &history_text(&lines), None);

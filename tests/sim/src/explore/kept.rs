@@ -223,6 +223,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
             session,
             timeline,
             published,
+            seen,
             keep,
         } => {
             let own: Vec<_> = own
@@ -232,7 +233,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
                 .collect();
             let published: &[HistoryLine] = published;
             let leader = MemberName::from(by.to_string());
-            match store.publish_history(session, published, &own, &leader, *keep, now) {
+            match store.publish_history(session, (published, *seen), &own, &leader, *keep, now) {
                 CommitEnd::Applied(_) => done,
                 CommitEnd::NotApplied => Outcome::NotApplied,
                 CommitEnd::SessionLost => Outcome::SessionLost,

@@ -85,6 +85,8 @@ focuses! {
     /// A standby that went on beyond the fork hears of the next timeline, and one of its processes
     /// crashes.
     Hearsay "hearsay" hearsay;
+    /// Whoever makes the cluster stands still until its claim to do so has ended.
+    SlowBeginning "slow-beginning" slow_beginning;
     /// The store is away for everybody.
     StoreAway "store-away" store_away;
     /// The leader alone is cut off from the store.
@@ -116,9 +118,14 @@ impl Focus {
         Self::ListGone,
     ];
 
-    /// Those for any world; `hearsay` is drawn apart.
+    /// Those for any world; `hearsay` and `slow-beginning` are drawn apart.
     pub(super) fn usual() -> &'static [Self] {
-        &Self::ALL[..Self::ALL.len() - Self::WITHOUT_STORE.len() - 1]
+        &Self::ALL[..Self::ALL.len() - Self::WITHOUT_STORE.len() - 2]
+    }
+
+    /// Whether it is told before anything else happens, because it is about the beginning.
+    pub(super) fn is_of_the_beginning(self) -> bool {
+        self == Self::SlowBeginning
     }
 }
 
@@ -241,6 +248,13 @@ impl Tale<'_, '_> {
         let cut_at = away + by * 2 + self.millis(50, 100 + free);
         let last = self.share(150, 300);
         self.cut(cut_at, node, End::Store, last);
+    }
+
+    fn slow_beginning(&mut self) {
+        let mishaps = [Mishap::FreezeAgent, Mishap::FreezeHost];
+        let mishap = self.draw.chance.one_of(&mishaps);
+        let (after, last) = (self.millis(1, 1500), self.share(105, 250));
+        self.upon(NOW, Work::Bootstrap, mishap, after, last);
     }
 
     fn old_views(&mut self) {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::draw::{Draw, millis};
-use super::{Kind, Swarm};
+use super::{Focus, Kind, Swarm};
 use crate::chance::Chance;
 use crate::fault::{Call, Deed, End, Fault, Planned};
 use crate::ids::{At, Node};
@@ -21,6 +21,10 @@ pub(super) fn faults(chance: &mut Chance, swarm: &Swarm) -> Vec<Planned> {
     let pause = millis(swarm.pause);
     let end = At::default().plus(swarm.options.safety);
     let mut at = At::default();
+    if let Some(focus) = swarm.focus.filter(|focus| focus.is_of_the_beginning()) {
+        let node = teller.draw.node();
+        teller.tell_focus(focus, at, node);
+    }
     loop {
         at = at.plus(teller.draw.chance.millis(1, 2 * pause));
         if at >= end {
@@ -42,14 +46,10 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&mut self, at: At) {
         let node = self.draw.node();
-        if let Some(focus) = self.draw.swarm.focus
+        if let Some(focus) = self.draw.swarm.focus.filter(|f| !f.is_of_the_beginning())
             && !self.draw.chance.once_in(3)
         {
-            let faults = focus.tell(&mut self.draw, node);
-            for (after, fault) in faults {
-                self.add(at.plus(after), [fault]);
-            }
-            return;
+            return self.tell_focus(focus, at, node);
         }
         match self.draw.chance.below(16) {
             0..6 => self.any(at, node),
@@ -60,6 +60,12 @@ impl Teller<'_> {
             13 => self.lost_answer(at, node),
             14 => self.storm(at),
             _ => self.one_after_the_other(at, node),
+        }
+    }
+
+    fn tell_focus(&mut self, focus: Focus, at: At, node: Node) {
+        for (after, fault) in focus.tell(&mut self.draw, node) {
+            self.add(at.plus(after), [fault]);
         }
     }
 

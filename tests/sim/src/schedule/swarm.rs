@@ -56,6 +56,8 @@ impl Swarm {
             apart.one_of(Focus::WITHOUT_STORE)
         } else if apart.once_in(20) {
             Focus::Hearsay
+        } else if apart.once_in(30) {
+            Focus::SlowBeginning
         } else {
             drawn
         };

@@ -28,6 +28,7 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "identity-of-earlier-leadership" => Focus::NewGeneration,
         "standby-as-witness" => Focus::StaleWitness,
         "no-second-look-at-the-grant" | "no-second-look-at-the-witness" => Focus::StalledOrder,
+        "no-second-look-at-the-claim" | "claim-outlives-its-session" => Focus::SlowBeginning,
         "fenced-task-goes-on" => Focus::LongStart,
         "crashed-standby-recovers-by-itself" => Focus::Hearsay,
         "promises-count-from-the-answer" => Focus::SlowPromises,

@@ -51,6 +51,8 @@ impl World {
                 self.plan_agent(*at, Duration::ZERO, AgentEvent::Operator(command));
             }
             Deed::Pause(is_paused) => self.configure("pause", json!(is_paused)),
+            // Nobody changes the configuration of a cluster that there is not yet.
+            Deed::SetTtl(_) if self.store.value(key::CONFIG).is_none() => {}
             Deed::SetTtl(ttl) => self.configure("ttl", json!(ttl.as_secs())),
             Deed::DeleteLeaderKey => self.store.delete_unguarded(key::LEADER, now),
             Deed::OverwriteLeaderKey(node) => {

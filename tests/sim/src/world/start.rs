@@ -156,7 +156,9 @@ impl World {
             host.guardian = None;
             return;
         }
-        let Some((_, fence_at)) = agent.grant else {
+        // A new cluster's server rests on the claim until its first leadership.
+        let leads_until = agent.grant.map(|(_, fence_at)| fence_at);
+        let Some(fence_at) = leads_until.or_else(|| agent.subject.machine().claim_ends_at()) else {
             return;
         };
         let at = clock.when(fence_at).max(now);

@@ -162,6 +162,7 @@ impl World {
                 session,
                 timeline,
                 published,
+                seen,
                 keep,
             } => {
                 let Some(own) = self.own_history(node, *timeline) else {
@@ -169,7 +170,7 @@ impl World {
                 };
                 let end = self.store.publish_history(
                     session,
-                    published,
+                    (published, *seen),
                     &own,
                     &self.hosts[node.index()].name,
                     *keep,

@@ -160,7 +160,7 @@ impl World {
         }
         let now = self.clock(node);
         let agent = self.host(node).agent.as_ref();
-        let ends_at = agent.and_then(|agent| agent.subject.machine().session_ends_at());
+        let ends_at = agent.and_then(|agent| agent.subject.machine().claim_ends_at());
         ends_at.is_some_and(|ends_at| now < ends_at)
     }
 

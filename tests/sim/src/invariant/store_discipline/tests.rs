@@ -216,10 +216,11 @@ fn a_history_that_goes_back_is_told() {
         "r".to_owned(),
     )];
     let leader = "a".into();
+    let seen = KeyState::seen(run.world.store.view().history.revision);
     let end = run
         .world
         .store
-        .publish_history(&session, &[], &own, &leader, 0, now);
+        .publish_history(&session, (&[], seen), &own, &leader, 0, now);
     assert!(matches!(end, crate::store::CommitEnd::Applied(_)));
     tell_changes(&mut run);
     assert_violates(&mut run, NAME);

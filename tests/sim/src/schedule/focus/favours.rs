@@ -34,6 +34,10 @@ impl Focus {
                 options.checks_timeline = self == Self::LeftBehind;
             }
             Self::ForgottenCluster => options.nodes = enough,
+            Self::SlowBeginning => {
+                options.begins_empty = true;
+                options.nodes = options.nodes.max(2);
+            }
             Self::NewGeneration | Self::StaleWitness | Self::Hearsay => {
                 options.nodes = enough;
                 options.lag_limit = 1 << 20;

@@ -177,6 +177,7 @@ fn history_is_published_only_by_who_holds_the_leader_key() {
     let name = MemberName::from("a");
     let publish = |store: &mut Store, session, millis| {
         let published = std::slice::from_ref(&marked);
+        let published = (published, KeyState::Absent);
         store.publish_history(session, published, &own, &name, 0, at(millis))
     };
     assert_eq!(publish(&mut store, &of_b, 1000), CommitEnd::NotApplied);
@@ -184,6 +185,8 @@ fn history_is_published_only_by_who_holds_the_leader_key() {
 
     let end = publish(&mut store, &of_a, 2000);
     assert_eq!(end, CommitEnd::Applied(store.revision()));
+    // An old request that comes late finds another key.
+    assert_eq!(publish(&mut store, &of_a, 3000), CommitEnd::NotApplied);
     let lines = &store.view().history.value;
     assert_eq!(lines[0], marked);
     assert_eq!(lines[1].new_leader, Some(MemberName::from("a")));
