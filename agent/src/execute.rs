@@ -101,7 +101,7 @@ impl Executor {
             Task::Follow { upstream } => self.follow(upstream).await,
             Task::ProveGone | Task::Fence => self.kill_all().await,
             Task::Checkpoint => self.checkpoint().await,
-            Task::SyncSlots { wanted, dropped } => self.sync_slots(wanted, dropped).await,
+            Task::SyncSlots(work) => self.sync_slots(work).await,
         }
     }
 }

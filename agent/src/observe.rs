@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use herdsman_dcs as dcs;
 use herdsman_ha_core::schema::{RawEntry, read_cluster};
 use herdsman_ha_core::{
-    About, ClusterView, ControlState, ControlView, DataView, Fault, LocalView, Lsn, MemberName,
-    Mono, Position, PrimaryView, Revision, SenderView, ServerView, StandbyView, SyncState,
-    SyncView, SystemId, Timeline, ValueChange, WaitsFor, Wall, WreckView,
+    About, ClusterView, ControlState, ControlView, DataView, Fault, LocalView, LogicalSlot, Lsn,
+    MemberName, Mono, Position, PrimaryView, Revision, SenderView, ServerView, SlotKind, SlotView,
+    StandbyView, SyncState, SyncView, SystemId, Timeline, ValueChange, WaitsFor, Wall, WreckView,
 };
 use herdsman_pgctl as pgctl;
 
@@ -143,7 +143,7 @@ fn server(facts: &pgctl::Facts) -> ServerView {
 
 fn running(server: &pgctl::Server) -> ServerView {
     let timeline = Timeline(server.timeline.0);
-    let slots = physical_slots(server);
+    let slots = slots(server);
     match &server.role {
         pgctl::ServerRole::Primary { flushed } => ServerView::Primary(PrimaryView {
             position: Position {
@@ -206,11 +206,35 @@ fn sender(sender: &pgctl::Sender, commit: &str) -> SenderView {
     }
 }
 
-fn physical_slots(server: &pgctl::Server) -> BTreeMap<String, Option<Lsn>> {
-    server
-        .slots
-        .iter()
-        .filter(|slot| slot.kind == pgctl::SlotKind::Physical && !slot.is_temporary)
-        .map(|slot| (slot.name.clone(), slot.restart_lsn.map(|lsn| Lsn(lsn.0))))
+/// Slots that stay. What PostgreSQL itself has carried here from the primary is its own.
+fn slots(server: &pgctl::Server) -> BTreeMap<String, SlotView> {
+    let slots = server.slots.iter();
+    slots
+        .filter(|slot| {
+            let is_carried = slot.is_failover && slot.is_synced;
+            !slot.is_temporary && !is_carried
+        })
+        .map(|slot| (slot.name.clone(), self::slot(slot)))
         .collect()
+}
+
+fn slot(slot: &pgctl::Slot) -> SlotView {
+    let (kind, position) = match &slot.kind {
+        pgctl::SlotKind::Physical => (SlotKind::Physical, slot.restart_lsn),
+        pgctl::SlotKind::Logical { plugin, database } => {
+            let logical = LogicalSlot {
+                database: database.clone(),
+                plugin: plugin.clone(),
+            };
+            (SlotKind::Logical(logical), slot.confirmed_flush)
+        }
+    };
+    SlotView {
+        kind,
+        position: position.map(|lsn| Lsn(lsn.0)),
+        is_active: slot.is_active,
+        is_lost: slot.wal_status.as_deref() == Some("lost"),
+        holds_rows: slot.holds_rows,
+        is_failover: slot.is_failover,
+    }
 }

@@ -3,6 +3,10 @@
 //! Reading never fails: a value that makes no sense is replaced by its default and named in a
 //! warning, because a cluster without rules would be worse than one with default rules.
 
+mod slots;
+
+pub use slots::{ClusterType, PermanentSlot, SlotPattern, SlotRules};
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -107,6 +111,9 @@ pub struct Rules {
     pub use_slots: bool,
     /// How long the slot of a vanished member is kept.
     pub member_slots_ttl: Duration,
+    /// The slots that always exist, and the ones that are never dropped.
+    #[serde(default)]
+    pub slots: SlotRules,
     /// How many lines of timeline history are kept; zero: all.
     pub max_timelines_history: usize,
     /// What may be done about data that cannot follow the leader as it is.
@@ -132,6 +139,7 @@ impl Default for Rules {
             standby_cluster: false,
             use_slots: true,
             member_slots_ttl: Duration::from_secs(1800),
+            slots: SlotRules::default(),
             max_timelines_history: 0,
             rejoin: RejoinRules::default(),
         }
@@ -178,6 +186,7 @@ impl Rules {
                 .unwrap_or(default.use_slots),
             rejoin: reader.rejoin(),
             member_slots_ttl: reader.seconds(&["member_slots_ttl"], default.member_slots_ttl, 0),
+            slots: slots::read(config, &mut reader.warnings),
             max_timelines_history: usize::try_from(reader.number(&["max_timelines_history"], 0))
                 .unwrap_or(usize::MAX),
         };

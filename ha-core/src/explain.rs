@@ -122,18 +122,26 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::AwaitingSuccessor => Reason::AwaitingSuccessor {},
 
         Code::FollowingLeader => Reason::FollowingLeader {
-            holder: holder(memory),
+            holder: followed(memory),
             timeline: position(memory).timeline,
         },
         Code::AwaitingPromotion => Reason::AwaitingPromotion {
             holder: holder(memory),
         },
         Code::FollowNewLeader => Reason::FollowNewLeader {
-            holder: holder(memory),
+            holder: followed(memory),
         },
         Code::CatchingUp => Reason::CatchingUp {
-            holder: holder(memory),
+            holder: followed(memory),
             replayed: position(memory).lsn,
+        },
+        Code::AskingRelay => Reason::AskingRelay {
+            relay: followed(memory),
+            holder: holder(memory),
+        },
+        Code::DetachingForRelay => Reason::DetachingForRelay {
+            relay: followed(memory),
+            holder: holder(memory),
         },
         Code::CheckingDivergence => Reason::CheckingDivergence {
             holder: holder(memory),
@@ -332,6 +340,12 @@ fn generation(memory: &Memory) -> Generation {
 fn holder(memory: &Memory) -> MemberName {
     let seen = memory.view.as_ref().and_then(|view| view.leader.as_ref());
     seen.map(|leader| leader.name.clone()).unwrap_or_default()
+}
+
+/// Whom our standby streams from or is about to.
+fn followed(memory: &Memory) -> MemberName {
+    let relay = crate::cascade::followed(memory);
+    relay.map_or_else(|| holder(memory), |upstream| upstream.name)
 }
 
 fn left_ms(memory: &Memory) -> u64 {

@@ -55,6 +55,7 @@ extern crate alloc;
 extern crate std;
 
 mod candidate;
+mod cascade;
 mod changes;
 mod choose;
 mod claim;
@@ -80,6 +81,7 @@ mod restart;
 pub mod schema;
 #[doc(hidden)]
 pub mod situation;
+mod slots;
 mod status;
 mod switchover;
 mod sync;
@@ -93,7 +95,10 @@ mod work;
 #[doc(hidden)]
 pub use candidate::Successor;
 pub use command::{Answer, AnswerKind, Command, ConfigChange};
-pub use config::{RejoinRules, RejoinSettings, Rules, SynchronousMode, truth};
+pub use config::{
+    ClusterType, PermanentSlot, RejoinRules, RejoinSettings, Rules, SlotPattern, SlotRules,
+    SynchronousMode, truth,
+};
 pub use journal::{Decision, Verdict};
 pub use lease::{Grant, Hold};
 pub use machine::{Deadline, Input, Machine, Output, Quit, Step};
@@ -108,8 +113,8 @@ pub use status::{FailedAttempts, FailsafeStatus, HeldLease, RunningTask, Status}
 pub use tags::Tags;
 pub use task::{
     Boot, Commit, Failure, KeyState, Lane, Outcome, Progress, PromiseAnswer, PromiseReport,
-    PromiseRequest, Purpose, Report, StartAs, StopMode, StoreGuard, StoreWrite, SyncNames, Task,
-    Upstream,
+    PromiseRequest, Purpose, Report, SlotWork, StartAs, StopMode, StoreGuard, StoreWrite,
+    SyncNames, Task, Upstream,
 };
 pub use time::{Mono, Now, Wall};
 pub use value::{
@@ -118,7 +123,8 @@ pub use value::{
 };
 pub use view::{
     About, ClusterView, ControlState, ControlView, DataView, Fault, HistoryLine, Initialize, Keyed,
-    LeaderKey, LeadershipRecord, LocalView, MemberView, MoveRequest, PeerAnswer, PeerReport,
-    PeerServer, PrimaryView, SenderView, ServerIdentity, ServerView, StandbyView, StatusKey,
-    SyncKey, SyncState, SyncView, ValueChange, WaitsFor, WreckView,
+    LeaderKey, LeadershipRecord, LocalView, LogicalSlot, MemberView, MoveRequest, PeerAnswer,
+    PeerReport, PeerServer, PrimaryView, SenderView, ServerIdentity, ServerView, SlotKind,
+    SlotView, StandbyView, StatusKey, SyncKey, SyncState, SyncView, ValueChange, WaitsFor,
+    WreckView,
 };

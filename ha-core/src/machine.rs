@@ -9,6 +9,7 @@ mod commands;
 mod deadlines;
 mod promises;
 mod publish;
+mod slots;
 mod synchrony;
 mod tenure;
 mod upkeep;
@@ -43,7 +44,7 @@ use crate::value::{OpId, RequestId};
 use crate::view::{ClusterView, Fault, LocalView};
 
 pub use deadlines::Deadline;
-pub(crate) use publish::{Moving, slot_positions, words as member_words};
+pub(crate) use publish::{Moving, words as member_words};
 
 /// One thing that happened outside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

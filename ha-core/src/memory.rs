@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cascade::Cascade;
 use crate::changes::Change;
 use crate::config::{RejoinRules, RejoinSettings, Rules};
 use crate::failsafe::Failsafe;
@@ -22,7 +23,7 @@ use crate::requests::Requests;
 use crate::restart::{Restart, Scheduled};
 use crate::sync::Proof;
 use crate::tags::Tags;
-use crate::task::{Boot, KeyState, Purpose, Task};
+use crate::task::{Boot, KeyState, Purpose, SlotWork, Task};
 use crate::time::{Mono, Now};
 use crate::value::{Generation, Lsn, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{
@@ -138,6 +139,8 @@ pub(crate) struct Memory {
     pub(crate) silent_rounds: u32,
     /// What the leader's server said about itself.
     pub(crate) identity: Option<IdentityCheck>,
+    /// What is known of the member that our standby should stream from in the leader's place.
+    pub(crate) cascade: Cascade,
     /// Whether nobody else runs under our name.
     pub(crate) name: NameCheck,
 
@@ -230,7 +233,12 @@ pub(crate) struct Published {
     pub(crate) known: Option<KnownKey>,
     pub(crate) status: Option<StatusKey>,
     pub(crate) status_at: Mono,
-    pub(crate) slots: Option<BTreeSet<String>>,
+    /// What was last asked for about slots, but for how far they are; none: anything may be asked.
+    pub(crate) slots: Option<SlotWork>,
+    /// Whether something is new since the slots were last compared with what they should be.
+    pub(crate) is_slots_due: bool,
+    /// The leadership for which slots of members that are away were taken over.
+    pub(crate) inherited_for: Option<Generation>,
     /// The slots that the members of the present view need; none: to be found out.
     pub(crate) wanted_slots: Option<BTreeSet<String>>,
     /// When the history was published for the present timeline.
@@ -291,6 +299,7 @@ impl Memory {
             evidence: None,
             silent_rounds: 0,
             identity: None,
+            cascade: Cascade::default(),
             name: NameCheck::Unproven,
             releasing: None,
             released_at: None,
@@ -426,6 +435,7 @@ impl Memory {
     pub(crate) fn take_view(&mut self, view: Arc<ClusterView>) {
         let has_leader = view.leader.is_some();
         self.published.wanted_slots = None;
+        self.published.is_slots_due = true;
         self.seen_at = self.now.mono;
         self.seen_revision = view.revision;
         let before = self.view.replace(view);

@@ -8,7 +8,6 @@ mod demand;
 mod rejoin;
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -67,7 +66,7 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         }],
         Act::Fence => vec![Task::Fence],
         Act::Follow => vec![Task::Follow {
-            upstream: upstream(memory),
+            upstream: crate::cascade::followed(memory).or_else(|| upstream(memory)),
         }],
         Act::Detach => vec![Task::Follow { upstream: None }],
         Act::Identify => identify(memory).into_iter().collect(),
@@ -416,7 +415,7 @@ fn promote(memory: &Memory) -> Option<Task> {
     Some(Task::Promote {
         grant,
         timeline: reserved_timeline(memory).unwrap_or_else(|| highest_timeline(memory).next()),
-        slots: member_slots(memory),
+        slots: crate::slots::of_primary(memory),
         sync: sync::promoted_with(memory),
     })
 }
@@ -450,7 +449,7 @@ pub(crate) fn upstream(memory: &Memory) -> Option<Upstream> {
     member_as_upstream(memory, &leader.name)
 }
 
-fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<Upstream> {
+pub(crate) fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<Upstream> {
     let member = memory.view.as_ref()?.members.get(name)?;
     let (host, port) = member.endpoint.clone()?;
     let slot = memory
@@ -463,16 +462,4 @@ fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<Upstream> {
         port,
         slot,
     })
-}
-
-/// The replication slots that the other members need on a leader.
-pub(crate) fn member_slots(memory: &Memory) -> BTreeSet<String> {
-    let Some(view) = memory.view.as_ref().filter(|_| memory.rules.use_slots) else {
-        return BTreeSet::new();
-    };
-    view.members
-        .iter()
-        .filter(|(name, member)| *name != memory.me() && !member.tags.is_nostream())
-        .map(|(name, _)| slot_name(name.as_str()))
-        .collect()
 }

@@ -191,6 +191,10 @@ reasons! {
     FollowNewLeader { holder: MemberName } "follow-new-leader" "pointing our standby at {holder}";
     /// Nothing more is received before the histories are compared.
     DetachingFirst { holder: MemberName } "detaching-first" "{holder} leads on another timeline: our standby stops receiving until their histories are compared";
+    /// A standby that should stream from another standby asks how far that one is.
+    AskingRelay { relay: MemberName, holder: MemberName } "asking-relay" "{relay} is to be streamed from in place of {holder}: asking whether it has everything that we have";
+    /// A standby that should stream from another standby stops receiving first.
+    DetachingForRelay { relay: MemberName, holder: MemberName } "detaching-for-relay" "{relay} is to be streamed from in place of {holder}: our standby stops receiving until {relay} has everything that we have";
     /// Not streaming yet.
     CatchingUp { holder: MemberName, replayed: Lsn } "catching-up" "not streaming from {holder} yet, replayed up to {replayed}";
     /// Checking the history against the leader's.

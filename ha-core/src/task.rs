@@ -7,6 +7,7 @@ mod boot;
 mod commit;
 mod names;
 mod promises;
+mod slots;
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -24,6 +25,7 @@ pub use boot::Boot;
 pub use commit::{Commit, KeyState, Purpose, StoreGuard, StoreWrite};
 pub use names::SyncNames;
 pub use promises::{PromiseAnswer, PromiseReport, PromiseRequest};
+pub use slots::SlotWork;
 
 /// What may run beside what: tasks of different lanes do not disturb each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -227,13 +229,8 @@ pub enum Task {
     Fence,
     /// Write a checkpoint.
     Checkpoint,
-    /// Make and drop physical replication slots.
-    SyncSlots {
-        /// Slots that must exist.
-        wanted: BTreeSet<String>,
-        /// Slots that must go, when they are not in use.
-        dropped: BTreeSet<String>,
-    },
+    /// Make, advance and drop replication slots.
+    SyncSlots(SlotWork),
 }
 
 impl Task {
@@ -278,7 +275,7 @@ impl Task {
             | Self::ProveGone
             | Self::Fence => Lane::Server,
             Self::Checkpoint => Lane::Checkpoint,
-            Self::SyncSlots { .. } => Lane::Slots,
+            Self::SyncSlots(_) => Lane::Slots,
             Self::WaitFor { .. } => Lane::Synchrony,
         }
     }
@@ -315,7 +312,7 @@ impl Task {
             Self::ProveGone => "prove-gone",
             Self::Fence => "fence",
             Self::Checkpoint => "checkpoint",
-            Self::SyncSlots { .. } => "sync-slots",
+            Self::SyncSlots(_) => "sync-slots",
             Self::WaitFor { .. } => "wait-for",
         }
     }

@@ -3,6 +3,7 @@
 //! A view is a fact and never a wish. Views are complete: a lost, repeated or late one may delay
 //! a decision, it cannot corrupt it.
 
+mod slot;
 mod sync;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use crate::value::{
     Generation, InstanceId, Lsn, MemberName, Position, Revision, SessionName, SystemId, Timeline,
 };
 
+pub use slot::{LogicalSlot, SlotKind, SlotView};
 pub use sync::{SenderView, SyncKey, SyncState, SyncView, WaitsFor};
 
 /// Why there is no view of the store.
@@ -370,8 +372,8 @@ pub enum ServerView {
 pub struct PrimaryView {
     /// The end of its flushed WAL.
     pub position: Position,
-    /// Its physical replication slots and their positions.
-    pub slots: BTreeMap<String, Option<Lsn>>,
+    /// Its replication slots.
+    pub slots: BTreeMap<String, SlotView>,
     /// Whom its commits wait for, and who streams from it.
     pub sync: SyncView,
 }
@@ -392,8 +394,8 @@ pub struct StandbyView {
     pub is_streaming: bool,
     /// Where it is told to stream from: `host` and `port`.
     pub upstream: Option<(String, u16)>,
-    /// Its physical replication slots and their positions.
-    pub slots: BTreeMap<String, Option<Lsn>>,
+    /// Its replication slots.
+    pub slots: BTreeMap<String, SlotView>,
 }
 
 impl StandbyView {

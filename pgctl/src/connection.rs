@@ -54,11 +54,21 @@ impl Session {
     /// Connects to the running local server as the superuser. Each statement
     /// may take `limit`, and so may connecting.
     pub(crate) async fn local(instance: &Instance, limit: Duration) -> Result<Self> {
+        let database = instance.config().database.clone();
+        Self::local_to(instance, &database, limit).await
+    }
+
+    /// The same, to another database than the usual one.
+    pub(crate) async fn local_to(
+        instance: &Instance,
+        database: &str,
+        limit: Duration,
+    ) -> Result<Self> {
         let config = instance.config();
         let lock = LockFile::read(instance.data_dir()).ok().flatten();
         let lock = lock.ok_or(Error::NotRunning)?;
         let place = Place::of(&config, &lock);
-        Self::connect(&place, &config.superuser, &config.database, limit).await
+        Self::connect(&place, &config.superuser, database, limit).await
     }
 
     /// Connects to the first host of another server that answers.

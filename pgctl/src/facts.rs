@@ -239,6 +239,10 @@ pub struct Slot {
     pub wal_status: Option<String>,
     /// Whether it holds back the removal of old rows.
     pub holds_rows: bool,
+    /// Whether the server carries it to its standbys itself (17 and later).
+    pub is_failover: bool,
+    /// Whether it was carried here from the primary (17 and later).
+    pub is_synced: bool,
 }
 
 /// The kind of a replication slot.

@@ -86,7 +86,7 @@ pub use process::{
 pub use replication::Identity;
 pub use rewind::Rewound;
 pub use script::Script;
-pub use slots::{SlotChanges, slot_name};
+pub use slots::{LogicalSlot, SlotChanges, SlotPlan, slot_name};
 pub use standby::Followed;
 pub use synchronous::{SynchronousNames, all_of};
 pub use timeline::{HistoryLine, Timeline, parse_history};

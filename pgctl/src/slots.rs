@@ -1,10 +1,14 @@
-//! Physical replication slots for members.
+//! Replication slots: those of members, and those that an operator wants to have.
 //!
-//! Invariant: only slots that the caller names are created or dropped.
+//! Invariant: only slots that the caller names are created, moved on or dropped.
 
-use crate::connection::Session;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::connection::{Results, Session};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
+use crate::lsn::Lsn;
 use crate::sql_text::literal;
 
 /// PostgreSQL's limit on names.
@@ -33,89 +37,197 @@ pub fn slot_name(member: &str) -> String {
     name
 }
 
-/// What [`Instance::sync_physical_slots`] changed.
+/// What shall become of slots, in the order of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlotPlan {
+    /// Slots that are dropped when they exist and nobody uses them.
+    pub dropped: Vec<String>,
+    /// Physical slots that are created when they are missing, keeping log from then on.
+    pub physical: Vec<String>,
+    /// Logical slots that are created when they are missing: a primary only.
+    pub logical: Vec<LogicalSlot>,
+    /// Physical slots whose log up to a position is needed no more. Nothing is moved back, or
+    /// beyond what the server has flushed, or replayed as a standby.
+    pub advanced: Vec<(String, Lsn)>,
+}
+
+/// A logical slot to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogicalSlot {
+    /// Its name.
+    pub name: String,
+    /// The database that it decodes.
+    pub database: String,
+    /// The output plugin.
+    pub plugin: String,
+}
+
+/// What [`Instance::sync_slots`] changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotChanges {
     /// Slots that were created.
     pub created: Vec<String>,
     /// Slots that were dropped.
     pub dropped: Vec<String>,
-    /// Slots that could not be created or dropped, and why.
+    /// Slots that were moved on.
+    pub advanced: Vec<String>,
+    /// Slots that could not be created, moved on or dropped, and why.
     pub failed: Vec<(String, String)>,
 }
 
 impl Instance {
-    /// Creates the missing ones of `wanted`, reserving log at once, and drops
-    /// those of `drop` that exist, are physical and inactive. Other slots are
-    /// never touched; a name in both lists is wanted.
+    /// Makes the slots of the running server what the plan says. Slots that it does not name are
+    /// never touched, nor are temporary ones or ones in use; a name that is both dropped and
+    /// created is made anew.
     ///
     /// # Errors
     /// The server cannot be reached. A single slot's failure is not an error
     /// of the call: see [`SlotChanges::failed`].
-    pub async fn sync_physical_slots(
-        &self,
-        wanted: &[String],
-        drop: &[String],
-    ) -> Result<SlotChanges> {
-        const ASK: &str = "SELECT slot_name, slot_type = 'physical' AND NOT active \
-                           FROM pg_replication_slots";
+    pub async fn sync_slots(&self, plan: &SlotPlan) -> Result<SlotChanges> {
         let limit = self.options().sql_timeout;
         let session = Session::local(self, limit).await?;
-        let results = session.run("listing slots", ASK, limit).await?;
-        let found: Vec<(String, bool)> = results
-            .iter()
-            .flatten()
-            .filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)? == "t")))
-            .collect();
-        let exists = |name: &String| found.iter().any(|slot| slot.0 == *name);
-        let may_drop = |name: &String| found.contains(&(name.clone(), true));
-        let mut changes = SlotChanges::default();
-        for name in wanted.iter().filter(|name| !exists(name)) {
-            let sql = format!(
-                "SELECT pg_create_physical_replication_slot({}, true)",
-                literal(name)
-            );
-            let done = session.run("creating a slot", &sql, limit).await;
-            if matches!(&done, Err(Error::Sql { code, .. }) if code == DUPLICATE_OBJECT) {
-                // Somebody was faster since we looked: it is there, and that was the wish.
-                continue;
-            }
-            note(
-                done.map(|_| ()),
-                name,
-                &mut changes.created,
-                &mut changes.failed,
-            )?;
+        let mut slots = Slots {
+            found: list(&session, limit).await?,
+            session,
+            limit,
+            changes: SlotChanges::default(),
+        };
+        for name in &plan.dropped {
+            slots.drop(name).await?;
         }
-        for name in drop
-            .iter()
-            .filter(|name| may_drop(name) && !wanted.contains(name))
-        {
-            let sql = format!("SELECT pg_drop_replication_slot({})", literal(name));
-            let done = session.run("dropping a slot", &sql, limit).await;
-            note(
-                done.map(|_| ()),
-                name,
-                &mut changes.dropped,
-                &mut changes.failed,
-            )?;
+        for name in &plan.physical {
+            slots.create_physical(name).await?;
         }
-        Ok(changes)
+        for slot in &plan.logical {
+            slots.create_logical(self, slot).await?;
+        }
+        for (name, lsn) in &plan.advanced {
+            slots.advance(name, *lsn).await?;
+        }
+        Ok(slots.changes)
     }
 }
 
+/// The slots of a server, and whether each may be changed.
+async fn list(session: &Session, limit: Duration) -> Result<BTreeMap<String, bool>> {
+    const ASK: &str = "SELECT slot_name, NOT active AND NOT temporary FROM pg_replication_slots";
+    let results = session.run("listing slots", ASK, limit).await?;
+    let rows = results.iter().flatten();
+    Ok(rows
+        .filter_map(|row| Some((row.get(0)?.to_owned(), row.get(1)? == "t")))
+        .collect())
+}
+
+struct Slots {
+    session: Session,
+    limit: Duration,
+    found: BTreeMap<String, bool>,
+    changes: SlotChanges,
+}
+
+impl Slots {
+    async fn drop(&mut self, name: &str) -> Result<()> {
+        if self.found.get(name) != Some(&true) {
+            return Ok(());
+        }
+        let sql = format!("SELECT pg_drop_replication_slot({})", literal(name));
+        let done = self.session.run("dropping a slot", &sql, self.limit).await;
+        if note(
+            done,
+            name,
+            &mut self.changes.dropped,
+            &mut self.changes.failed,
+        )? {
+            self.found.remove(name);
+        }
+        Ok(())
+    }
+
+    async fn create_physical(&mut self, name: &str) -> Result<()> {
+        if self.found.contains_key(name) {
+            return Ok(());
+        }
+        let name_text = literal(name);
+        let sql = format!("SELECT pg_create_physical_replication_slot({name_text}, true)");
+        let done = self.session.run("creating a slot", &sql, self.limit).await;
+        self.created(done, name)
+    }
+
+    /// Logical slots belong to a database: it is connected to for that.
+    async fn create_logical(&mut self, instance: &Instance, slot: &LogicalSlot) -> Result<()> {
+        if self.found.contains_key(&slot.name) {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT pg_create_logical_replication_slot({}, {})",
+            literal(&slot.name),
+            literal(&slot.plugin)
+        );
+        let done = match Session::local_to(instance, &slot.database, self.limit).await {
+            Ok(session) => session.run("creating a slot", &sql, self.limit).await,
+            Err(error) => Err(error),
+        };
+        // A database that does not exist is this slot's trouble alone.
+        if let Err(error @ Error::Unreachable { code: Some(_), .. }) = &done {
+            let why = error.to_string();
+            self.changes.failed.push((slot.name.clone(), why));
+            return Ok(());
+        }
+        self.created(done, &slot.name)
+    }
+
+    fn created(&mut self, done: Result<Results>, name: &str) -> Result<()> {
+        if matches!(&done, Err(Error::Sql { code, .. }) if code == DUPLICATE_OBJECT) {
+            // Somebody was faster since we looked: it is there, and that was the wish.
+            return Ok(());
+        }
+        note(
+            done,
+            name,
+            &mut self.changes.created,
+            &mut self.changes.failed,
+        )?;
+        Ok(())
+    }
+
+    async fn advance(&mut self, name: &str, lsn: Lsn) -> Result<()> {
+        if self.found.get(name) != Some(&true) {
+            return Ok(());
+        }
+        // Moving back is an error, and so is moving on what keeps nothing.
+        let sql = format!(
+            "SELECT pg_replication_slot_advance(slot_name, {lsn}) FROM pg_replication_slots \
+             WHERE slot_name = {} AND slot_type = 'physical' AND restart_lsn < {lsn}",
+            literal(name),
+            lsn = literal(&lsn.to_string()),
+        );
+        let done = self.session.run("moving a slot on", &sql, self.limit).await;
+        note(
+            done,
+            name,
+            &mut self.changes.advanced,
+            &mut self.changes.failed,
+        )?;
+        Ok(())
+    }
+}
+
+/// Puts a slot where it belongs by what became of it; whether that is among the changed ones.
 fn note(
-    done: Result<()>,
+    done: Result<Results>,
     name: &str,
     changed: &mut Vec<String>,
     failed: &mut Vec<(String, String)>,
-) -> Result<()> {
+) -> Result<bool> {
     match done {
-        Ok(()) => changed.push(name.to_owned()),
-        Err(error @ Error::Sql { .. }) => failed.push((name.to_owned(), error.to_string())),
+        Ok(_) => changed.push(name.to_owned()),
+        Err(error @ Error::Sql { .. }) => {
+            failed.push((name.to_owned(), error.to_string()));
+            return Ok(false);
+        }
         Err(other) => return Err(other),
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

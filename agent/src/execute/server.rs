@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use herdsman_ha_core as core;
 use herdsman_ha_core::{
-    Generation, Grant, Lsn, Outcome, Report, StartAs, StopMode, SyncNames, Timeline,
+    Generation, Grant, Lsn, Outcome, Report, SlotWork, StartAs, StopMode, SyncNames, Timeline,
 };
 use herdsman_pgctl as pgctl;
 
@@ -151,7 +151,11 @@ impl Executor {
             return failed(&error);
         }
         // The other members are pointed here only when this is told: their slots come first.
-        let outcome = self.sync_slots(slots, BTreeSet::new()).await;
+        let work = SlotWork {
+            wanted: slots,
+            ..SlotWork::default()
+        };
+        let outcome = self.sync_slots(work).await;
         if let Outcome::Failed(failure) = outcome {
             tracing::warn!(error = failure.message, "slots of members are missing");
         }
@@ -192,15 +196,42 @@ impl Executor {
         done(self.instance.checkpoint(CHECKPOINT_LIMIT).await)
     }
 
-    pub(super) async fn sync_slots(
-        &self,
-        wanted: BTreeSet<String>,
-        dropped: BTreeSet<String>,
-    ) -> Outcome {
-        let wanted: Vec<String> = wanted.into_iter().collect();
-        let dropped: Vec<String> = dropped.into_iter().collect();
-        match self.instance.sync_physical_slots(&wanted, &dropped).await {
+    pub(super) async fn sync_slots(&self, work: SlotWork) -> Outcome {
+        let logical_names: Vec<String> = work.logical.keys().cloned().collect();
+        let logical = work.logical.into_iter();
+        let plan = pgctl::SlotPlan {
+            dropped: work.dropped.into_iter().collect(),
+            physical: work.wanted.into_iter().collect(),
+            logical: logical
+                .map(|(name, slot)| pgctl::LogicalSlot {
+                    name,
+                    database: slot.database,
+                    plugin: slot.plugin,
+                })
+                .collect(),
+            advanced: work
+                .advanced
+                .into_iter()
+                .map(|(name, lsn)| (name, pgctl::Lsn(lsn.0)))
+                .collect(),
+        };
+        match self.instance.sync_slots(&plan).await {
             Ok(changes) => {
+                if !changes.created.is_empty() || !changes.dropped.is_empty() {
+                    let (created, dropped) = (&changes.created, &changes.dropped);
+                    tracing::info!(?created, ?dropped, "replication slots");
+                }
+                for slot in changes
+                    .created
+                    .iter()
+                    .filter(|slot| logical_names.contains(slot))
+                {
+                    tracing::warn!(
+                        slot,
+                        "logical slots are kept on the primary alone so far: this one begins here, \
+                         and misses what its consumer has not read from a former primary"
+                    );
+                }
                 for (slot, error) in &changes.failed {
                     tracing::warn!(slot, error, "replication slot");
                 }

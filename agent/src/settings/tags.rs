@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::reader::{Field, Findings, Section};
-use super::{ProblemKind, WarningKind, keys, scalar};
+use super::{ProblemKind, WarningKind, scalar};
 
 /// The section `tags`.
 ///
@@ -22,7 +22,6 @@ const BOOLEANS: [&str; 5] = [
     "nosync",
     "nostream",
 ];
-const NOT_SERVED: &keys::Keys = &[("replicatefrom", keys::Standing::NotServed)];
 
 impl Tags {
     /// Whether this member never takes the lease: `nofailover`, or a priority
@@ -99,13 +98,13 @@ impl Tags {
 
     pub(super) fn read(findings: &mut Findings, root: &Section<'_>) -> Self {
         let section = findings.section(root, "tags");
-        keys::check(findings, &section, &[NOT_SERVED], |_, _| true);
         for name in BOOLEANS {
             findings.optional_boolean(&section, name);
         }
         for name in ["failover_priority", "sync_priority"] {
             findings.optional_integer(&section, name);
         }
+        findings.optional_text(&section, "replicatefrom");
         let mut values = Map::new();
         for (name, field) in section.fields() {
             values.extend(value(findings, &field).map(|value| (name.to_owned(), value)));

@@ -305,7 +305,6 @@ scope: demo
          new cluster yourself"
             .to_owned(),
         "22:7: log.format is accepted but has no effect yet".to_owned(),
-        "23:8: tags.replicatefrom is accepted but has no effect yet".to_owned(),
         "24:7: ctl.insecure is accepted but has no effect yet".to_owned(),
         format!("25:1: ttl{kept}"),
         "26:1: thread_pool_size is accepted but has no effect yet".to_owned(),

@@ -20,6 +20,12 @@ pub fn running(server: Server, leader: Leader, link: Link, way: Way) -> Option<C
         (Server::Standby, Leader::Primary, Link::Attached, _) => {
             act(Act::Detach, Code::DetachingFirst)
         }
+        (Server::Standby, Leader::Primary, Link::Offered, _) => {
+            act(Act::Identify, Code::AskingRelay)
+        }
+        (Server::Standby, Leader::Primary, Link::Rerouted, _) => {
+            act(Act::Detach, Code::DetachingForRelay)
+        }
         (Server::Standby, Leader::Primary, Link::Quiet, _) => hold(Code::CatchingUp),
         (Server::Standby, Leader::Primary, Link::Suspect, _) => {
             act(Act::Identify, Code::CheckingDivergence)
@@ -56,6 +62,8 @@ pub fn running(server: Server, leader: Leader, link: Link, way: Way) -> Option<C
             Leader::Primary,
             Link::Astray
             | Link::Attached
+            | Link::Offered
+            | Link::Rerouted
             | Link::Streaming
             | Link::Quiet
             | Link::DivergedUnproven

@@ -48,6 +48,12 @@ pub fn decide(
         (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Attached) => {
             act(Act::Detach, Code::DetachingFirst)
         }
+        (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Offered) => {
+            act(Act::Identify, Code::AskingRelay)
+        }
+        (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Rerouted) => {
+            act(Act::Detach, Code::DetachingForRelay)
+        }
         (Lock::Other, Server::Standby, _, _, Leader::Primary, Link::Suspect) => {
             act(Act::Identify, Code::CheckingDivergence)
         }

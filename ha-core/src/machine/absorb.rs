@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::sync::Arc;
 
 use super::{Input, Machine, Output, Step};
+use crate::cascade;
 use crate::changes;
 use crate::claim;
 use crate::failsafe;
@@ -111,6 +112,7 @@ impl Machine {
             }
         }
         memory.take_view(view);
+        cascade::note(memory);
         failsafe::observe(memory);
         if self.memory.lease.leadership() != led {
             // Of an answer that did not come.
@@ -168,6 +170,10 @@ impl Machine {
             return;
         }
         let now = memory.now.mono;
+        memory.published.is_slots_due = true;
+        if memory.work.is_idle(Lane::Slots) {
+            memory.published.slots = None;
+        }
         if let Some(position) = local.server.position() {
             memory.last_timeline = position.timeline;
         }
@@ -181,9 +187,6 @@ impl Machine {
                 memory.is_known_standby = false;
                 memory.start_failed_at = None;
                 memory.sync_before = None;
-                if memory.work.is_idle(Lane::Slots) {
-                    memory.published.slots = None;
-                }
             }
             ServerView::Standby(standby) => {
                 memory.was_primary = false;
@@ -218,6 +221,7 @@ impl Machine {
             memory.stalled_since = None;
         }
         memory.local = Some(local);
+        cascade::note(memory);
         self.forget_loss_when_harmless();
     }
 
@@ -297,6 +301,7 @@ impl Machine {
                 // What was done shows at the next look; what was not is tried again before.
                 if !matches!(outcome, Outcome::Done(_)) {
                     self.memory.published.slots = None;
+                    self.memory.published.is_slots_due = true;
                 }
             }
             Task::PublishHistory { .. } => {
@@ -374,6 +379,7 @@ impl Machine {
             }
             memory.published.known = None;
             memory.published.wanted_slots = None;
+            memory.published.is_slots_due = true;
         }
         // A leader key that lives with a session which we do not keep alive any more is worth
         // nothing; the next view shows it, and it is bound to the present session.

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use super::Machine;
+use crate::cascade;
 use crate::memory::{Evidence, IdentityCheck, Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::task::{Failure, Outcome, Report, Task};
@@ -63,6 +64,7 @@ impl Machine {
         let Task::Identify { upstream, .. } = &ended.task else {
             return;
         };
+        cascade::note_answer(memory, &upstream.name, ended.started_at, &identity);
         let Some(leader) = memory.view.as_ref().and_then(|view| view.leader.as_ref()) else {
             return;
         };

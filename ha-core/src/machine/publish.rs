@@ -4,7 +4,7 @@
 //! overwrites nothing.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -17,11 +17,11 @@ use crate::memory::{KnownKey, Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::plan;
 use crate::restart::Scheduled;
-use crate::schema::{MemberValue, key, slot_name, write};
+use crate::schema::{MemberValue, key, write};
 use crate::situation::{self as word, Lock};
+use crate::slots;
 use crate::sync;
 use crate::task::{Commit, KeyState, Lane, Purpose, StoreGuard, StoreWrite, Task};
-use crate::time::Mono;
 use crate::value::{Lsn, Timeline};
 use crate::view::{
     ControlState, DataView, Initialize, PrimaryView, ServerView, StatusKey, ValueChange,
@@ -40,6 +40,8 @@ impl Machine {
         {
             self.keep_synchrony(step);
             self.publish_as_leader(step);
+        } else {
+            self.keep_slots_as_standby(step);
         }
     }
 
@@ -106,7 +108,7 @@ impl Machine {
         if !self.memory.is_checkpointed && self.is_idle(Lane::Checkpoint) {
             self.start(Task::Checkpoint, step);
         }
-        self.keep_slots(step);
+        self.keep_slots_as_leader(step);
         if !self.is_idle(Lane::Store) {
             return;
         }
@@ -217,56 +219,6 @@ impl Machine {
             }],
         })
     }
-
-    /// Every member has a slot on the leader; the slot of a member that went away is kept for a
-    /// while, so that it finds its WAL when it comes back.
-    fn keep_slots(&mut self, step: &mut Step) {
-        let now = self.memory.mono();
-        let found = self.memory.published.wanted_slots.take();
-        let wanted = found.unwrap_or_else(|| plan::member_slots(&self.memory));
-        for slot in &wanted {
-            match self.memory.slot_wanted_at.get_mut(slot) {
-                Some(at) => *at = now,
-                None => {
-                    self.memory.slot_wanted_at.insert(slot.clone(), now);
-                }
-            }
-        }
-        let task = self.slots_task(&wanted);
-        self.memory.published.wanted_slots = Some(wanted);
-        if let Some(task) = task {
-            self.start(task, step);
-        }
-    }
-
-    /// What makes the server's slots the wanted ones, unless that was told already.
-    fn slots_task(&mut self, wanted: &BTreeSet<String>) -> Option<Task> {
-        let now = self.memory.mono();
-        let life = self.memory.rules.member_slots_ttl;
-        let primary = primary(&self.memory)?;
-        let dropped: BTreeSet<String> = primary
-            .slots
-            .keys()
-            .filter(|slot| !wanted.contains(*slot))
-            .filter(|slot| {
-                let last: Option<&Mono> = self.memory.slot_wanted_at.get(*slot);
-                // Slots that were never a member's belong to somebody else.
-                last.is_some_and(|last| now.since(*last) > life)
-            })
-            .cloned()
-            .collect();
-        let is_complete = wanted.iter().all(|slot| primary.slots.contains_key(slot));
-        if is_complete && dropped.is_empty() {
-            return None;
-        }
-        // Told once; asked again only when a look at the server still misses them.
-        if self.memory.published.slots.as_ref() == Some(wanted) || !self.is_idle(Lane::Slots) {
-            return None;
-        }
-        self.memory.published.slots = Some(wanted.clone());
-        let wanted = wanted.clone();
-        Some(Task::SyncSlots { wanted, dropped })
-    }
 }
 
 fn primary(memory: &Memory) -> Option<&PrimaryView> {
@@ -280,28 +232,11 @@ fn primary(memory: &Memory) -> Option<&PrimaryView> {
     }
 }
 
-/// Where the primary's slots are; its own name stands for the end of its WAL.
-pub(crate) fn slot_positions(memory: &Memory, primary: &PrimaryView) -> BTreeMap<String, Lsn> {
-    let mut slots: BTreeMap<String, Lsn> = primary
-        .slots
-        .iter()
-        .filter_map(|(name, position)| Some((name.clone(), (*position)?)))
-        .collect();
-    slots.insert(slot_name(memory.me().as_str()), primary.position.lsn);
-    slots
-}
-
 fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
-    let slots = slot_positions(memory, primary);
-    let retain_slots = primary
-        .slots
-        .keys()
-        .filter(|slot| memory.slot_wanted_at.contains_key(*slot))
-        .cloned();
     StatusKey {
         optime: primary.position.lsn,
-        retain_slots: write::names(retain_slots),
-        slots,
+        retain_slots: slots::retained(memory, primary),
+        slots: slots::positions(memory, primary),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn identify(memory: &Memory) -> Option<Task> {
         | None => None,
     };
     Some(Task::Identify {
-        upstream: upstream(memory)?,
+        upstream: crate::cascade::asked(memory).or_else(|| upstream(memory))?,
         needs,
     })
 }

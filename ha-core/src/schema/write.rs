@@ -3,7 +3,7 @@
 //! The shapes are fixed by other programs; a test pins each.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -283,11 +283,6 @@ pub(crate) fn member_key(name: &MemberName) -> String {
     format!("{}{name}", super::key::MEMBERS)
 }
 
-/// Names as a set of texts.
-pub(crate) fn names(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
-    names.into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,7 +322,7 @@ mod tests {
         let key = StatusKey {
             optime: Lsn(67_395_656),
             slots: BTreeMap::from([("n2".to_owned(), Lsn(5))]),
-            retain_slots: names(["n2".to_owned()]),
+            retain_slots: ["n2".to_owned()].into(),
         };
         assert_eq!(
             status(&key),

@@ -7,6 +7,7 @@
 use core::time::Duration;
 
 use super::words::{Kin, Link, Way};
+use crate::cascade;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::rejoin::{self, Relation};
@@ -32,6 +33,9 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
         .is_some_and(|view| view.leader.is_some());
     if !has_leader {
         return Link::Quiet;
+    }
+    if let Some(link) = cascade::link(memory, standby) {
+        return link;
     }
     if wanted.is_some() && standby.upstream != wanted {
         return astray(memory, standby);
@@ -197,9 +201,7 @@ fn is_identity_current(memory: &Memory) -> bool {
 
 /// The timeline that the leader says its primary is on.
 fn leader_timeline(memory: &Memory) -> Option<Timeline> {
-    let view = memory.view.as_ref()?;
-    let leader = view.members.get(&view.leader.as_ref()?.name)?;
-    leader.timeline.filter(|_| leader.is_primary())
+    cascade::leader_timeline(memory.view.as_ref()?)
 }
 
 /// Whether the stopped server is on the leader's timeline, as far as its last checkpoint tells.

@@ -304,6 +304,10 @@ words! {
         /// Pointed elsewhere, while the leader is on another timeline: what it has must be compared
         /// first, and must not grow meanwhile.
         Attached,
+        /// Another standby offers itself in the leader's place: it must be asked how far it is.
+        Offered,
+        /// That one is near enough: what it must have should not grow meanwhile.
+        Rerouted,
         /// WAL streams in.
         Streaming,
         /// It does not, and that is young.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::is_named;
+use crate::cascade;
 use crate::memory::Memory;
 use crate::value::{Lsn, MemberName};
 use crate::view::{ClusterView, MemberView, PrimaryView, SyncState};
@@ -55,10 +56,8 @@ fn eligible<'a>(
 ) -> Option<Eligible<'a>> {
     let priority = member.tags.sync_priority();
     // Whoever streams from another standby confirms nothing here for long.
-    let has_other_upstream = member.tags.replicatefrom().is_some_and(|upstream| {
-        let upstream = MemberName::from(upstream);
-        upstream != *memory.me() && upstream != *name && view.members.contains_key(&upstream)
-    });
+    let named = cascade::named(view, name, &member.tags);
+    let has_other_upstream = named.is_some_and(|upstream| upstream != memory.me());
     let is_willing = member.state == "running" && priority > 0 && !member.tags.is_nostream();
     let senders = primary.sync.senders.iter();
     let sender = senders

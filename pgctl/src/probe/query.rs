@@ -49,11 +49,14 @@ SELECT pid, application_name, usename, host(client_addr) AS address, state,
  sync_priority
 FROM pg_stat_replication ORDER BY application_name, pid";
 
+/// Older versions do not have the last two columns.
 const SLOTS: &str = "\
 SELECT slot_name, slot_type, plugin, database, active, temporary, restart_lsn,
  confirmed_flush_lsn, wal_status,
- xmin IS NOT NULL OR (slot_type = 'physical' AND catalog_xmin IS NOT NULL) AS holds_rows
-FROM pg_replication_slots ORDER BY slot_name";
+ xmin IS NOT NULL OR (slot_type = 'physical' AND catalog_xmin IS NOT NULL) AS holds_rows,
+ coalesce((to_jsonb(s)->>'failover')::bool, false) AS failover,
+ coalesce((to_jsonb(s)->>'synced')::bool, false) AS synced
+FROM pg_replication_slots s ORDER BY slot_name";
 
 /// The files are read only for what waits: whoever comes last in them wins.
 const SETTINGS: &str = "\
@@ -218,6 +221,8 @@ fn read_slot(row: Row<'_>) -> Result<Slot> {
         confirmed_flush: row.optional("confirmed_flush_lsn")?,
         wal_status: row.optional("wal_status")?,
         holds_rows: row.switch("holds_rows")?,
+        is_failover: row.switch("failover")?,
+        is_synced: row.switch("synced")?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use herdsman_pgctl::{DataDirectory, Error, Leftover, ServerRole, StartAs, ToolOption};
+use herdsman_pgctl::{DataDirectory, Error, Leftover, ServerRole, SlotPlan, StartAs, ToolOption};
 
 use crate::support::{LONG, TestServer, control_of, wait_for};
 
@@ -10,17 +10,18 @@ use crate::support::{LONG, TestServer, control_of, wait_for};
 async fn a_clone_reports_progress_and_becomes_a_standby() {
     let primary = TestServer::primary("one").await;
     let slots = ["two".to_owned(), "gone".to_owned()];
-    let changes = primary
-        .instance
-        .sync_physical_slots(&slots, &[])
-        .await
-        .unwrap();
+    let wanted = SlotPlan {
+        physical: slots.to_vec(),
+        ..SlotPlan::default()
+    };
+    let changes = primary.instance.sync_slots(&wanted).await.unwrap();
     assert_eq!(changes.created, slots);
-    let changes = primary
-        .instance
-        .sync_physical_slots(&slots[..1], &slots)
-        .await
-        .unwrap();
+    let without = SlotPlan {
+        physical: slots[..1].to_vec(),
+        dropped: slots[1..].to_vec(),
+        ..SlotPlan::default()
+    };
+    let changes = primary.instance.sync_slots(&without).await.unwrap();
     assert_eq!(
         (changes.dropped, changes.created),
         (vec!["gone".to_owned()], Vec::new())
@@ -64,11 +65,11 @@ async fn a_clone_reports_progress_and_becomes_a_standby() {
             .any(|slot| slot.name == "two" && slot.is_active),
         "{slots:?}"
     );
-    let changes = primary
-        .instance
-        .sync_physical_slots(&[], &["two".to_owned()])
-        .await
-        .unwrap();
+    let used = SlotPlan {
+        dropped: vec!["two".to_owned()],
+        ..SlotPlan::default()
+    };
+    let changes = primary.instance.sync_slots(&used).await.unwrap();
     assert_eq!(changes.dropped, [""; 0], "a slot in use stays");
 }
 

@@ -1,6 +1,6 @@
 //! What kind of world a run has: everything that is chosen once, before the first event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 mod names;
@@ -80,6 +80,8 @@ pub struct Options {
     pub write_every: Duration,
     /// Members whose operator does not want them to lead.
     pub nofailover: BTreeSet<u8>,
+    /// Members whose operator wants them to stream from another one, by that one.
+    pub replicatefrom: BTreeMap<u8, u8>,
     /// The size of the store's expiry tick: how late a session may be removed.
     pub expiry_tick: Duration,
     /// The longest session the store grants; none: any.
@@ -118,6 +120,7 @@ impl Default for Options {
             has_guardian: true,
             write_every: Duration::from_secs(2),
             nofailover: BTreeSet::new(),
+            replicatefrom: BTreeMap::new(),
             expiry_tick: Duration::from_millis(500),
             max_ttl: None,
             checks_timeline: false,

@@ -141,6 +141,7 @@ impl Shrinking<'_> {
             |options, usual| options.is_strict = usual.is_strict,
             |options, usual| options.sync_nodes = usual.sync_nodes,
             |options, usual| options.nofailover = usual.nofailover,
+            |options, usual| options.replicatefrom = usual.replicatefrom,
             |options, usual| options.max_ttl = usual.max_ttl,
             |options, usual| options.has_guardian = usual.has_guardian,
             |options, usual| options.expiry_tick = usual.expiry_tick,
@@ -193,6 +194,10 @@ fn without_node(schedule: &Schedule, gone: Node) -> Schedule {
     options.nofailover = others
         .filter_map(|n| number(Node(*n)))
         .map(|n| n.0)
+        .collect();
+    let pairs = options.replicatefrom.iter();
+    options.replicatefrom = pairs
+        .filter_map(|(taker, source)| Some((number(Node(*taker))?.0, number(Node(*source))?.0)))
         .collect();
     smaller
 }

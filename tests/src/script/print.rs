@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Commit, Decision, Grant, KeyState, MemberName, Mono, OpId, Output, StartAs, StoreWrite,
-    SyncNames, Task, Upstream, Verdict,
+    Commit, Decision, Grant, KeyState, MemberName, Mono, OpId, Output, SlotWork, StartAs,
+    StoreWrite, SyncNames, Task, Upstream, Verdict,
 };
 use serde_json::Value;
 
@@ -141,18 +141,35 @@ fn describe(task: &Task, show: Show) -> String {
         }
         Task::Follow { upstream } => upstream_name(upstream.as_ref()),
         Task::WaitFor { names } => waits_for(names),
-        Task::SyncSlots { wanted, dropped } => {
-            let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-            let dropped: Vec<&str> = dropped.iter().map(String::as_str).collect();
-            format!(
-                "wanted={} dropped={}",
-                or_none(&wanted.join(",")),
-                or_none(&dropped.join(","))
-            )
-        }
+        Task::SyncSlots(work) => slot_work(work),
         Task::Bootstrap | Task::ProveGone | Task::Fence | Task::Checkpoint => String::new(),
     };
     format!("{name} {data}").trim_end().to_owned()
+}
+
+fn slot_work(work: &SlotWork) -> String {
+    let wanted: Vec<&str> = work.wanted.iter().map(String::as_str).collect();
+    let dropped: Vec<&str> = work.dropped.iter().map(String::as_str).collect();
+    let mut text = format!(
+        "wanted={} dropped={}",
+        or_none(&wanted.join(",")),
+        or_none(&dropped.join(","))
+    );
+    let logical = work.logical.iter();
+    let logical: Vec<String> = logical
+        .map(|(name, slot)| format!("{name}:{}:{}", slot.database, slot.plugin))
+        .collect();
+    if !logical.is_empty() {
+        text.push_str(&format!(" logical={}", logical.join(",")));
+    }
+    let advanced = work.advanced.iter();
+    let advanced: Vec<String> = advanced
+        .map(|(name, lsn)| format!("{name}:{lsn}"))
+        .collect();
+    if !advanced.is_empty() {
+        text.push_str(&format!(" advanced={}", advanced.join(",")));
+    }
+    text
 }
 
 fn waits_for(names: &SyncNames) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use herdsman_ha_core::{
     About, Boot, Deadline, Input, InstanceId, Lsn, MemberName, Mono, Now, OpId, Output, SenderView,
-    Settings, Step, SyncNames, SystemId, Task, Timeline, WaitsFor, Wall,
+    Settings, SlotView, Step, SyncNames, SystemId, Task, Timeline, WaitsFor, Wall,
 };
 
 use super::command::finish;
@@ -74,7 +74,8 @@ pub(crate) struct Server {
     pub(crate) replayed: Lsn,
     pub(crate) upstream: Option<String>,
     pub(crate) system: SystemId,
-    pub(crate) slots: BTreeSet<String>,
+    /// Its slots; what is not said is at the end of its WAL and unused.
+    pub(crate) slots: BTreeMap<String, Option<SlotView>>,
     pub(crate) about: Option<About>,
     /// Whom commits of its primary wait for.
     pub(crate) waits_for: WaitsFor,
@@ -265,7 +266,7 @@ impl Server {
             replayed: Lsn(0x300_0000),
             upstream: None,
             system: SYSTEM,
-            slots: BTreeSet::new(),
+            slots: BTreeMap::new(),
             about: None,
             waits_for: WaitsFor::default(),
             senders: Vec::new(),

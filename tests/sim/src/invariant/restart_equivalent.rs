@@ -49,7 +49,10 @@ fn compare(world: &World, node: Node) -> Result<(), String> {
                 | Code::FailsafePromised
         )
     );
-    let is_equivalent = old == new || (is_leaders && new == Some(Code::ResumingLease));
+    // A standby that gave nothing a moment ago is left alone; a fresh machine asks it once more.
+    let is_asked_anew = old == Some(Code::FollowingLeader) && new == Some(Code::AskingRelay);
+    let is_resumed = is_leaders && new == Some(Code::ResumingLease);
+    let is_equivalent = old == new || is_resumed || is_asked_anew;
     if is_equivalent {
         return Ok(());
     }

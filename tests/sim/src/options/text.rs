@@ -98,6 +98,13 @@ impl Options {
         if !others.is_empty() {
             write!(f, " nofailover={}", others.join(","))?;
         }
+        let pairs = self.replicatefrom.iter();
+        let pairs: Vec<String> = pairs
+            .map(|(taker, source)| format!("{}:{}", Node(*taker), Node(*source)))
+            .collect();
+        if !pairs.is_empty() {
+            write!(f, " replicatefrom={}", pairs.join(","))?;
+        }
         Ok(())
     }
 
@@ -197,6 +204,12 @@ impl Options {
             let node = self.member(&member)?;
             self.nofailover.insert(node.0);
         }
+        for part in list(&words.value("replicatefrom").unwrap_or_default()) {
+            let found = part.split_once(':');
+            let (taker, source) = found.ok_or_else(|| format!("{part} is no pair like c:b"))?;
+            let (taker, source) = (self.member(taker)?, self.member(source)?);
+            self.replicatefrom.insert(taker.0, source.0);
+        }
         Ok(())
     }
 
@@ -291,7 +304,7 @@ mod tests {
         let line = "cluster nodes=a,b,c,d ttl=20 loop=3 start-timeout=0 write-every=0.5 \
                     expiry-tick=2 safety=60 max-ttl=15 lag-limit=64KiB flavour=zookeeper sync=on failsafe=on \
                     guardian=off pre-promote=on latency=far begins=empty driver-mutant=end-is-never-told drift=a:+200,c:-300 \
-                    nofailover=b,d";
+                    nofailover=b,d replicatefrom=c:b,d:c";
         let options: Options = line.parse().expect("options");
         assert_eq!(options.drift_ppm, [200, 0, -300]);
         assert_eq!(options.to_string(), line);

@@ -3,9 +3,11 @@
 //! A look tells no more than PostgreSQL does: where its disk holds more than it says, so does
 //! ours.
 
+use std::collections::BTreeMap;
+
 use herdsman_ha_core::{
-    ControlView, DataView, Lsn, Position, PrimaryView, ServerIdentity, ServerView, StandbyView,
-    WreckView,
+    ControlView, DataView, Lsn, Position, PrimaryView, ServerIdentity, ServerView, SlotView,
+    StandbyView, WreckView,
 };
 
 use super::server::{Data, Files, Process, Receiver, Server};
@@ -80,7 +82,7 @@ impl Server {
                     timeline: tree.timeline(files.wal),
                     lsn: files.wal.end,
                 },
-                slots: files.slots.clone(),
+                slots: slots(files),
                 // Whom commits wait for, by names, and who streams is known to the world.
                 sync: herdsman_ha_core::SyncView::default(),
             }),
@@ -107,6 +109,13 @@ impl Server {
     }
 }
 
+fn slots(files: &Files) -> BTreeMap<String, SlotView> {
+    let slots = files.slots.iter();
+    slots
+        .map(|(name, position)| (name.clone(), SlotView::physical(*position)))
+        .collect()
+}
+
 fn standby(files: &Files, receiver: Receiver, tree: &Tree) -> StandbyView {
     StandbyView {
         // The names of its WAL files tell the newest, however far it has replayed.
@@ -120,7 +129,7 @@ fn standby(files: &Files, receiver: Receiver, tree: &Tree) -> StandbyView {
         wal_end_reached: receiver.wal_end_reached,
         is_streaming: receiver.connected.is_some(),
         upstream: files.upstream.map(|node| (host(node), PORT)),
-        slots: files.slots.clone(),
+        slots: slots(files),
     }
 }
 

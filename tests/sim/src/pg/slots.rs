@@ -1,6 +1,8 @@
 //! Physical replication slots, and the WAL that they keep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use herdsman_ha_core::Lsn;
 
 use super::refused::Refused;
 use super::server::Server;
@@ -35,6 +37,25 @@ impl Server {
         }
         for slot in dropped.difference(wanted) {
             files.slots.remove(slot);
+        }
+        Ok(())
+    }
+
+    /// Moves slots that nobody uses on: never back, and never beyond what the server has replayed.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub fn advance_slots(&mut self, advanced: &BTreeMap<String, Lsn>) -> Result<(), Refused> {
+        if !self.is_reachable() {
+            return Err(Refused::NotRunning);
+        }
+        let files = self.files_mut().ok_or(Refused::NoCluster)?;
+        let end = files.replayed.max(files.checkpoint.lsn);
+        for (slot, lsn) in advanced {
+            if let Some(Some(position)) = files.slots.get_mut(slot) {
+                *position = (*position).max(end.min(*lsn));
+            }
         }
         Ok(())
     }
@@ -108,6 +129,26 @@ mod tests {
         assert_eq!(made, Ok(()));
         let c = standby_of(&pair.a, C, &mut pair.tree);
         assert!(c.files().expect("a cluster").slots.is_empty());
+    }
+
+    #[test]
+    fn an_unused_slot_is_moved_on_and_never_back_or_beyond_what_is_replayed() {
+        let mut pair = Pair::new();
+        let made = pair.b.sync_slots(&names(&["c"]), &names(&[]));
+        assert_eq!(made, Ok(()));
+        let at = |pair: &Pair| pair.b.files().expect("a cluster").slots["c"].expect("it keeps WAL");
+        let begin = at(&pair);
+        let row = pair.a.write(&mut pair.tree).expect("a primary");
+        pair.b.receive(&pair.a, &pair.tree);
+        for (to, expected) in [
+            (Lsn(0), begin),
+            (row.end, row.end),
+            (Lsn(u64::MAX), row.end),
+        ] {
+            let advanced = [("c".to_owned(), to)].into();
+            assert_eq!(pair.b.advance_slots(&advanced), Ok(()));
+            assert_eq!(at(&pair), expected);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A world with everything enabled hides what only shows when something is absent: a fault that
 //! never happens lets another one last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -61,6 +61,7 @@ impl Swarm {
         } else {
             drawn
         };
+        options.replicatefrom = cascade(&mut Chance::new(apart.clone().draw()), options.nodes);
         let focus = wish.focus.or_else(|| is_drawn.then_some(drawn));
         if let Some(focus) = focus {
             focus.favours(&mut own, &mut options);
@@ -109,6 +110,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         has_guardian: chance.once_in(2),
         write_every: Duration::from_millis(write_every),
         nofailover: reluctant(chance, nodes),
+        replicatefrom: BTreeMap::new(),
         expiry_tick: Duration::from_millis(match flavour {
             Flavour::Etcd => tick,
             Flavour::ZooKeeper => 2 * tick,
@@ -124,6 +126,21 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         mutant: wish.mutant,
         driver_mutant: wish.driver_mutant,
     }
+}
+
+/// Who should stream from another standby, in one of four worlds: also chains and rings.
+fn cascade(chance: &mut Chance, nodes: u8) -> BTreeMap<u8, u8> {
+    let mut pairs = BTreeMap::new();
+    if nodes < 3 || !chance.once_in(4) {
+        return pairs;
+    }
+    for taker in 0..nodes {
+        let source = u8::try_from(chance.below(nodes.into())).expect("a small number");
+        if chance.once_in(2) && source != taker {
+            pairs.insert(taker, source);
+        }
+    }
+    pairs
 }
 
 /// Clocks that are right in one half of the worlds.

@@ -30,6 +30,10 @@ impl World {
         if self.options.nofailover.contains(&node.0) {
             tags.insert("nofailover".to_owned(), json!(true));
         }
+        if let Some(source) = self.options.replicatefrom.get(&node.0) {
+            let source = self.host(Node(*source)).name.to_string();
+            tags.insert("replicatefrom".to_owned(), json!(source));
+        }
         Settings {
             conn_url: format!("postgres://{place}:5432/postgres"),
             api_url: format!("http://{place}:8008/patroni"),

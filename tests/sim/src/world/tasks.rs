@@ -76,8 +76,12 @@ impl World {
             }
             Task::ProveGone | Task::Fence => self.kill(node, op, stage),
             Task::Checkpoint => self.checkpoint(node, op, stage),
-            Task::SyncSlots { wanted, dropped } => {
-                let outcome = self.make_slots(node, wanted, dropped);
+            Task::SyncSlots(work) => {
+                let mut outcome = self.make_slots(node, &work.wanted, &work.dropped);
+                if matches!(outcome, Outcome::Done(_)) {
+                    let server = &mut self.hosts[node.index()].server;
+                    outcome = ended(server.advance_slots(&work.advanced));
+                }
                 self.end_soon(node, op, outcome);
             }
             Task::WaitFor { names } => self.wait_for(node, op, names, stage),

@@ -6,8 +6,8 @@
 
 use herdsman_ha_core::schema::key;
 use herdsman_ha_core::{
-    Failure, Input, OpId, Outcome, Position, Report, Revision, ServerIdentity, SessionName, Task,
-    Timeline,
+    Failure, Input, Lsn, OpId, Outcome, Position, Report, Revision, ServerIdentity, SessionName,
+    SlotKind, SlotView, Task, Timeline,
 };
 
 use crate::script::facts;
@@ -108,15 +108,30 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
             Report::Nothing
         }
         Task::Commit(commit) => Report::Committed(Revision(world.store.commit(&commit)?)),
-        Task::SyncSlots { wanted, dropped } => {
+        Task::SyncSlots(work) => {
             let slots = &mut world.member_mut(name).server.slots;
-            slots.extend(wanted);
-            slots.retain(|slot| !dropped.contains(slot));
+            slots.retain(|slot, _| !work.dropped.contains(slot));
+            for slot in work.wanted {
+                slots.entry(slot).or_insert(None);
+            }
+            for (slot, logical) in work.logical {
+                let kind = SlotKind::Logical(logical);
+                let made = SlotView {
+                    kind,
+                    ..SlotView::physical(Some(Lsn(0)))
+                };
+                slots.entry(slot).or_insert(Some(made));
+            }
+            for (slot, lsn) in work.advanced {
+                slots.insert(slot, Some(SlotView::physical(Some(lsn))));
+            }
             Report::Nothing
         }
         Task::Promote { slots, sync, .. } => {
             let server = &mut world.member_mut(name).server;
-            server.slots.extend(slots);
+            for slot in slots {
+                server.slots.entry(slot).or_insert(None);
+            }
             server.wait_for(&sync);
             Report::Nothing
         }

@@ -26,7 +26,7 @@ pub(crate) fn start(world: &mut World, name: &str, words: &mut Words) -> Result<
         conn_url: format!("postgres://{full}:5432/postgres"),
         api_url: format!("http://{full}:8008/patroni"),
         name: full,
-        tags: tags(words)?,
+        tags: tags(world, words)?,
         bootstrap_config: bootstrap(words)?,
         watchdog_required: words.flag("watchdog"),
         rejoin: rejoin(words)?,
@@ -60,12 +60,16 @@ fn rejoin(words: &mut Words) -> Result<RejoinSettings, String> {
     Ok(settings)
 }
 
-fn tags(words: &mut Words) -> Result<Tags, String> {
+fn tags(world: &World, words: &mut Words) -> Result<Tags, String> {
     let mut tags = Map::new();
     for tag in ["nofailover", "nostream", "clonefrom"] {
         if words.flag(tag) {
             tags.insert(tag.to_owned(), json!(true));
         }
+    }
+    if let Some(upstream) = words.value("replicatefrom") {
+        let upstream = world.name(&upstream).to_string();
+        tags.insert("replicatefrom".to_owned(), json!(upstream));
     }
     if let Some(priority) = words.parsed::<i64>("priority")? {
         tags.insert("failover_priority".to_owned(), json!(priority));

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use herdsman_ha_core::schema::{INTERFACE_VERSION, key};
+use herdsman_ha_core::schema::{INTERFACE_VERSION, key, slot_name};
 use herdsman_ha_core::{ClusterView, Fault, Lsn};
 use serde_json::{Map, Value, json};
 
@@ -160,7 +160,7 @@ fn put_member(world: &mut World, name: &str, changed: &Map<String, Value>) {
     world.store.put(&key, &value.to_string(), Some(&bound));
 }
 
-/// `member c nofailover replicatefrom=b role=primary tags={...} api=none`: what a member's key says.
+/// `member c nofailover replicatefrom=b streams tli=2 at=0/5000000 role=primary tags={...} api=none`: what a member's key says.
 pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(), String> {
     let name = words.expect("a member")?;
     let mut changed = Map::new();
@@ -171,10 +171,20 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
         }
     }
     if let Some(upstream) = words.value("replicatefrom") {
+        let upstream = world.name(&upstream).to_string();
         tags.insert("replicatefrom".to_owned(), json!(upstream));
     }
     if !tags.is_empty() {
         changed.insert("tags".to_owned(), Value::Object(tags));
+    }
+    if words.flag("streams") {
+        changed.insert("replication_state".to_owned(), json!("streaming"));
+    }
+    if words.flag("idle") {
+        changed.insert("replication_state".to_owned(), Value::Null);
+    }
+    if let Some(at) = words.parsed::<Lsn>("at")? {
+        changed.insert("xlog_location".to_owned(), json!(at.0));
     }
     if let Some(timeline) = words.parsed::<u32>("tli")? {
         changed.insert("timeline".to_owned(), json!(timeline));
@@ -299,8 +309,30 @@ fn lsn(text: &str) -> Result<Lsn, String> {
     text.parse().map_err(|_| format!("{text} is no position"))
 }
 
-fn status(_: &World, text: &str) -> Result<String, String> {
-    Ok(json!({ "optime": lsn(text)?.0 }).to_string())
+/// `0/5000000`, or `0/5000000+b:0/4000000,=backup:0/3000000` with slots: members', which are
+/// retained, and behind `=` others.
+fn status(world: &World, text: &str) -> Result<String, String> {
+    let (optime, slots) = text.split_once('+').unwrap_or((text, ""));
+    let mut status = json!({ "optime": lsn(optime)?.0 });
+    let (mut positions, mut retained) = (Map::new(), Vec::new());
+    for slot in list(slots) {
+        let (name, at) = slot
+            .split_once(':')
+            .ok_or_else(|| format!("{slot} is not slot:position"))?;
+        let name = match name.strip_prefix('=') {
+            Some(own) => own.to_owned(),
+            None => {
+                retained.push(slot_name(world.name(name).as_str()));
+                slot_name(world.name(name).as_str())
+            }
+        };
+        positions.insert(name, json!(lsn(at)?.0));
+    }
+    if !positions.is_empty() {
+        status["slots"] = Value::Object(positions);
+        status["retain_slots"] = json!(retained);
+    }
+    Ok(status.to_string())
 }
 
 /// `b:c,d`: the leader and its synchronous standbys.

@@ -3,13 +3,14 @@
 //! Timeline, positions, upstream and identity need not be said again; what the server does now
 //! must be.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod slot;
 
-use herdsman_ha_core::schema::slot_name;
+use std::collections::BTreeMap;
+
 use herdsman_ha_core::{
     About, ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, SenderView,
-    ServerView, StandbyView, SyncState, SyncView, SystemId, Timeline, ValueChange, WaitsFor,
-    WreckView,
+    ServerView, SlotView, StandbyView, SyncState, SyncView, SystemId, Timeline, ValueChange,
+    WaitsFor, WreckView,
 };
 
 use super::super::world::{Server, World, read_instant, wall_at};
@@ -25,10 +26,12 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
         name => Some(world.name(name).to_string()),
     });
     let slots = words.value("slots").map(|names| {
-        let names = list(&names).into_iter();
-        names.map(|name| slot_name(world.name(&name).as_str()))
+        let names = list(&names).into_iter().filter(|name| name != "none");
+        names
+            .map(|text| slot::read(world, &text))
+            .collect::<Result<_, String>>()
     });
-    let slots: Option<BTreeSet<String>> = slots.map(Iterator::collect);
+    let slots = slots.transpose()?;
     let senders = words.value("senders").map(|text| {
         let senders = list(&text).into_iter().filter(|text| text != "none");
         senders
@@ -147,10 +150,13 @@ fn remember(server: &mut Server, words: &mut Words) -> Result<(), String> {
 
 fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView, String> {
     let end = server.end();
-    let slots: BTreeMap<String, Option<Lsn>> = server
+    let slots: BTreeMap<String, SlotView> = server
         .slots
         .iter()
-        .map(|slot| (slot.clone(), Some(end)))
+        .map(|(name, slot)| {
+            let usual = || SlotView::physical(Some(end));
+            (name.clone(), slot.clone().unwrap_or_else(usual))
+        })
         .collect();
     Ok(match kind {
         "primary" => {

@@ -92,7 +92,9 @@ impl Small {
                 let (server, tree) = disks.server_mut(node);
                 server.checkpoint(tree)
             })),
-            Task::SyncSlots { wanted, dropped } => ended(self.make_slots(node, wanted, dropped)),
+            Task::SyncSlots(work) => ended(self.make_slots(node, &work.wanted, &work.dropped).and_then(
+                |()| self.with_disks(|disks| disks.servers[node.index()].advance_slots(&work.advanced)),
+            )),
             Task::Identify { upstream, .. } => self.identify(upstream),
             Task::Bootstrap => self.bootstrap(node),
             Task::Clone { from: None } | Task::PrePromote { .. } => failed("there is no script"),

@@ -65,6 +65,10 @@ impl Focus {
             | Self::OldPause => {}
         }
         options.nofailover.retain(|node| *node < options.nodes);
+        let nodes = options.nodes;
+        options
+            .replicatefrom
+            .retain(|taker, source| *taker < nodes && *source < nodes);
         options.drift_ppm.truncate(usize::from(options.nodes));
         while options.drift_ppm.last() == Some(&0) {
             options.drift_ppm.pop();

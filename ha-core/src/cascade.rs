@@ -1,0 +1,283 @@
+//! Whom a standby streams from: the leader, or the member that its tag `replicatefrom` names.
+//!
+//! A standby ahead of the member that it asks for WAL would take that member's next timeline for its
+//! own, whether or not its WAL fits. It is therefore pointed at another standby only when that one
+//! has been asked and has everything that it has itself, and receives nothing meanwhile.
+
+use core::time::Duration;
+
+use crate::memory::Memory;
+use crate::plan;
+use crate::situation::Link;
+use crate::tags::Tags;
+use crate::task::Upstream;
+use crate::time::Mono;
+use crate::value::{Bytes, Generation, MemberName, Timeline};
+use crate::view::{ClusterView, MemberView, ServerIdentity, ServerView, StandbyView};
+
+/// How long a standby waits for the WAL of the member that it should stream from before it returns
+/// to the leader. PostgreSQL asks a silent upstream again every five seconds.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How long a member that gave nothing is left alone.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// How soon a member that is a little behind is asked again.
+const AGAIN: Duration = Duration::from_millis(400);
+
+/// Nobody stops receiving for a member that is further behind than this: what is on its way at any
+/// moment.
+const NEAR: Bytes = Bytes(16 << 20);
+
+/// What is remembered about the member that our standby should stream from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cascade {
+    /// What its server said last.
+    check: Option<Check>,
+    /// Who gave nothing, and since when it is left alone.
+    given_up: Option<(MemberName, Mono)>,
+}
+
+#[derive(Clone, Debug)]
+struct Check {
+    name: MemberName,
+    generation: Generation,
+    asked_at: Mono,
+    identity: ServerIdentity,
+}
+
+/// The member that a member's tag names; none: it names none, itself, nobody who is registered, or
+/// one that takes its WAL from it.
+pub(crate) fn named<'a>(
+    view: &'a ClusterView,
+    name: &MemberName,
+    tags: &Tags,
+) -> Option<&'a MemberName> {
+    let first = next(view, tags)?;
+    let mut upstream = first;
+    // A chain is no longer than there are members; one that never ends is another member's trouble.
+    for _ in 0..=view.members.len() {
+        if upstream == name {
+            return None;
+        }
+        match next(view, &view.members.get(upstream)?.tags) {
+            Some(above) => upstream = above,
+            None => break,
+        }
+    }
+    Some(first)
+}
+
+fn next<'a>(view: &'a ClusterView, tags: &Tags) -> Option<&'a MemberName> {
+    if tags.is_nostream() {
+        return None;
+    }
+    let named = MemberName::from(tags.replicatefrom()?);
+    view.members.get_key_value(&named).map(|(name, _)| name)
+}
+
+/// The standby that serves a member with WAL in the leader's place, as far as the view tells.
+pub(crate) fn relay<'a>(
+    view: &'a ClusterView,
+    name: &MemberName,
+    tags: &Tags,
+) -> Option<&'a MemberName> {
+    let leader = view.leader.as_ref()?;
+    let timeline = leader_timeline(view)?;
+    let upstream = named(view, name, tags)?;
+    let member = view.members.get(upstream)?;
+    (*upstream != leader.name && relays(member, timeline)).then_some(upstream)
+}
+
+fn relays(member: &MemberView, timeline: Timeline) -> bool {
+    member.state == "running"
+        && !member.is_primary()
+        && member.replication_state.as_deref() == Some("streaming")
+        && member.timeline == Some(timeline)
+        && member.endpoint.is_some()
+}
+
+/// The timeline that the leader says its primary is on.
+pub(crate) fn leader_timeline(view: &ClusterView) -> Option<Timeline> {
+    let leader = view.members.get(&view.leader.as_ref()?.name)?;
+    leader.timeline.filter(|_| leader.is_primary())
+}
+
+/// The standby that offers itself to ours: on the timeline that the leader is on, and so is ours.
+fn offered<'a>(memory: &'a Memory, standby: &StandbyView) -> Option<&'a MemberName> {
+    let view = memory.view.as_ref()?;
+    let is_led_by_another = view
+        .leader
+        .as_ref()
+        .is_some_and(|leader| leader.name != *memory.me());
+    let is_same_line = leader_timeline(view) == Some(standby.timeline);
+    if !is_led_by_another || !is_same_line {
+        return None;
+    }
+    relay(view, memory.me(), &memory.settings.tags)
+}
+
+/// The standby that ours should stream from; none: the leader.
+fn source(memory: &Memory, standby: &StandbyView) -> Option<Upstream> {
+    let name = offered(memory, standby)?;
+    let is_given_up = memory
+        .cascade
+        .given_up
+        .as_ref()
+        .is_some_and(|(who, _)| who == name);
+    if is_given_up {
+        return None;
+    }
+    plan::member_as_upstream(memory, name)
+}
+
+/// How our standby stands to the member that it should stream from; none: to the leader.
+pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Option<Link> {
+    let source = source(memory, standby)?;
+    let check = current_check(memory, &source.name);
+    let Some(attached) = &standby.upstream else {
+        // It stands still: whoever has its end has all of it.
+        return Some(match check {
+            _ if !standby.wal_end_reached => Link::Quiet,
+            Some(check) if check.has(standby) => Link::Astray,
+            Some(check) if memory.mono().since(check.asked_at) < AGAIN => Link::Quiet,
+            Some(_) | None => Link::Offered,
+        });
+    };
+    if *attached == (source.host, source.port) {
+        return Some(match standby.is_streaming {
+            true => Link::Streaming,
+            false => Link::Quiet,
+        });
+    }
+    if !standby.wal_end_reached {
+        return None;
+    }
+    match check {
+        None => Some(Link::Offered),
+        Some(check) if check.is_near(standby) => Some(Link::Rerouted),
+        Some(_) => None,
+    }
+}
+
+/// The member that our standby streams from or is about to, when that is not the leader.
+pub(crate) fn followed(memory: &Memory) -> Option<Upstream> {
+    let Some(ServerView::Standby(standby)) = memory.server() else {
+        return None;
+    };
+    match link(memory, standby)? {
+        Link::Streaming | Link::Quiet | Link::Astray | Link::Offered | Link::Rerouted => {
+            source(memory, standby)
+        }
+        Link::Attached
+        | Link::Suspect
+        | Link::Diverged
+        | Link::DivergedUnproven
+        | Link::Newer
+        | Link::Starved => None,
+    }
+}
+
+/// The member whose server is to be asked how far it is.
+pub(crate) fn asked(memory: &Memory) -> Option<Upstream> {
+    let Some(ServerView::Standby(standby)) = memory.server() else {
+        return None;
+    };
+    let is_offered = link(memory, standby) == Some(Link::Offered);
+    source(memory, standby).filter(|_| is_offered)
+}
+
+/// The answer of a member's server that was asked under the present leadership.
+fn current_check<'a>(memory: &'a Memory, name: &MemberName) -> Option<&'a Check> {
+    let leader = memory.view.as_ref()?.leader.as_ref()?;
+    memory.cascade.check.as_ref().filter(|check| {
+        check.name == *name
+            && check.generation == leader.generation
+            && memory.mono().since(check.asked_at) < memory.rules.loop_wait
+    })
+}
+
+impl Check {
+    /// Whether its server has all WAL of ours.
+    fn has(&self, standby: &StandbyView) -> bool {
+        self.is_relay(standby) && self.behind(standby) == Bytes(0)
+    }
+
+    /// Whether it is about to have it.
+    fn is_near(&self, standby: &StandbyView) -> bool {
+        self.is_relay(standby) && self.behind(standby) <= NEAR
+    }
+
+    /// Whether its server is a standby on our timeline that has what we need next.
+    fn is_relay(&self, standby: &StandbyView) -> bool {
+        !self.identity.is_primary
+            && self.identity.position.timeline == standby.timeline
+            && self.identity.missing_wal.is_none()
+    }
+
+    fn behind(&self, standby: &StandbyView) -> Bytes {
+        let mine = standby.position().lsn;
+        mine.bytes_after(self.identity.position.lsn)
+    }
+}
+
+/// Takes the answer of a member's server in.
+pub(crate) fn note_answer(
+    memory: &mut Memory,
+    name: &MemberName,
+    asked_at: Mono,
+    identity: &ServerIdentity,
+) {
+    let Some((generation, since)) = memory.leader_since else {
+        return;
+    };
+    let is_same_cluster = crate::explain::own_system_id(memory) == Some(identity.system_id);
+    if asked_at >= since && is_same_cluster {
+        memory.cascade.check = Some(Check {
+            name: name.clone(),
+            generation,
+            asked_at,
+            identity: identity.clone(),
+        });
+    }
+}
+
+/// Who gave nothing for a while is left alone for a longer one, unless it was away meanwhile.
+pub(crate) fn note(memory: &mut Memory) {
+    if memory.settings.tags.replicatefrom().is_none() {
+        return;
+    }
+    let now = memory.mono();
+    let found = match memory.server() {
+        Some(ServerView::Standby(standby)) => offered(memory, standby).map(|name| {
+            let endpoint = plan::member_as_upstream(memory, name).map(|up| (up.host, up.port));
+            let is_meant = standby.upstream.is_none() || standby.upstream == endpoint;
+            (name.clone(), is_meant)
+        }),
+        Some(
+            ServerView::Down { .. }
+            | ServerView::Starting
+            | ServerView::Stopping
+            | ServerView::Unresponsive
+            | ServerView::Primary(_),
+        )
+        | None => None,
+    };
+    let is_over = memory.cascade.given_up.as_ref().is_some_and(|(who, at)| {
+        let is_offered = found.as_ref().is_some_and(|(name, _)| name == who);
+        !is_offered || now.since(*at) >= RETRY
+    });
+    if is_over {
+        memory.cascade.given_up = None;
+        // A standby that still waits gets its time anew.
+        return;
+    }
+    let is_in_vain = memory
+        .idle_since
+        .is_some_and(|since| now.since(since) >= PATIENCE);
+    if let Some((name, true)) = found
+        && is_in_vain
+    {
+        memory.cascade.given_up.get_or_insert((name, now));
+    }
+}

@@ -1,0 +1,75 @@
+//! Replication slots that an operator names, and those that nobody does.
+
+use herdsman_tests::cluster::{Cluster, Member, wait_for};
+use serde_json::json;
+
+/// Which of these slots a server has.
+fn slots(member: &Member, names: &[&str]) -> Option<Vec<String>> {
+    let found =
+        member.ask("SELECT coalesce(string_agg(slot_name, ','), '') FROM pg_replication_slots")?;
+    let found: Vec<&str> = found.split(',').collect();
+    let there = names.iter().filter(|name| found.contains(name));
+    Some(there.map(|name| (*name).to_owned()).collect())
+}
+
+fn wait_for_slots(member: &Member, asked: &[&str], wanted: &[&str]) {
+    wait_for(
+        &format!("{} to have {wanted:?} of {asked:?}", member.name()),
+        || (slots(member, asked)? == wanted).then_some(()),
+    );
+}
+
+#[test]
+fn permanent_slots_are_kept_and_unknown_ones_are_dropped() {
+    const ALL: &[&str] = &["backup", "cdc", "kept", "stray"];
+    let cluster = Cluster::builder()
+        .members(2)
+        .ttl(5)
+        .config(&json!({
+            "slots": {
+                "backup": {"type": "physical"},
+                "cdc": {"type": "logical", "database": "postgres", "plugin": "pgoutput"},
+            },
+            "ignore_slots": [{"name": "kept", "type": "physical"}],
+            "postgresql": {"parameters": {"wal_level": "logical"}},
+        }))
+        .start();
+    let old = cluster.wait_until_settled();
+    let new = cluster.others(old.name())[0];
+    wait_for_slots(old, ALL, &["backup", "cdc"]);
+    wait_for_slots(new, ALL, &["backup"]);
+
+    let made = "SELECT count(pg_create_physical_replication_slot(name, true)) \
+                FROM unnest(ARRAY['kept', 'stray']) AS name";
+    assert_eq!(old.ask(made).as_deref(), Some("2"));
+    wait_for_slots(old, ALL, &["backup", "cdc", "kept"]);
+
+    // Its user has everything up to here: so the standby need not keep it either.
+    let end = old
+        .ask(
+            "SELECT end_lsn FROM pg_replication_slot_advance('backup', pg_current_wal_flush_lsn())",
+        )
+        .expect("the slot is moved on");
+    wait_for("the standby's slot to follow", || {
+        let query = format!(
+            "SELECT restart_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = 'backup'"
+        );
+        (new.ask(&query)? == "t").then_some(())
+    });
+
+    let answer = cluster.switchover(old.name(), Some(new.name()));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    cluster.wait_for_leader(new.name());
+    wait_for_slots(new, ALL, &["backup", "cdc"]);
+    wait_for_slots(old, ALL, &["backup", "kept"]);
+    let leader = new.name().to_owned();
+    let slot_of_leader = leader.replace('-', "_");
+    wait_for("the former leader to keep a slot for its successor", || {
+        (slots(old, &[&slot_of_leader])? == [slot_of_leader.as_str()]).then_some(())
+    });
+
+    let less = json!({"slots": null});
+    let answer = new.send("PATCH", "/config", &less).expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    wait_for_slots(new, ALL, &[]);
+}
