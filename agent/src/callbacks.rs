@@ -38,6 +38,8 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Primary,
+    /// A standby that leads a standby cluster.
+    StandbyLeader,
     Replica,
 }
 
@@ -45,13 +47,15 @@ impl Role {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Primary => "primary",
+            Self::StandbyLeader => "standby_leader",
             Self::Replica => "replica",
         }
     }
 
-    fn of(server: &ServerView) -> Option<Self> {
+    fn of(server: &ServerView, is_standby_leader: bool) -> Option<Self> {
         match server {
             ServerView::Primary(_) => Some(Self::Primary),
+            ServerView::Standby(_) if is_standby_leader => Some(Self::StandbyLeader),
             ServerView::Standby(_) => Some(Self::Replica),
             ServerView::Down { .. }
             | ServerView::Starting
@@ -150,6 +154,12 @@ impl Callbacks {
     pub(crate) fn done(&self, deed: Deed) {
         let mut state = self.state();
         let is_restarting = std::mem::take(&mut state.is_restarting);
+        // Whether a standby leads is seen once it runs.
+        let is_leader = state.role == Some(Role::StandbyLeader);
+        let deed = match deed {
+            Deed::Started(Role::Replica) if is_leader => Deed::Started(Role::StandbyLeader),
+            Deed::Started(_) | Deed::Promoted | Deed::Stopped | Deed::TakenDown => deed,
+        };
         let (action, role) = match deed {
             // Whoever was told of another role is told of the change alone.
             Deed::Started(role) if state.role.is_some_and(|before| before != role) => {
@@ -171,8 +181,8 @@ impl Callbacks {
 
     /// The server is seen while no task concerns it: one that ran before we did, or that somebody
     /// else has promoted.
-    pub(crate) fn seen(&self, local: &LocalView) {
-        let Some(role) = Role::of(&local.server) else {
+    pub(crate) fn seen(&self, local: &LocalView, is_standby_leader: bool) {
+        let Some(role) = Role::of(&local.server, is_standby_leader) else {
             return;
         };
         let mut state = self.state();
@@ -291,7 +301,7 @@ mod tests {
         let mut expected = String::new();
         let steps: [(&dyn Fn(), &str); 7] = [
             (
-                &|| callbacks.seen(&local(ServerView::Standby(Default::default()))),
+                &|| callbacks.seen(&local(ServerView::Standby(Default::default())), false),
                 "on_start replica demo",
             ),
             (&|| callbacks.reloaded(), "on_reload replica demo"),
@@ -331,7 +341,7 @@ mod tests {
         expected.push_str("on_role_change replica demo\n");
         wait_for(&told, &expected).await;
         // What was told is not told again.
-        callbacks.seen(&local(ServerView::Standby(Default::default())));
+        callbacks.seen(&local(ServerView::Standby(Default::default())), false);
         callbacks.done(Deed::Stopped);
         expected.push_str("on_stop replica demo\n");
         wait_for(&told, &expected).await;

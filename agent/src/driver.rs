@@ -213,7 +213,8 @@ impl Driver {
         if let Input::Local(local) = input
             && !is_busy
         {
-            self.callbacks.seen(local);
+            let is_standby_leader = self.machine.is_standby_leader();
+            self.callbacks.seen(local, is_standby_leader);
         }
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::settings::{
     CommandOption, Credentials, EffectivePostgres, Secret, Settings, WatchdogMode,
-    effective_parameters,
+    effective_parameters, standby_cluster_problems,
 };
 
 /// What the core is told about this member, of its file and of what is in force for it.
@@ -213,13 +213,11 @@ pub(crate) fn refusals(settings: &Settings) -> Vec<String> {
     if rules.synchronous_mode == SynchronousMode::Quorum {
         refusals.push("bootstrap.dcs.synchronous_mode quorum");
     }
-    if rules.standby_cluster {
-        refusals.push("bootstrap.dcs.standby_cluster");
-    }
-    refusals
-        .into_iter()
-        .map(|key| {
-            format!("{key} is not served yet: this member will not make or lead the cluster")
-        })
+    let not_served = refusals.into_iter().map(|key| {
+        format!("{key} is not served yet: this member will not make or lead the cluster")
+    });
+    // A cluster that was to follow another one must not become one of its own by a slip of the pen.
+    not_served
+        .chain(standby_cluster_problems(&first_config(settings)))
         .collect()
 }

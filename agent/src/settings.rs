@@ -28,6 +28,7 @@ mod scalar;
 mod secret;
 mod shared;
 mod source;
+mod standby_cluster;
 mod store;
 mod tags;
 mod warning;
@@ -52,6 +53,8 @@ pub use postgres::Postgres;
 pub use rest_api::RestApi;
 pub use secret::Secret;
 pub use shared::SharedPostgres;
+pub use standby_cluster::StandbySource;
+pub(crate) use standby_cluster::standby_cluster_problems;
 pub use store::{
     AccessEntry, Etcd, EtcdDiscovery, EtcdProtocol, EtcdSection, EtcdSrv, Store, TlsFiles,
     ZooKeeper, ZooKeeperTls,

@@ -13,6 +13,7 @@ use crate::memory::{Evidence, Memory};
 use crate::mutant::Mutant;
 use crate::parted;
 use crate::reason::Veto;
+use crate::remote;
 use crate::schema::write;
 use crate::time::Mono;
 use crate::value::{Lsn, MemberName, Position, Timeline};
@@ -65,7 +66,6 @@ pub(crate) fn standing_vetoes(memory: &Memory) -> Vec<Veto> {
         rules.synchronous_mode == SynchronousMode::Quorum || quorum > 0,
         Veto::QuorumMode,
     );
-    veto_if(rules.standby_cluster, Veto::StandbyCluster);
     if let Some(view) = &memory.view {
         vetoes.extend(unlisted_veto(memory, view));
     }
@@ -119,7 +119,8 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
     if !standby.wal_end_reached && !memory.breaks(Mutant::ReplayingStandbyRaces) {
         vetoes.push(Veto::WalEndNotReached);
     }
-    if memory.rules.check_timeline {
+    let is_standby_cluster = remote::is_followed(memory);
+    if memory.rules.check_timeline && !is_standby_cluster {
         vetoes.extend(timeline_veto(memory, view, mine.timeline));
     }
     match named.clone() {
@@ -128,7 +129,9 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
         // that died on the way has not.
         Named::Us { is_by_hand: false } | Named::Nobody => {
             vetoes.extend(lag_veto(memory, view, mine));
-            vetoes.extend(parted::veto(memory, view, mine));
+            if !is_standby_cluster {
+                vetoes.extend(parted::veto(memory, view, mine));
+            }
         }
         Named::Other(candidate) => vetoes.push(Veto::DeferringTo { candidate }),
         Named::NotUs => vetoes.push(Veto::SteppedDown),
@@ -319,6 +322,8 @@ fn preferred_veto(
 /// counts up to where that ended, and what the history does not know counts for nothing.
 fn lag_veto(memory: &Memory, view: &ClusterView, mine: Position) -> Option<Veto> {
     let shared = match view.timeline() {
+        // Its timelines are another cluster's, which the history here may not tell of yet.
+        Some(_) if remote::is_followed(memory) => mine.lsn,
         Some(cluster) if mine.timeline < cluster => {
             let history = &view.history.value;
             let ended = history

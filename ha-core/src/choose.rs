@@ -8,7 +8,7 @@ use crate::decide::leader::Fall;
 use crate::decide::leaving::SessionState;
 use crate::decide::{
     Act, Choice, act, blind, busy, empty, errands, fence, follower, hold, leader, leaderless,
-    leaving, paused, stopped,
+    leaving, paused, standby_leader, stopped,
 };
 use crate::failsafe;
 use crate::lease::Hold;
@@ -16,6 +16,7 @@ use crate::memory::{Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::reason::Code;
 use crate::reinit;
+use crate::remote;
 use crate::restart;
 use crate::situation::{self as word, Asked, Downfall, Link, Lock, Made, Mode, Server, Writable};
 use crate::sync;
@@ -29,7 +30,7 @@ pub(crate) fn choose(memory: &Memory) -> Choice {
     if makes_writable && is_releasing {
         return act(Act::Release, Code::Releasing);
     }
-    choice
+    remote::reworded(memory, choice)
 }
 
 fn from_tables(memory: &Memory) -> Choice {
@@ -81,6 +82,9 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     if let Some(choice) = errand(memory, lock, server) {
         return choice;
     }
+    if let Some(choice) = remote::making(memory, lock, made, server) {
+        return choice;
+    }
     if lock == Lock::Mine
         && let Some(choice) = crate::decide::failsafe::decide(server, failsafe::refuge(memory))
     {
@@ -105,6 +109,7 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
 /// What an operator asked the server to go through.
 fn errand(memory: &Memory, lock: Lock, server: Server) -> Option<Choice> {
     let mode = word::mode(memory);
+    let lock = remote::lock_for_errands(memory, lock, server);
     // What waits for a checkpoint or a stop that failed waits in the tables of everyday life.
     errands::restart(mode, lock, server, restart::wanted(memory))
         .or_else(|| errands::reinit(mode, lock, server, reinit::wanted(memory)))
@@ -117,6 +122,9 @@ fn blind_choice(memory: &Memory, server: Server) -> Choice {
 }
 
 fn leading(memory: &Memory, server: Server) -> Choice {
+    if remote::is_followed(memory) {
+        return remote::leading(memory, server, link(memory));
+    }
     let running = leader::running(
         server,
         word::movement(memory),
@@ -222,6 +230,9 @@ fn pause(memory: &Memory, server: Server) -> Choice {
     }
     if let Some(choice) = moving_in_pause(memory, lock, server) {
         return choice;
+    }
+    if lock == Lock::Mine && server == Server::Standby && remote::is_followed(memory) {
+        return standby_leader::paused(link(memory));
     }
     // What we took down on demand we bring up again.
     let is_ours_to_start = memory.is_ours_to_start

@@ -15,6 +15,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::remote::StandbyCluster;
 use crate::value::Bytes;
 
 /// How commits are replicated, as the cluster's configuration asks for it.
@@ -105,8 +106,9 @@ pub struct Rules {
     pub maximum_lag_on_syncnode: Option<Bytes>,
     /// Whether a primary may outlive its store by asking its peers.
     pub failsafe_mode: bool,
-    /// Whether the whole cluster follows another one.
-    pub standby_cluster: bool,
+    /// What the whole cluster follows; none: nothing, its leader is a primary.
+    #[serde(default)]
+    pub standby_cluster: Option<StandbyCluster>,
     /// Whether members get replication slots.
     pub use_slots: bool,
     /// How long the slot of a vanished member is kept.
@@ -136,7 +138,7 @@ impl Default for Rules {
             synchronous_node_count: 1,
             maximum_lag_on_syncnode: None,
             failsafe_mode: false,
-            standby_cluster: false,
+            standby_cluster: None,
             use_slots: true,
             member_slots_ttl: Duration::from_secs(1800),
             slots: SlotRules::default(),
@@ -158,7 +160,7 @@ impl Rules {
         };
         let default = Self::default();
         let ttl = reader.seconds(&["ttl"], default.ttl, 1);
-        let rules = Self {
+        let mut rules = Self {
             ttl,
             loop_wait: reader.seconds(&["loop_wait"], default.loop_wait, 1),
             retry_timeout: reader.seconds(&["retry_timeout"], default.retry_timeout, 1),
@@ -178,7 +180,10 @@ impl Rules {
             synchronous_node_count: reader.node_count(),
             maximum_lag_on_syncnode: reader.lag_on_syncnode(),
             failsafe_mode: reader.flag("failsafe_mode", default.failsafe_mode),
-            standby_cluster: names_a_source(config.get("standby_cluster")),
+            standby_cluster: StandbyCluster::read(
+                config.get("standby_cluster"),
+                &mut reader.warnings,
+            ),
             use_slots: config
                 .get("postgresql")
                 .and_then(|section| section.get("use_slots"))
@@ -190,6 +195,10 @@ impl Rules {
             max_timelines_history: usize::try_from(reader.number(&["max_timelines_history"], 0))
                 .unwrap_or(usize::MAX),
         };
+        if rules.standby_cluster.is_some() {
+            // Nobody writes in it: there is no commit that could wait.
+            rules.synchronous_mode = SynchronousMode::Off;
+        }
         (rules, reader.warnings)
     }
 
@@ -209,19 +218,6 @@ impl Rules {
     pub fn call_limit(&self) -> Duration {
         self.retry_timeout.min(self.ttl / 2)
     }
-}
-
-/// A standby cluster exists as soon as one source of WAL is named.
-fn names_a_source(section: Option<&Value>) -> bool {
-    let Some(section) = section else { return false };
-    ["host", "port", "restore_command"]
-        .iter()
-        .any(|key| match section.get(key) {
-            None | Some(Value::Null | Value::Bool(false)) => false,
-            Some(Value::String(text)) => !text.is_empty(),
-            Some(Value::Number(number)) => number.as_f64() != Some(0.0),
-            Some(Value::Bool(true) | Value::Array(_) | Value::Object(_)) => true,
-        })
 }
 
 /// The truth of a value as the store's other readers see it: by its text.
@@ -468,19 +464,5 @@ mod tests {
         assert_eq!(read(odd), (1, false, None, 0));
         let wrong = json!({"synchronous_node_count": "two", "maximum_lag_on_syncnode": "1MB"});
         assert_eq!(read(wrong), (1, false, None, 2));
-    }
-
-    #[test]
-    fn a_standby_cluster_needs_a_source() {
-        assert!(
-            !Rules::read(&json!({"standby_cluster": {"primary_slot_name": "x"}}))
-                .0
-                .standby_cluster
-        );
-        assert!(
-            Rules::read(&json!({"standby_cluster": {"host": "h"}}))
-                .0
-                .standby_cluster
-        );
     }
 }

@@ -17,6 +17,7 @@ pub mod leader;
 pub mod leaderless;
 pub mod leaving;
 pub mod paused;
+pub mod standby_leader;
 pub mod stopped;
 pub mod synchrony;
 
@@ -90,6 +91,10 @@ pub enum Act {
     Clone,
     /// Fill the empty directory from a backup.
     Restore,
+    /// Make the first copy of the server that a standby cluster follows.
+    CopySource,
+    /// Start that copy as a standby of the server it was made from.
+    StartFromSource,
     /// Claim to make the cluster.
     Claim,
     /// Make the cluster.

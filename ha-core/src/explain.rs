@@ -10,6 +10,7 @@ use crate::choose;
 use crate::failsafe;
 use crate::memory::Memory;
 use crate::reason::{Code, Reason, Veto};
+use crate::remote;
 use crate::situation as word;
 use crate::task::Lane;
 use crate::value::{Generation, Lsn, MemberName, Position, SystemId, Timeline};
@@ -36,6 +37,27 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         },
         Code::TaskRunning => Reason::TaskRunning { task: task(memory) },
 
+        Code::StandbyLeading => Reason::StandbyLeading {
+            source: remote::source_name(memory),
+            timeline: position(memory).timeline,
+        },
+        Code::DemotingCluster => Reason::DemotingCluster {
+            source: remote::source_name(memory),
+        },
+        Code::StandbyLeaderMoved => Reason::StandbyLeaderMoved {},
+        Code::StandbyLeaderReleased => Reason::StandbyLeaderReleased {
+            error: last_error(memory, "start-standby"),
+        },
+        Code::AwaitingStandbyLeader => Reason::AwaitingStandbyLeader {
+            holder: holder(memory),
+            source: remote::source_name(memory),
+        },
+        Code::CopyingSource => Reason::CopyingSource {
+            source: remote::source_name(memory),
+        },
+        Code::StartingCopy => Reason::StartingCopy {
+            source: remote::source_name(memory),
+        },
         Code::Leading => Reason::Leading {
             timeline: position(memory).timeline,
         },
@@ -144,27 +166,27 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
             holder: holder(memory),
         },
         Code::CheckingDivergence => Reason::CheckingDivergence {
-            holder: holder(memory),
+            holder: compared(memory),
         },
         Code::DivergedFromLeader => Reason::DivergedFromLeader {
-            holder: holder(memory),
+            holder: compared(memory),
             mine: position(memory),
             fork: fork(memory),
         },
         Code::RewindingToLeader => Reason::RewindingToLeader {
-            holder: holder(memory),
+            holder: compared(memory),
             mine: position(memory),
             fork: fork(memory),
         },
         Code::RewindAwaitsCheckpoint => Reason::RewindAwaitsCheckpoint {
-            holder: holder(memory),
+            holder: compared(memory),
         },
         Code::RewindFailed => Reason::RewindFailed {
-            holder: holder(memory),
+            holder: compared(memory),
             error: last_error(memory, "rewind"),
         },
         Code::DivergedBarred => Reason::DivergedBarred {
-            holder: holder(memory),
+            holder: compared(memory),
             mine: position(memory),
             fork: fork(memory),
             why: rejoining::barred(memory),
@@ -181,7 +203,7 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
             why: rejoining::wreck(memory),
         },
         Code::MissingWal => Reason::MissingWal {
-            holder: holder(memory),
+            holder: followed(memory),
             segment: rejoining::segment(memory),
         },
         Code::MissingWalReplaced => Reason::MissingWalReplaced {
@@ -193,18 +215,18 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
             mine: position(memory),
         },
         Code::DivergedLeaderUnproven => Reason::DivergedLeaderUnproven {
-            holder: holder(memory),
+            holder: compared(memory),
         },
         Code::DetachingFirst => Reason::DetachingFirst {
-            holder: holder(memory),
+            holder: followed(memory),
         },
         Code::BootstrapLost => Reason::BootstrapLost {},
         Code::Releasing => Reason::Releasing {},
         Code::StartToCompare => Reason::StartToCompare {
-            holder: holder(memory),
+            holder: followed(memory),
         },
         Code::StartFollowing => Reason::StartFollowing {
-            holder: holder(memory),
+            holder: followed(memory),
         },
         Code::StartFailed => Reason::StartFailed {
             error: last_error(memory, "start-standby"),
@@ -342,10 +364,27 @@ fn holder(memory: &Memory) -> MemberName {
     seen.map(|leader| leader.name.clone()).unwrap_or_default()
 }
 
-/// Whom our standby streams from or is about to.
+/// Whom our standby follows or is to follow: another standby, who leads, or what the standby cluster
+/// that we lead follows.
 fn followed(memory: &Memory) -> MemberName {
-    let relay = crate::cascade::followed(memory);
-    relay.map_or_else(|| holder(memory), |upstream| upstream.name)
+    if let Some(relay) = crate::cascade::followed(memory) {
+        return relay.name;
+    }
+    let holder = holder(memory);
+    // While the cluster is made nobody leads it yet.
+    let is_ours = holder == *memory.me() || holder == MemberName::default();
+    if is_ours && remote::is_followed(memory) {
+        return remote::source_name(memory);
+    }
+    holder
+}
+
+/// Whose history ours is compared with.
+fn compared(memory: &Memory) -> MemberName {
+    if remote::is_followed(memory) {
+        return remote::source_name(memory);
+    }
+    holder(memory)
 }
 
 fn left_ms(memory: &Memory) -> u64 {

@@ -143,7 +143,9 @@ pub(crate) fn question(memory: &mut Memory) -> Option<Task> {
     let generation = memory.lease.leadership()?;
     let ttl = memory.rules.ttl;
     let slots = match memory.server()? {
-        ServerView::Primary(primary) => crate::slots::positions(memory, primary),
+        ServerView::Primary(primary) => {
+            crate::slots::positions(memory, &primary.slots, primary.position.lsn)
+        }
         ServerView::Standby(_)
         | ServerView::Down { .. }
         | ServerView::Starting

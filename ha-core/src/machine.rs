@@ -9,7 +9,9 @@ mod commands;
 mod deadlines;
 mod promises;
 mod publish;
+mod records;
 mod slots;
+mod standby_leader;
 mod synchrony;
 mod tenure;
 mod upkeep;
@@ -34,6 +36,7 @@ use crate::mutant::{Broken, Mutant};
 use crate::plan;
 use crate::reason::{Code, Reason};
 use crate::reinit;
+use crate::remote;
 use crate::requests::Requests;
 use crate::restart;
 use crate::situation as word;
@@ -189,6 +192,13 @@ impl Machine {
         HeldLease::of(&self.memory)
     }
 
+    /// Whether the leadership is held and our server is a standby that is told to follow what the
+    /// standby cluster follows.
+    #[must_use]
+    pub fn is_standby_leader(&self) -> bool {
+        remote::is_standby_leader(&self.memory)
+    }
+
     /// Until when our claim to make the cluster holds at least; none: there is none, or it has
     /// ended. It may be another's after that, which whoever carries it out asks right before the new
     /// server takes writes.
@@ -274,6 +284,8 @@ impl Machine {
             | Act::AskAndProve
             | Act::StartStandby
             | Act::StartAlone
+            | Act::StartFromSource
+            | Act::CopySource
             | Act::StopFast
             | Act::Fence
             | Act::Follow

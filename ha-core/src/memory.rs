@@ -23,7 +23,7 @@ use crate::requests::Requests;
 use crate::restart::{Restart, Scheduled};
 use crate::sync::Proof;
 use crate::tags::Tags;
-use crate::task::{Boot, KeyState, Purpose, SlotWork, Task};
+use crate::task::{Boot, KeyState, Purpose, SlotWork, Task, Upstream};
 use crate::time::{Mono, Now};
 use crate::value::{Generation, Lsn, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{
@@ -122,7 +122,15 @@ pub(crate) struct Memory {
     pub(crate) idle_since: Option<Mono>,
     /// Since when the standby has replayed nothing new.
     pub(crate) stalled_since: Option<Mono>,
-    /// The leadership for which our data was rewound.
+    /// What our standby was told last to follow, by this run of the agent; none: nobody.
+    pub(crate) followed: Option<Upstream>,
+    /// Whether this run of the agent has copied what the standby cluster follows.
+    pub(crate) has_copied_source: bool,
+    /// Whether the cluster has been a standby cluster since our server was last a primary.
+    pub(crate) has_followed: bool,
+    /// The timeline on which the source of the standby cluster was seen last.
+    pub(crate) source_timeline: Option<Timeline>,
+    /// The leadership for which our data was rewound, or copied in a standby cluster.
     pub(crate) rewound_for: Option<Generation>,
     /// Why it cannot be rewound, and under which leadership that was found out.
     pub(crate) rewind_refused: Option<(Generation, String)>,
@@ -208,6 +216,8 @@ pub(crate) struct Evidence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdentityCheck {
     pub(crate) generation: Generation,
+    /// Whose server it is: the leader's, or what a standby cluster follows.
+    pub(crate) server: MemberName,
     pub(crate) asked_at: Mono,
     /// The timeline of our own data then.
     pub(crate) own_timeline: Option<Timeline>,
@@ -292,6 +302,10 @@ impl Memory {
             down_since: None,
             idle_since: None,
             stalled_since: None,
+            followed: None,
+            has_copied_source: false,
+            has_followed: false,
+            source_timeline: None,
             rewound_for: None,
             rewind_refused: None,
             is_gone: false,

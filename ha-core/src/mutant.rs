@@ -62,6 +62,10 @@ macro_rules! mutants {
 }
 
 mutants! {
+    // What a standby cluster follows.
+    StandbyLeaderPromotes "standby-leader-promotes" "machine-rule"
+        "The leader of a standby cluster is promoted like any other.";
+
     // What the lease counts from, and until when.
     NoLeaseMargin "no-lease-margin" "fenced-in-time"
         "The kill begins at the end of the lease, not early enough to be done by then.";

@@ -10,6 +10,7 @@ use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::reason::Veto;
 use crate::rejoin::{self, Relation};
+use crate::remote;
 use crate::value::{Position, Timeline};
 use crate::view::{ClusterView, ServerView};
 
@@ -28,7 +29,8 @@ pub(crate) fn has_parted(memory: &Memory) -> bool {
     let (Some(view), Some(ServerView::Standby(standby))) = (&memory.view, memory.server()) else {
         return false;
     };
-    veto(memory, view, standby.position()).is_some()
+    // What others lead in a standby cluster is what its source has.
+    !remote::is_followed(memory) && veto(memory, view, standby.position()).is_some()
 }
 
 /// We have compared our history with that of the last leader.

@@ -6,6 +6,7 @@
 mod copy;
 mod demand;
 mod rejoin;
+mod timeline;
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -15,8 +16,9 @@ use core::time::Duration;
 
 use crate::candidate::is_scheduled;
 use crate::decide::Act;
+use crate::lease::Grant;
 use crate::memory::Memory;
-use crate::mutant::Mutant;
+use crate::remote;
 use crate::restart;
 use crate::schema::{key, slot_name, write};
 use crate::situation as word;
@@ -27,8 +29,10 @@ use crate::task::{
 use crate::value::{MemberName, SessionName, Timeline};
 use crate::view::{ClusterView, LeaderKey, LeadershipRecord, MoveRequest, ServerView, StatusKey};
 
-pub(crate) use rejoin::witness;
 use rejoin::{identify, replace, rewind};
+pub(crate) use rejoin::{opposite, witness};
+pub(crate) use timeline::reserved_timeline;
+use timeline::{highest_timeline, next_timeline};
 
 /// How long a standby may take to accept connections before its start counts as failed. The
 /// server goes on meanwhile: a failed start is only looked at again.
@@ -61,6 +65,8 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::StartPrimary => start_primary(memory).into_iter().collect(),
         Act::StartStandby => vec![start_standby(upstream(memory))],
         Act::StartAlone => vec![start_standby(None)],
+        Act::StartFromSource => vec![start_standby(remote::source(memory))],
+        Act::CopySource => copy::from_source(memory).into_iter().collect(),
         Act::StopFast => vec![Task::Stop {
             mode: StopMode::Fast,
         }],
@@ -220,12 +226,14 @@ fn leadership_writes(memory: &Memory) -> Vec<StoreWrite> {
         .server()
         .and_then(ServerView::position)
         .map(|position| position.timeline);
-    let is_promotion = !matches!(memory.server(), Some(ServerView::Primary(_)));
+    let is_primary = matches!(memory.server(), Some(ServerView::Primary(_)));
+    // Nobody is promoted in a standby cluster: a number is reserved when that ends.
+    let is_promotion = !is_primary && !remote::is_followed(memory);
     let record = LeadershipRecord {
         owner: memory.me().clone(),
         from_timeline: timeline.unwrap_or(Timeline(1)),
         timeline: if is_promotion {
-            highest_timeline(memory).next()
+            next_timeline(memory)
         } else {
             highest_timeline(memory)
         },
@@ -235,37 +243,6 @@ fn leadership_writes(memory: &Memory) -> Vec<StoreWrite> {
         put_bound(key::LEADER, memory.me().to_string()),
         put(key::LEADERSHIP, write::leadership(&record)),
     ]
-}
-
-/// The highest number that a timeline of this cluster can have so far, as far as the store and this
-/// member know. A commit that goes beyond it is guarded by the record that it was taken from.
-fn highest_timeline(memory: &Memory) -> Timeline {
-    if memory.breaks(Mutant::NumbersUnreserved) {
-        return memory.own_timeline().unwrap_or(Timeline(1));
-    }
-    let own = memory
-        .server()
-        .and_then(ServerView::position)
-        .map(|position| position.timeline);
-    let view = memory.view.as_ref();
-    let record = view.and_then(|view| view.leadership.value.as_ref());
-    let published = view
-        .into_iter()
-        .flat_map(|view| view.members.values())
-        .filter_map(|member| member.timeline);
-    let told = memory
-        .evidence
-        .iter()
-        .flat_map(|evidence| &evidence.reports)
-        .filter_map(|report| report.answer.timeline());
-    let known = own
-        .into_iter()
-        .chain(view.and_then(|view| view.timeline()))
-        .chain(record.map(|record| record.timeline))
-        .chain([memory.highest_timeline])
-        .chain(published)
-        .chain(told);
-    known.max().unwrap_or_default().max(Timeline(1))
 }
 
 fn resume(memory: &Memory) -> Option<Commit> {
@@ -395,33 +372,31 @@ fn clear_move(memory: &Memory) -> Option<Commit> {
     })
 }
 
-/// The timeline that a promotion of our standby would begin, if our leadership reserved one that is
-/// not begun yet.
-pub(crate) fn reserved_timeline(memory: &Memory) -> Option<Timeline> {
-    let record = memory.view.as_ref()?.leadership.value.as_ref()?;
-    let is_ours = record.owner == *memory.me() && record.is_promotion;
-    let own = memory.server()?.position()?.timeline;
-    let begun = own.max(memory.promoted_to);
-    Some(record.timeline).filter(|timeline| is_ours && *timeline > begun)
-}
-
 fn pre_promote(memory: &Memory) -> Option<Task> {
     let generation = memory.lease.leadership()?;
     Some(Task::PrePromote { generation })
 }
 
+/// The right to make our server writable, which no leader of a standby cluster has.
+fn grant(memory: &Memory) -> Option<Grant> {
+    if remote::is_followed(memory) {
+        return None;
+    }
+    memory.lease.grant(memory.mono())
+}
+
 fn promote(memory: &Memory) -> Option<Task> {
-    let grant = memory.lease.grant(memory.mono())?;
+    let grant = grant(memory)?;
     Some(Task::Promote {
         grant,
-        timeline: reserved_timeline(memory).unwrap_or_else(|| highest_timeline(memory).next()),
+        timeline: reserved_timeline(memory).unwrap_or_else(|| next_timeline(memory)),
         slots: crate::slots::of_primary(memory),
         sync: sync::promoted_with(memory),
     })
 }
 
 fn start_primary(memory: &Memory) -> Option<Task> {
-    let grant = memory.lease.grant(memory.mono())?;
+    let grant = grant(memory)?;
     let limit = restart::start_limit(memory).unwrap_or_else(|| memory.rules.start_limit());
     Some(Task::Start {
         role: StartAs::Primary(grant),
@@ -436,16 +411,16 @@ fn start_standby(upstream: Option<Upstream>) -> Task {
     }
 }
 
-/// The leader as a source of WAL; none while nobody else leads or its address is not known.
+/// The leader as a source of WAL; none while nobody else leads or its address is not known. For the
+/// leader of a standby cluster: what the cluster follows.
 pub(crate) fn upstream(memory: &Memory) -> Option<Upstream> {
     if memory.settings.tags.is_nostream() {
         return None;
     }
-    let view = memory.view.as_ref()?;
-    let leader = view
-        .leader
-        .as_ref()
-        .filter(|leader| leader.name != *memory.me())?;
+    let leader = memory.view.as_ref()?.leader.as_ref()?;
+    if leader.name == *memory.me() {
+        return remote::source(memory);
+    }
     member_as_upstream(memory, &leader.name)
 }
 
@@ -461,5 +436,6 @@ pub(crate) fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<U
         host,
         port,
         slot,
+        is_source: false,
     })
 }

@@ -87,6 +87,22 @@ reasons! {
     /// A long task owns the server.
     TaskRunning { task: &'static str } "task-running" "{task} is running";
 
+    // Leading a standby cluster.
+    /// This member leads a standby cluster.
+    StandbyLeading { source: MemberName, timeline: Timeline } "standby-leading" "leading a standby cluster that follows {source}, on timeline {timeline}";
+    /// The primary of a cluster that has become a standby cluster.
+    DemotingCluster { source: MemberName } "demoting-cluster" "the cluster is to follow {source}: our primary is stopped in order";
+    /// Another member takes a standby cluster over, as it was asked for.
+    StandbyLeaderMoved {} "standby-leader-moved" "another member is to lead the standby cluster: the leadership is given up";
+    /// The server of a standby cluster's leader does not start.
+    StandbyLeaderReleased { error: String } "standby-leader-released" "our standby does not start ({error}): the leadership of the standby cluster is given up";
+    /// Another member leads a standby cluster and does not follow what it should yet.
+    AwaitingStandbyLeader { holder: MemberName, source: MemberName } "awaiting-standby-leader" "{holder} leads the standby cluster and does not follow {source} yet";
+    /// The first copy of a standby cluster.
+    CopyingSource { source: MemberName } "copying-source" "making the standby cluster: copying {source}";
+    /// The first start of a standby cluster.
+    StartingCopy { source: MemberName } "starting-copy" "making the standby cluster: starting our copy as a standby of {source}";
+
     // Leading.
     /// This member leads.
     Leading { timeline: Timeline } "leading" "leading on timeline {timeline}";

@@ -11,6 +11,7 @@ use core::time::Duration;
 use crate::command::{Answer, AnswerKind};
 use crate::memory::Memory;
 use crate::rejoin::LeaderElsewhere;
+use crate::remote;
 use crate::restart::running_action;
 use crate::situation::{self as word, Lock, Reinit as Word};
 use crate::task::Task;
@@ -88,6 +89,14 @@ pub(crate) fn witness(memory: &Memory) -> Option<LeaderElsewhere> {
     let Initialize::Known(cluster) = view.initialize.value else {
         return None;
     };
+    if let Some(source) = remote::opposite(memory) {
+        return (check.server == source.name)
+            .then(|| LeaderElsewhere::prove_source(&source.name, leader, &check.identity, cluster))
+            .flatten();
+    }
+    if check.server != leader.name {
+        return None;
+    }
     LeaderElsewhere::prove(memory.me(), leader, &check.identity, cluster)
 }
 

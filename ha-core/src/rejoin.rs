@@ -37,6 +37,22 @@ impl LeaderElsewhere {
         })
     }
 
+    /// The proof for a member of a standby cluster: the server that all of it follows has answered
+    /// as a running primary of the same system, under the present leadership.
+    pub(crate) fn prove_source(
+        source: &MemberName,
+        leader: &LeaderKey,
+        identity: &ServerIdentity,
+        mine: SystemId,
+    ) -> Option<Self> {
+        let is_same_system = identity.system_id == mine;
+        (is_same_system && identity.is_primary).then(|| Self {
+            leader: source.clone(),
+            generation: leader.generation,
+            system_id: mine,
+        })
+    }
+
     /// Who holds the good copy.
     #[must_use]
     pub fn leader(&self) -> &MemberName {
@@ -75,6 +91,9 @@ pub(crate) enum Relation {
 /// On the leader's own timeline the standby may be ahead of the position that the leader told,
 /// because it told it earlier: that is no divergence.
 pub(crate) fn relate(mine: Position, leader: &ServerIdentity) -> Relation {
+    if let Some(fork) = leader.contradicts {
+        return Relation::Diverged { fork };
+    }
     if mine.timeline == leader.position.timeline {
         return Relation::Ancestor;
     }
@@ -115,7 +134,18 @@ mod tests {
             position: at(3, 900),
             history: vec![(Timeline(1), Lsn(100)), (Timeline(2), Lsn(500))],
             missing_wal: None,
+            contradicts: None,
         }
+    }
+
+    #[test]
+    fn one_number_for_two_timelines_is_a_divergence() {
+        let other = ServerIdentity {
+            contradicts: Some(Lsn(400)),
+            ..leader()
+        };
+        let diverged = Relation::Diverged { fork: Lsn(400) };
+        assert_eq!(relate(at(3, 900), &other), diverged);
     }
 
     #[test]

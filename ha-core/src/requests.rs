@@ -13,6 +13,7 @@ use core::time::Duration;
 use crate::command::{Answer, AnswerKind};
 use crate::memory::Memory;
 use crate::plan;
+use crate::remote;
 use crate::schema::{key, write};
 use crate::switchover::{self, Kind, Wanted};
 use crate::task::{Commit, KeyState, Lane, Purpose, StoreGuard, StoreWrite, Task};
@@ -209,11 +210,12 @@ fn end_of(memory: &Memory, pending: &Pending) -> Option<Answer> {
     let is_cleared = view.failover.value.is_none();
     match leader {
         Some(leader) if Some(leader) != pending.from.as_ref() => {
-            // The next leader counts once it is primary: only then can clients write.
-            let is_primary = view
-                .members
-                .get(leader)
-                .is_some_and(|member| member.is_primary());
+            // The next leader counts once it is primary: only then can clients write. Where nobody
+            // does, it counts once it follows what the cluster follows.
+            let is_standby_cluster = remote::is_followed(memory);
+            let is_primary = view.members.get(leader).is_some_and(|member| {
+                member.is_primary() || (is_standby_cluster && member.is_standby_leader())
+            });
             is_primary.then(|| moved(leader, pending))
         }
         Some(_) | None if is_cleared => {

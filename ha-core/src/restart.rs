@@ -193,7 +193,7 @@ fn is_met(memory: &Memory, order: &RestartOrder) -> bool {
 }
 
 fn is_standby_leader(memory: &Memory) -> bool {
-    memory.rules.standby_cluster && word::lock(memory) == Lock::Mine
+    crate::remote::is_followed(memory) && word::lock(memory) == Lock::Mine
 }
 
 /// Why the server cannot be restarted at all at the moment.

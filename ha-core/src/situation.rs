@@ -14,6 +14,7 @@ use crate::candidate::{self, Fitness, Needed, Successor};
 use crate::lease::Hold;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
+use crate::remote;
 use crate::task::{Lane, StopMode, Task};
 use crate::value::Lsn;
 use crate::view::{ControlState, DataView, Initialize, ServerView};
@@ -360,9 +361,13 @@ pub(crate) fn gone(memory: &Memory) -> Gone {
 pub(crate) fn leader(memory: &Memory) -> Leader {
     let is_primary = memory.current_view().is_some_and(|view| {
         view.leader.as_ref().is_some_and(|leader| {
-            view.members
-                .get(&leader.name)
-                .is_some_and(|member| member.is_primary() && member.endpoint.is_some())
+            view.members.get(&leader.name).is_some_and(|member| {
+                let is_to_be_followed = match remote::is_followed(memory) {
+                    true => member.is_standby_leader(),
+                    false => member.is_primary(),
+                };
+                is_to_be_followed && member.endpoint.is_some()
+            })
         })
     });
     if is_primary {

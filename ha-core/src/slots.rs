@@ -13,9 +13,7 @@ use crate::schema::slot_name;
 use crate::situation::{self as word, Mode};
 use crate::task::SlotWork;
 use crate::value::{Lsn, MemberName, Timeline};
-use crate::view::{
-    ClusterView, LogicalSlot, MemberView, PrimaryView, ServerView, SlotKind, SlotView,
-};
+use crate::view::{ClusterView, LogicalSlot, MemberView, ServerView, SlotKind, SlotView};
 
 /// For which part the slots are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,8 +162,8 @@ fn wanted(memory: &Memory, view: &ClusterView, side: Side) -> Wanted {
 /// Slots that the configuration asks for.
 fn add_permanent(memory: &Memory, view: &ClusterView, side: Side, mine: &str, wanted: &mut Wanted) {
     let cluster = match memory.rules.standby_cluster {
-        true => ClusterType::Standby,
-        false => ClusterType::Primary,
+        Some(_) => ClusterType::Standby,
+        None => ClusterType::Primary,
     };
     for (name, slot) in &memory.rules.slots.permanent {
         if !slot.is_for(cluster) {
@@ -270,15 +268,18 @@ pub(crate) fn of_primary(memory: &Memory) -> BTreeSet<String> {
         .collect()
 }
 
-/// Where the primary's slots are, for the others to move theirs on; our own name stands for the end
+/// Where the leader's slots are, for the others to move theirs on; our own name stands for the end
 /// of our WAL. Where slots of members are not kept everywhere, only permanent ones are told.
-pub(crate) fn positions(memory: &Memory, primary: &PrimaryView) -> BTreeMap<String, Lsn> {
-    let mut slots: BTreeMap<String, Lsn> = primary
-        .slots
+pub(crate) fn positions(
+    memory: &Memory,
+    slots: &BTreeMap<String, SlotView>,
+    end: Lsn,
+) -> BTreeMap<String, Lsn> {
+    let mut slots: BTreeMap<String, Lsn> = slots
         .iter()
         .filter_map(|(name, slot)| Some((name.clone(), slot.position?)))
         .collect();
-    slots.insert(slot_name(memory.me().as_str()), primary.position.lsn);
+    slots.insert(slot_name(memory.me().as_str()), end);
     if memory.rules.member_slots_ttl.is_zero() {
         slots.retain(|name, _| memory.rules.slots.permanent.contains_key(name));
     }
@@ -286,9 +287,9 @@ pub(crate) fn positions(memory: &Memory, primary: &PrimaryView) -> BTreeMap<Stri
 }
 
 /// The slots of members that were here not long ago, or are.
-pub(crate) fn retained(memory: &Memory, primary: &PrimaryView) -> BTreeSet<String> {
+pub(crate) fn retained(memory: &Memory, slots: &BTreeMap<String, SlotView>) -> BTreeSet<String> {
     let is_permanent = |name: &String| memory.rules.slots.permanent.contains_key(name);
-    let names = primary.slots.keys().filter(|name| !is_permanent(name));
+    let names = slots.keys().filter(|name| !is_permanent(name));
     names
         .filter(|name| memory.slot_wanted_at.contains_key(*name))
         .cloned()

@@ -74,6 +74,10 @@ pub struct Upstream {
     pub port: u16,
     /// The replication slot to use there.
     pub slot: Option<String>,
+    /// Whether it is what a standby cluster follows, and no member. Without a host it is an archive
+    /// alone.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub is_source: bool,
 }
 
 /// What a server is started as.

@@ -3,6 +3,7 @@
 //! A view is a fact and never a wish. Views are complete: a lost, repeated or late one may delay
 //! a decision, it cannot corrupt it.
 
+mod identity;
 mod slot;
 mod sync;
 
@@ -21,6 +22,7 @@ use crate::value::{
     Generation, InstanceId, Lsn, MemberName, Position, Revision, SessionName, SystemId, Timeline,
 };
 
+pub use identity::ServerIdentity;
 pub use slot::{LogicalSlot, SlotKind, SlotView};
 pub use sync::{SenderView, SyncKey, SyncState, SyncView, WaitsFor};
 
@@ -150,6 +152,12 @@ impl MemberView {
     #[must_use]
     pub fn is_primary(&self) -> bool {
         matches!(self.role.as_str(), "primary" | "master")
+    }
+
+    /// Whether it says that it leads a standby cluster and follows the server outside of it.
+    #[must_use]
+    pub fn is_standby_leader(&self) -> bool {
+        self.role == "standby_leader"
     }
 }
 
@@ -481,20 +489,4 @@ impl PeerAnswer {
             Self::Running(server) => server.instance.as_ref(),
         }
     }
-}
-
-/// Who a server is, asked over a replication connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerIdentity {
-    /// The identity of its data.
-    pub system_id: SystemId,
-    /// Whether it accepts writes.
-    pub is_primary: bool,
-    /// The end of its WAL.
-    pub position: Position,
-    /// Where each earlier timeline of its history ended.
-    pub history: Vec<(Timeline, Lsn)>,
-    /// The WAL segment that the asking standby needs next and this server does not have any more.
-    #[serde(default)]
-    pub missing_wal: Option<String>,
 }

@@ -215,17 +215,22 @@ impl Instance {
             }
             Recovery::Alone => Ok(render::standby_alone_section(parameters)),
             Recovery::Standby(upstream) => {
-                let info = match &upstream {
+                let mut parameters = parameters.clone();
+                if let Some(upstream) = &upstream {
+                    parameters.recovery.extend(upstream.settings.clone());
+                }
+                let server = upstream
+                    .as_ref()
+                    .filter(|upstream| upstream.hosts().next().is_some());
+                let info = match server {
                     Some(upstream) => {
                         let has_password = self.write_pgpass(config, upstream)?;
                         Some(self.replication_info(config, upstream, version, has_password))
                     }
                     None => None,
                 };
-                let slot = upstream
-                    .as_ref()
-                    .and_then(|upstream| upstream.slot.as_deref());
-                Ok(render::standby_section(parameters, info.as_deref(), slot))
+                let slot = server.and_then(|upstream| upstream.slot.as_deref());
+                Ok(render::standby_section(&parameters, info.as_deref(), slot))
             }
         }
     }

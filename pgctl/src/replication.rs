@@ -93,18 +93,7 @@ impl Instance {
         let config = self.config();
         within(server, limit, async {
             let walsender = Walsender::connect(&config, server).await?;
-            let version = walsender.row("SHOW server_version_num").await?;
-            let version: u32 = column(&version, "server_version_num")?;
-            // Only version 14 has the setting that says it in so many words.
-            // In recovery every transaction is read-only, so the older one
-            // errs to the careful side alone.
-            let setting = match version {
-                0..140_000 => "transaction_read_only",
-                140_000.. => "in_hot_standby",
-            };
-            let row = walsender.row(&format!("SHOW {setting}")).await?;
-            let value: String = column(&row, setting)?;
-            Ok(value == "off")
+            walsender.takes_writes().await
         })
         .await
     }
@@ -134,14 +123,27 @@ impl Drop for Walsender {
 }
 
 impl Walsender {
-    /// Connects to the first host that takes the connection.
+    /// Connects to the first host that takes the connection, and writes if it must.
     async fn connect(config: &Config, server: &Upstream) -> Result<Self> {
         let peer = server.to_string();
         let mut last = io::Error::from(io::ErrorKind::InvalidInput);
         for host in server.hosts() {
-            match dial(host, server.port).await {
-                Ok(wire) => return Self::begin(config, wire, peer).await,
-                Err(error) => last = error,
+            let wire = match dial(host, server.port).await {
+                Ok(wire) => wire,
+                Err(error) => {
+                    last = error;
+                    continue;
+                }
+            };
+            if !server.read_write_only {
+                return Self::begin(config, wire, peer).await;
+            }
+            // One of several: a server that is still starting is no reason to ask no other.
+            let begun = Self::begin(config, wire, peer.clone()).await;
+            match begun {
+                Ok(walsender) if walsender.takes_writes().await? => return Ok(walsender),
+                Ok(_) => last = io::Error::other(format!("{host} takes no writes")),
+                Err(error) => last = io::Error::other(error.to_string()),
             }
         }
         Err(Error::Unreachable {
@@ -173,6 +175,21 @@ impl Walsender {
             }
         });
         Ok(Self { client, io, peer })
+    }
+
+    async fn takes_writes(&self) -> Result<bool> {
+        let version = self.row("SHOW server_version_num").await?;
+        let version: u32 = column(&version, "server_version_num")?;
+        // Only version 14 has the setting that says it in so many words.
+        // In recovery every transaction is read-only, so the older one
+        // errs to the careful side alone.
+        let setting = match version {
+            0..140_000 => "transaction_read_only",
+            140_000.. => "in_hot_standby",
+        };
+        let row = self.row(&format!("SHOW {setting}")).await?;
+        let value: String = column(&row, setting)?;
+        Ok(value == "off")
     }
 
     async fn row(&self, command: &str) -> Result<SimpleQueryRow> {

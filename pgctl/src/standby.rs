@@ -103,7 +103,9 @@ impl Instance {
         let Recovery::Standby(upstream) = self.recovery() else {
             return;
         };
-        let wanted = upstream.map(|upstream| (upstream.host, upstream.port));
+        let wanted = upstream
+            .filter(|upstream| upstream.hosts().next().is_some())
+            .map(|upstream| (upstream.host, upstream.port));
         let deadline = Instant::now() + TOLD_LIMIT;
         while Instant::now() < deadline {
             let server = self.facts().await.server;

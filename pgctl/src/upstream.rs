@@ -3,9 +3,10 @@
 //! The credentials are not part of it: they are the replication role of the
 //! [`Config`](crate::Config).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-/// A server to replicate from.
+/// A server to replicate from. Without a host it stands for an archive alone: nothing is streamed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Upstream {
     /// Host name, address or socket folder. Several, separated by commas, are
@@ -17,6 +18,9 @@ pub struct Upstream {
     pub slot: Option<String>,
     /// Accept only a server that takes writes. Useful with several hosts.
     pub read_write_only: bool,
+    /// Further recovery settings of a standby that follows it, over those of the
+    /// [`Config`](crate::Config).
+    pub settings: BTreeMap<String, String>,
 }
 
 impl Upstream {
@@ -28,6 +32,7 @@ impl Upstream {
             port,
             slot: None,
             read_write_only: false,
+            settings: BTreeMap::new(),
         }
     }
 

@@ -116,7 +116,7 @@ impl Lead {
         if !node.is_leader {
             return Self::default();
         }
-        let is_standby_cluster = node.status().rules.standby_cluster;
+        let is_standby_cluster = node.status().rules.standby_cluster.is_some();
         Self {
             is_leader: true,
             is_primary: !is_standby_cluster,

@@ -54,7 +54,7 @@ impl<'a> Node<'a> {
         let role = match running {
             Running::Primary(_) => "primary",
             // Which standby of a standby cluster leads the others is not seen in the server.
-            Running::Standby(_) if !status.rules.standby_cluster => "replica",
+            Running::Standby(_) if status.rules.standby_cluster.is_none() => "replica",
             Running::Standby(_) | Running::No => status.role,
         };
         let is_live = snapshot.is_live(now, matches!(running, Running::Primary(_)));

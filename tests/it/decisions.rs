@@ -6,7 +6,7 @@ use herdsman_ha_core::decide::leader::Fall;
 use herdsman_ha_core::decide::leaving::SessionState;
 use herdsman_ha_core::decide::{
     Choice, blind, busy, empty, errands, failsafe, fence, follower, leader, leaderless, leaving,
-    paused, stopped, synchrony,
+    paused, standby_leader, stopped, synchrony,
 };
 use herdsman_ha_core::situation::{
     Backoff, Backup, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing,
@@ -75,6 +75,11 @@ fn render() -> String {
         leader_running_table(),
         leader_down_table(),
         synchrony_table(),
+        standby_leader_running_table(),
+        standby_leader_down_table(),
+        standby_leader_making_table(),
+        standby_leader_found_table(),
+        standby_leader_paused_table(),
         follower_table(),
         leaderless_table(),
         stopped_table(),
@@ -195,6 +200,68 @@ fn leader_down_table() -> Table {
             heir: Successor::ALL[at[1]],
             gone: Gone::ALL[at[2]],
         }))
+    })
+}
+
+fn standby_leader_running_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("move", Move::ALL),
+        Column::of("link", Link::ALL),
+        Column::of("way", Way::ALL),
+    ];
+    let heading = "standby leader: we lead a standby cluster, the server runs";
+    Table::heading(heading).with(&columns, &|at| {
+        standby_leader::running(
+            Server::ALL[at[0]],
+            Move::ALL[at[1]],
+            Link::ALL[at[2]],
+            Way::ALL[at[3]],
+        )
+    })
+}
+
+fn standby_leader_down_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("kin", Kin::ALL),
+        Column::of("gone", Gone::ALL),
+        Column::of("backoff", Backoff::ALL),
+    ];
+    let heading = "standby leader: we lead a standby cluster, the server is down";
+    Table::heading(heading).with(&columns, &|at| {
+        Some(standby_leader::down(
+            Server::ALL[at[0]],
+            Kin::ALL[at[1]],
+            Gone::ALL[at[2]],
+            Backoff::ALL[at[3]],
+        ))
+    })
+}
+
+fn standby_leader_making_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("kin", Kin::ALL),
+        Column::of("backoff", Backoff::ALL),
+    ];
+    let heading = "standby leader: we make a standby cluster";
+    Table::heading(heading).with(&columns, &|at| {
+        standby_leader::making(Server::ALL[at[0]], Kin::ALL[at[1]], Backoff::ALL[at[2]])
+    })
+}
+
+fn standby_leader_found_table() -> Table {
+    let columns = [Column::of("server", Server::ALL)];
+    let heading = "standby leader: data of a standby cluster that the store does not know";
+    Table::heading(heading).with(&columns, &|at| standby_leader::found(Server::ALL[at[0]]))
+}
+
+fn standby_leader_paused_table() -> Table {
+    let columns = [Column::of("link", Link::ALL)];
+    let heading = "standby leader: we lead a standby cluster in a pause";
+    Table::heading(heading).with(&columns, &|at| {
+        Some(standby_leader::paused(Link::ALL[at[0]]))
     })
 }
 

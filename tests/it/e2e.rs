@@ -29,6 +29,7 @@ mod scripts;
 mod secrets;
 mod secured_store;
 mod slots;
+mod standby_cluster;
 mod store_lost;
 mod store_of_three;
 mod switchover;

@@ -138,7 +138,9 @@ impl Run {
             if self.chance.once_in(5) {
                 continue;
             }
-            let role = self.chance.one_of(&["primary", "replica", "replica"]);
+            let role = self
+                .chance
+                .one_of(&["primary", "standby_leader", "replica", "replica"]);
             let instance = self.chance.one_of(&["run", "run", "run", "other"]);
             let value = json!({
                 "conn_url": format!("postgres://{name}:5432/postgres"),
@@ -322,6 +324,7 @@ impl Run {
                 Report::Promises(told.collect())
             }
             Task::Identify { .. } => Report::Identity(ServerIdentity {
+                contradicts: self.chance.one_of(&[None, None, Some(Lsn(0x100))]),
                 system_id: SystemId(self.chance.one_of(&[7_000_000_001, 7_000_000_002])),
                 is_primary: !self.chance.once_in(3),
                 position: self.position(),
@@ -404,6 +407,9 @@ const PLAIN: &[(&str, &[&str])] = &[
             r#"{"primary_start_timeout": 0}"#,
             r#"{"synchronous_mode": true}"#,
             r#"{"failsafe_mode": true}"#,
+            r#"{"standby_cluster": {"host": "r"}}"#,
+            r#"{"standby_cluster": {"host": "r", "port": 5433}, "postgresql": {"use_pg_rewind": true}}"#,
+            r#"{"standby_cluster": {"restore_command": "cp /archive/%f %p"}}"#,
             "nonsense",
         ],
     ),

@@ -25,7 +25,14 @@ const CHECKPOINT_STEP: Duration = Duration::from_millis(100);
 
 impl Executor {
     pub(super) async fn identify(&self, from: &core::Upstream, needs: Option<Position>) -> Outcome {
-        match self.identity(&upstream(from), needs).await {
+        let asked = match self.identity(&upstream(from), needs).await {
+            Ok(mut identity) if from.is_source => {
+                identity.contradicts = self.contradiction(&identity).await;
+                Ok(identity)
+            }
+            asked => asked,
+        };
+        match asked {
             Ok(identity) => Outcome::Done(Report::Identity(identity)),
             Err(error) => failed(&error),
         }
@@ -58,7 +65,34 @@ impl Executor {
                 .map(|line| (Timeline(line.timeline.0), Lsn(line.switch_lsn.0)))
                 .collect(),
             missing_wal,
+            contradicts: None,
         })
+    }
+
+    /// Where our own history and that of another cluster's server differ about a timeline that both
+    /// know by the same number. Within one cluster no number is used twice.
+    async fn contradiction(&self, theirs: &ServerIdentity) -> Option<Lsn> {
+        let facts = self.instance.facts().await;
+        let running = facts.server.as_ref().map(|server| server.timeline.0);
+        let stopped = match &facts.data {
+            pgctl::DataDirectory::Cluster(control) => Some(control.timeline.0),
+            pgctl::DataDirectory::Missing
+            | pgctl::DataDirectory::Empty
+            | pgctl::DataDirectory::Leftover(_)
+            | pgctl::DataDirectory::Wreck(_)
+            | pgctl::DataDirectory::NotACluster(_)
+            | pgctl::DataDirectory::Unreadable(_) => None,
+        };
+        let own = Timeline(running.or(stopped)?);
+        let file = format!("pg_wal/{:08X}.history", own.0);
+        let path = self.instance.data_dir().join(file);
+        let content = tokio::fs::read_to_string(path).await.ok()?;
+        let lines = pgctl::parse_history(&content).ok()?;
+        let lines: Vec<(Timeline, Lsn)> = lines
+            .into_iter()
+            .map(|line| (Timeline(line.timeline.0), Lsn(line.switch_lsn.0)))
+            .collect();
+        contradiction(own, &lines, theirs)
     }
 
     /// The segment that a standby at this position asks for next, when the server does not have it.
@@ -182,5 +216,66 @@ impl Executor {
             }
             tokio::time::sleep(CHECKPOINT_STEP).await;
         }
+    }
+}
+
+/// Where two histories of the timeline `own` come to differ; none: they are the same, or the server
+/// has never been on a timeline of that number.
+fn contradiction(own: Timeline, lines: &[(Timeline, Lsn)], theirs: &ServerIdentity) -> Option<Lsn> {
+    let has_it = theirs.position.timeline == own
+        || theirs.history.iter().any(|(timeline, _)| *timeline == own);
+    if !has_it {
+        return None;
+    }
+    let before: Vec<(Timeline, Lsn)> = theirs
+        .history
+        .iter()
+        .filter(|(timeline, _)| *timeline < own)
+        .copied()
+        .collect();
+    if before == lines {
+        return None;
+    }
+    let common = before.iter().zip(lines).take_while(|(a, b)| a == b).count();
+    let ends = [before.get(common), lines.get(common)];
+    ends.into_iter().flatten().map(|(_, end)| *end).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn theirs(timeline: u32, history: &[(u32, u64)]) -> ServerIdentity {
+        ServerIdentity {
+            system_id: SystemId(7_000_000_000),
+            is_primary: true,
+            position: Position {
+                timeline: Timeline(timeline),
+                lsn: Lsn(900),
+            },
+            history: lines(history),
+            missing_wal: None,
+            contradicts: None,
+        }
+    }
+
+    fn lines(history: &[(u32, u64)]) -> Vec<(Timeline, Lsn)> {
+        let line = |(timeline, lsn): &(u32, u64)| (Timeline(*timeline), Lsn(*lsn));
+        history.iter().map(line).collect()
+    }
+
+    #[test]
+    fn two_timelines_of_one_number_contradict_each_other_where_they_part() {
+        let check = |own, mine: &[(u32, u64)], server: &ServerIdentity| {
+            contradiction(Timeline(own), &lines(mine), server)
+        };
+        let server = theirs(3, &[(1, 100), (2, 500)]);
+        assert_eq!(check(3, &[(1, 100), (2, 500)], &server), None);
+        assert_eq!(check(2, &[(1, 100)], &server), None);
+        assert_eq!(check(2, &[(1, 80)], &server), Some(Lsn(80)));
+        // A number was left out on one side.
+        assert_eq!(check(3, &[(1, 100)], &server), Some(Lsn(500)));
+        // What the server never was on is no matter of numbers.
+        assert_eq!(check(4, &[(1, 100), (3, 600)], &server), None);
     }
 }

@@ -39,7 +39,9 @@ fn synchronous_names(names: &SyncNames) -> pgctl::SynchronousNames {
 }
 
 pub(super) fn upstream(upstream: &core::Upstream) -> pgctl::Upstream {
-    let server = pgctl::Upstream::new(upstream.host.clone(), upstream.port);
+    let mut server = pgctl::Upstream::new(upstream.host.clone(), upstream.port);
+    // Of several hosts the primary counts.
+    server.read_write_only = upstream.is_source && upstream.host.contains(',');
     match &upstream.slot {
         Some(slot) => server.with_slot(slot.clone()),
         None => server,
@@ -56,7 +58,7 @@ impl Executor {
                 pgctl::StartAs::Primary
             }
             StartAs::Standby(from) => pgctl::StartAs::Standby {
-                upstream: from.as_ref().map(upstream),
+                upstream: from.as_ref().map(|from| self.followed(from)),
             },
         };
         // What is left of a crashed server would keep the new one from starting.
@@ -179,7 +181,22 @@ impl Executor {
     }
 
     pub(super) async fn follow(&self, from: Option<core::Upstream>) -> Outcome {
-        done(self.instance.follow(from.as_ref().map(upstream)).await)
+        let from = from.as_ref().map(|from| self.followed(from));
+        done(self.instance.follow(from).await)
+    }
+
+    /// A server to follow. The leader of a standby cluster alone replays late, if it shall: the
+    /// others get what it has received.
+    fn followed(&self, from: &core::Upstream) -> pgctl::Upstream {
+        let mut server = upstream(from);
+        let effective = self.effective.get();
+        let source = effective.standby_source.as_ref().filter(|_| from.is_source);
+        let delay = source.and_then(|source| source.recovery_min_apply_delay.clone());
+        if let Some(delay) = delay {
+            let name = "recovery_min_apply_delay".to_owned();
+            server.settings.insert(name, delay);
+        }
+        server
     }
 
     pub(super) async fn kill_all(&self) -> Outcome {

@@ -10,8 +10,8 @@ use crate::yaml::Value;
 use super::parameters::{dynamic_postgresql, passed_over};
 use super::reader::{Findings, Section};
 use super::{
-    CommandOption, Parameter, ProblemKind, ReplicaMethod, Settings, SharedPostgres, Warning,
-    WarningKind, keys,
+    CommandOption, Parameter, ProblemKind, ReplicaMethod, Settings, SharedPostgres, StandbySource,
+    Warning, WarningKind, keys,
 };
 
 /// The keys of `postgresql` that are in force for this member, apart from
@@ -63,6 +63,9 @@ pub struct EffectivePostgres {
     pub before_stop: Option<String>,
     /// Whether a standby that misses WAL may be replaced by a new copy (no).
     pub remove_data_directory_on_missing_wal: bool,
+    /// What the section `standby_cluster` says of servers and copies; none: there is no standby
+    /// cluster.
+    pub standby_source: Option<StandbySource>,
     /// What the dynamic configuration holds that is not in force.
     pub warnings: Vec<Warning>,
 }
@@ -74,13 +77,15 @@ impl EffectivePostgres {
     #[must_use]
     pub fn new(settings: &Settings, dynamic: &serde_json::Value) -> Self {
         let mut findings = Findings::default();
+        let whole = dynamic;
         let node = dynamic_postgresql(dynamic);
         let section = Section::at(&node, "postgresql".to_owned());
         check_keys(&mut findings, &section);
         let use_slots = findings.optional_boolean(&section, "use_slots");
         let dynamic = SharedPostgres::read(&mut findings, &section);
+        let standby_source = StandbySource::read(&mut findings, whole);
         let local = settings.postgresql.shared.clone();
-        let replica_methods = replica_methods(&local, &dynamic);
+        let replica_methods = replica_methods(&local, &dynamic, standby_source.as_ref());
         let no = |local: Option<bool>, dynamic: Option<bool>| local.or(dynamic).unwrap_or(false);
         Self {
             config_base_name: local
@@ -96,10 +101,13 @@ impl EffectivePostgres {
                 .unwrap_or_else(|| "postgres".to_owned()),
             pg_hba: local.pg_hba.or(dynamic.pg_hba),
             pg_ident: local.pg_ident.or(dynamic.pg_ident),
-            recovery_conf: local
-                .recovery_conf
-                .or(dynamic.recovery_conf)
-                .unwrap_or_default(),
+            recovery_conf: recovery_conf(
+                local
+                    .recovery_conf
+                    .or(dynamic.recovery_conf)
+                    .unwrap_or_default(),
+                standby_source.as_ref(),
+            ),
             basebackup: local.basebackup.or(dynamic.basebackup).unwrap_or_default(),
             rewind: local.rewind.or(dynamic.rewind).unwrap_or_default(),
             use_unix_socket: no(local.use_unix_socket, dynamic.use_unix_socket),
@@ -126,6 +134,7 @@ impl EffectivePostgres {
                 local.remove_data_directory_on_missing_wal,
                 dynamic.remove_data_directory_on_missing_wal,
             ),
+            standby_source,
             warnings: passed_over(findings),
         }
     }
@@ -140,9 +149,33 @@ impl EffectivePostgres {
     }
 }
 
+/// In a standby cluster the archive of its section is every member's.
+fn recovery_conf(mut given: Vec<Parameter>, source: Option<&StandbySource>) -> Vec<Parameter> {
+    let Some(source) = source else { return given };
+    let archive = [
+        ("restore_command", &source.restore_command),
+        ("archive_cleanup_command", &source.archive_cleanup_command),
+    ];
+    for (name, value) in archive {
+        if value.is_some() {
+            given.retain(|parameter| parameter.name != name);
+            given.push(Parameter {
+                name: name.to_owned(),
+                value: value.clone(),
+            });
+        }
+    }
+    given
+}
+
 /// The file's section of a method goes before that of the cluster.
-fn replica_methods(local: &SharedPostgres, dynamic: &SharedPostgres) -> Vec<Option<ReplicaMethod>> {
-    let listed = local.create_replica_methods.as_ref();
+fn replica_methods(
+    local: &SharedPostgres,
+    dynamic: &SharedPostgres,
+    standby_source: Option<&StandbySource>,
+) -> Vec<Option<ReplicaMethod>> {
+    let listed = standby_source.and_then(|source| source.create_replica_methods.as_ref());
+    let listed = listed.or(local.create_replica_methods.as_ref());
     let listed = listed.or(dynamic.create_replica_methods.as_ref());
     let method = |name: &String| {
         let sections = [&local.replica_methods, &dynamic.replica_methods];

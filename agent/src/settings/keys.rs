@@ -197,6 +197,17 @@ pub(super) const SHARED_POSTGRESQL: &Keys = &[
     ("pg_ident_standby_leader", NotServed),
 ];
 
+pub(super) const STANDBY_CLUSTER: &Keys = &[
+    ("host", Served),
+    ("port", Served),
+    ("primary_slot_name", Served),
+    ("create_replica_methods", Served),
+    ("create_replica_method", Served),
+    ("restore_command", Served),
+    ("archive_cleanup_command", Served),
+    ("recovery_min_apply_delay", Served),
+];
+
 pub(super) const CALLBACKS: &Keys = &[
     ("on_start", Served),
     ("on_stop", Served),

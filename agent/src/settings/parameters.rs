@@ -74,8 +74,13 @@ pub fn effective_parameters(
 
 /// The section `postgresql` of the dynamic configuration as a tree.
 pub(super) fn dynamic_postgresql(dynamic: &Json) -> Node {
+    dynamic_section(dynamic, "postgresql")
+}
+
+/// A section of the dynamic configuration.
+pub(super) fn dynamic_section(dynamic: &Json, name: &str) -> Node {
     let place = Place::Whole(Arc::from("dynamic configuration"));
-    let section = dynamic.get("postgresql").unwrap_or(&Json::Null);
+    let section = dynamic.get(name).unwrap_or(&Json::Null);
     Node::from_json(section, &place)
 }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use acting::{Failover, Flush, Reinit, Reload, Remove, Restart, Switchover, Target};
+pub(crate) use acting::{
+    DemoteCluster, Failover, Flush, PromoteCluster, Reinit, Reload, Remove, Restart, Switchover,
+    Target,
+};
 pub(crate) use asking::{Dsn, EditConfig, History, Query, Topology, Version};
 
 /// Looks at a PostgreSQL cluster and asks its members for changes.
@@ -61,6 +64,10 @@ pub(crate) enum Command {
     Pause(Pause),
     /// Ends a pause
     Resume(Pause),
+    /// Makes the cluster a standby of another one
+    DemoteCluster(DemoteCluster),
+    /// Makes a standby cluster one of its own
+    PromoteCluster(PromoteCluster),
     /// Shows the configuration that all members share
     ShowConfig(OneCluster),
     /// Changes the configuration that all members share

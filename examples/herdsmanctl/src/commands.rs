@@ -1,5 +1,6 @@
 //! One file for each command; what they have in common is opened here.
 
+mod conversion;
 mod dsn;
 mod edit_config;
 mod failover;
@@ -60,6 +61,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Resume(resume) => {
             pause::run(&settings, resume, pause::Wanted::Managed, &mut out).await
         }
+        Command::DemoteCluster(demote) => conversion::demote(&settings, demote, &mut out).await,
+        Command::PromoteCluster(promote) => conversion::promote(&settings, promote, &mut out).await,
         Command::Why(why) => why::run(&settings, why, &mut out).await,
         Command::Version(version) => version::run(&settings, version, &mut out).await,
     }

@@ -173,7 +173,7 @@ pub(crate) fn is_leader(view: &ClusterView, member: &MemberName) -> bool {
 pub(crate) fn role(view: &ClusterView, member: &MemberName) -> &'static str {
     let rules = view.rules.as_ref();
     if is_leader(view, member) {
-        let follows = rules.is_some_and(|rules| rules.standby_cluster);
+        let follows = rules.is_some_and(|rules| rules.standby_cluster.is_some());
         return if follows { "Standby Leader" } else { "Leader" };
     }
     let is_named = view.sync.value.is_in_force()

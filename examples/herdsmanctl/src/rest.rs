@@ -58,8 +58,29 @@ pub(crate) async fn post(
     authentication: Option<&BasicAuth>,
     limit: Duration,
 ) -> Result<Answer, CallError> {
+    send(Method::POST, (api_url, page), body, authentication, limit).await
+}
+
+/// Asks the member at `api_url` to change something.
+pub(crate) async fn patch(
+    api_url: &str,
+    page: &str,
+    body: &Value,
+    authentication: Option<&BasicAuth>,
+    limit: Duration,
+) -> Result<Answer, CallError> {
+    send(Method::PATCH, (api_url, page), body, authentication, limit).await
+}
+
+async fn send(
+    method: Method,
+    (api_url, page): (&str, &str),
+    body: &Value,
+    authentication: Option<&BasicAuth>,
+    limit: Duration,
+) -> Result<Answer, CallError> {
     let target = Target::parse(api_url).map_err(CallError::NotSent)?;
-    let request = authorized(target.request(Method::POST, page), authentication);
+    let request = authorized(target.request(method, page), authentication);
     let request = request.header(CONTENT_TYPE, "application/json");
     let body = Full::from(body.to_string());
     let request = request.body(body).expect("our headers are valid");

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::memory::Memory;
+use crate::remote;
 use crate::view::DataView;
 
 /// What an operator can do about what a rewind left.
@@ -21,6 +22,12 @@ pub(super) fn barred(memory: &Memory) -> String {
         }
         Some(_) | None => "rewinding is off (postgresql.use_pg_rewind)".to_owned(),
     };
+    if remote::is_followed(memory) {
+        return format!(
+            "{what}, and a standby cluster is never copied anew by itself: permit rewinding, or \
+             empty the data directory of this member"
+        );
+    }
     format!(
         "{what} and may not be removed: reinitialise this member, or permit that with \
          postgresql.remove_data_directory_on_diverged_timelines"

@@ -10,6 +10,7 @@ use crate::claim;
 use crate::failsafe;
 use crate::memory::NameCheck;
 use crate::mutant::Mutant;
+use crate::remote;
 use crate::restart;
 use crate::schema::read;
 use crate::situation as word;
@@ -87,6 +88,7 @@ impl Machine {
             // Shared with every view that shows them as they are: to take them compares nothing.
             memory.rules = Arc::clone(rules);
             memory.config.clone_from(&view.config.value);
+            memory.has_followed |= rules.standby_cluster.is_some();
         }
         if matches!(view.initialize.value, Initialize::Known(_)) {
             memory.has_known_cluster = true;
@@ -187,6 +189,7 @@ impl Machine {
                 memory.is_known_standby = false;
                 memory.start_failed_at = None;
                 memory.sync_before = None;
+                memory.has_followed = memory.rules.standby_cluster.is_some();
             }
             ServerView::Standby(standby) => {
                 memory.was_primary = false;
@@ -222,6 +225,7 @@ impl Machine {
         }
         memory.local = Some(local);
         cascade::note(memory);
+        self.note_streaming();
         self.forget_loss_when_harmless();
     }
 
@@ -255,6 +259,7 @@ impl Machine {
             }
             Outcome::Cancelled => {}
         }
+        self.note_followed(&ended.task, &outcome);
         match &ended.task {
             Task::OpenSession { .. } | Task::Renew { .. } | Task::CloseSession { .. } => {
                 self.absorb_session(ended, outcome);
@@ -392,6 +397,10 @@ impl Machine {
                 memory.lease.acquired(Generation(revision.0), revision);
                 memory.unlocked_since = None;
                 memory.sync_before = None;
+                if remote::is_followed(memory) {
+                    // The source is asked under this leadership before any view shows it.
+                    memory.leader_since = Some((Generation(revision.0), memory.now.mono));
+                }
                 self.look_for_checkpoint();
             }
             (Purpose::Resume, Some(revision)) => self.resumed(revision),

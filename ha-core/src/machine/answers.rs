@@ -6,6 +6,7 @@ use super::Machine;
 use crate::cascade;
 use crate::memory::{Evidence, IdentityCheck, Memory, NameCheck};
 use crate::mutant::Mutant;
+use crate::plan;
 use crate::task::{Failure, Outcome, Report, Task};
 use crate::value::MemberName;
 use crate::view::{PeerAnswer, PeerReport, ServerIdentity};
@@ -73,13 +74,20 @@ impl Machine {
             generation == leader.generation && ended.started_at >= since
         });
         let is_any_taken = memory.breaks(Mutant::IdentityOfEarlierLeadership);
-        if upstream.name != leader.name || !(is_of_this_leadership || is_any_taken) {
+        let opposite = plan::opposite(memory).map(|opposite| opposite.name);
+        let is_asked_for =
+            upstream.name == leader.name || opposite.as_ref() == Some(&upstream.name);
+        if !is_asked_for || !(is_of_this_leadership || is_any_taken) {
             return;
         }
         let is_primary = identity.is_primary || memory.breaks(Mutant::StandbyAsWitness);
         let own_timeline = memory.own_timeline();
+        if upstream.is_source {
+            memory.source_timeline = memory.source_timeline.max(Some(identity.position.timeline));
+        }
         memory.identity = Some(IdentityCheck {
             own_timeline,
+            server: upstream.name.clone(),
             generation: leader.generation,
             asked_at: ended.started_at,
             identity: ServerIdentity {

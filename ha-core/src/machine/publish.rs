@@ -16,6 +16,7 @@ use crate::failsafe;
 use crate::memory::{KnownKey, Memory, NameCheck};
 use crate::mutant::Mutant;
 use crate::plan;
+use crate::remote;
 use crate::restart::Scheduled;
 use crate::schema::{MemberValue, key, write};
 use crate::situation::{self as word, Lock};
@@ -42,6 +43,9 @@ impl Machine {
             self.publish_as_leader(step);
         } else {
             self.keep_slots_as_standby(step);
+            if self.is_seen_leading() {
+                self.publish_as_standby_leader(step);
+            }
         }
     }
 
@@ -131,15 +135,8 @@ impl Machine {
         if !matches!(view.initialize.value, Initialize::Known(_)) {
             return plan::adopt(memory).map(Task::Commit);
         }
-        if let (None, Some(config)) = (view.config.revision, &memory.config) {
-            let mut commit =
-                self.guarded(Purpose::RestoreConfig, key::CONFIG, config.to_string())?;
-            // Somebody may have written another one meanwhile.
-            commit.guards.push(StoreGuard {
-                key: key::CONFIG.to_owned(),
-                is: KeyState::Absent,
-            });
-            return Some(Task::Commit(commit));
+        if let Some(task) = self.lost_config() {
+            return Some(task);
         }
         if let Some(task) = self.next_failsafe_list() {
             return Some(task);
@@ -147,17 +144,7 @@ impl Machine {
         let timeline = primary.position.timeline;
         if timeline > Timeline(1) && view.timeline() != Some(timeline) {
             // A position means nothing to the others before they know which timeline it is on.
-            let session = memory
-                .lease
-                .session_name()
-                .filter(|_| self.is_history_due())?;
-            return Some(Task::PublishHistory {
-                session,
-                timeline,
-                published: view.history.value.to_vec(),
-                seen: KeyState::seen(view.history.revision),
-                keep: memory.rules.max_timelines_history,
-            });
+            return self.history_task(timeline);
         }
         let is_due = memory.mono() >= memory.published.status_at.plus(memory.rules.loop_wait)
             || memory.published.status.is_none();
@@ -179,7 +166,7 @@ impl Machine {
     }
 
     /// Who may lead at all, as the members are registered; nothing where the mode is off.
-    fn next_failsafe_list(&self) -> Option<Task> {
+    pub(super) fn next_failsafe_list(&self) -> Option<Task> {
         let list = failsafe::due_list(&self.memory)?;
         let view = self.memory.current_view()?;
         let key = key::FAILSAFE.to_owned();
@@ -200,12 +187,12 @@ impl Machine {
     }
 
     /// What was just published shows in one of the next views.
-    fn is_history_due(&self) -> bool {
+    pub(super) fn is_history_due(&self) -> bool {
         let published_at = self.memory.published.history_at;
         published_at.is_none_or(|at| self.memory.mono() >= at.plus(self.memory.rules.loop_wait))
     }
 
-    fn guarded(&self, purpose: Purpose, key: &str, value: String) -> Option<Commit> {
+    pub(super) fn guarded(&self, purpose: Purpose, key: &str, value: String) -> Option<Commit> {
         Some(Commit {
             purpose,
             session: Some(self.memory.lease.session_name()?),
@@ -235,8 +222,8 @@ fn primary(memory: &Memory) -> Option<&PrimaryView> {
 fn leader_status(memory: &Memory, primary: &PrimaryView) -> StatusKey {
     StatusKey {
         optime: primary.position.lsn,
-        retain_slots: slots::retained(memory, primary),
-        slots: slots::positions(memory, primary),
+        retain_slots: slots::retained(memory, &primary.slots),
+        slots: slots::positions(memory, &primary.slots, primary.position.lsn),
     }
 }
 
@@ -377,6 +364,9 @@ pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
     }
     match (&local.server, &local.data) {
         (ServerView::Primary(_), _) => ("running", "primary"),
+        (ServerView::Standby(_), _) if remote::is_standby_leader(memory) => {
+            ("running", "standby_leader")
+        }
         (ServerView::Standby(_), _) => ("running", "replica"),
         (ServerView::Starting, _) => ("starting", role),
         (ServerView::Stopping, _) => ("stopping", role),

@@ -211,6 +211,22 @@ fn only_the_broken_machine_promotes_on_a_leadership_that_it_perhaps_has() {
 }
 
 #[test]
+fn only_the_broken_machine_promotes_the_leader_of_a_standby_cluster() {
+    let promotes = |mutant| {
+        let mut member = Member::new(mutant);
+        let section = entry(key::CONFIG, br#"{"standby_cluster": {"host": "10.0.0.9"}}"#);
+        member.after(1, view(Revision(3), [known(), section]));
+        member.after(1, standby());
+        member.open_session(TTL);
+        member.end_after(0, "acquire", committed(7));
+        assert!(member.machine.status().lease.is_some());
+        member.is_running("promote")
+    };
+    assert!(!promotes(None));
+    assert!(promotes(Some(Mutant::StandbyLeaderPromotes)));
+}
+
+#[test]
 fn a_weakened_commit_differs_in_its_guards_alone() {
     let acquire = |mutant| Member::acquiring(mutant).commit(Purpose::Acquire);
     let whole = acquire(None);

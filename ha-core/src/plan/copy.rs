@@ -4,11 +4,18 @@ use alloc::vec::Vec;
 
 use super::member_as_upstream;
 use crate::memory::Memory;
+use crate::remote;
 use crate::task::{Task, Upstream};
 use crate::value::MemberName;
 
 pub(super) fn from_member(memory: &Memory) -> Option<Task> {
     let from = Some(clone_source(memory)?);
+    Some(Task::Clone { from })
+}
+
+/// The first copy of what a standby cluster follows.
+pub(super) fn from_source(memory: &Memory) -> Option<Task> {
+    let from = Some(remote::first_copy(memory)?);
     Some(Task::Clone { from })
 }
 

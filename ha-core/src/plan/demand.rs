@@ -8,6 +8,7 @@ use super::copy::clone_source;
 use super::{clear_move, member_as_upstream, put};
 use crate::memory::Memory;
 use crate::reinit;
+use crate::remote;
 use crate::schema::{key, write};
 use crate::task::{Commit, Purpose, Task, Upstream};
 use crate::view::MoveRequest;
@@ -26,6 +27,13 @@ pub(super) fn prove_leader(memory: &Memory) -> Option<Task> {
 /// The leader's server, whatever our own tags say about streaming.
 fn leader_server(memory: &Memory) -> Option<Upstream> {
     let leader = memory.view.as_ref()?.leader.as_ref()?;
+    if let Some(source) = remote::opposite(memory) {
+        // Its leader is no primary, and proves nothing.
+        return Some(Upstream {
+            slot: None,
+            ..source
+        });
+    }
     let server = member_as_upstream(memory, &leader.name)?;
     Some(Upstream {
         slot: None,

@@ -47,8 +47,6 @@ pub enum Veto {
     QuorumMode,
     /// Synchronous replication is in force, and this member may lack commits.
     NotSynchronous { leader: MemberName },
-    /// The cluster follows another one.
-    StandbyCluster,
     /// A failsafe topology exists and does not name this member.
     NotInFailsafe,
     /// It has promised a leader without the store to hold back.
@@ -99,9 +97,6 @@ impl fmt::Display for Veto {
                     f,
                     "not named in the sync key of {leader}: commits may be missing here"
                 )
-            }
-            Self::StandbyCluster => {
-                f.write_str("a standby cluster is configured and not served yet")
             }
             Self::NotInFailsafe => f.write_str("not named in the failsafe topology"),
             Self::Promised { to } => write!(f, "has promised {to} to hold back"),

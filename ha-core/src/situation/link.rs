@@ -11,6 +11,7 @@ use crate::cascade;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::rejoin::{self, Relation};
+use crate::remote;
 use crate::value::Timeline;
 use crate::view::{DataView, StandbyView};
 
@@ -36,6 +37,15 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
     }
     if let Some(link) = cascade::link(memory, standby) {
         return link;
+    }
+    if let Some(archive) = crate::plan::upstream(memory).filter(|from| from.host.is_empty()) {
+        // Nobody can be asked who he is, or is seen to send anything.
+        let is_told = memory.followed.as_ref() == Some(&archive);
+        return if is_told {
+            Link::Streaming
+        } else {
+            Link::Astray
+        };
     }
     if wanted.is_some() && standby.upstream != wanted {
         return astray(memory, standby);
@@ -85,7 +95,12 @@ pub(crate) fn wreck_link(memory: &Memory) -> Link {
 /// How data that cannot follow the leader as it is may come back.
 pub(crate) fn way(memory: &Memory, link: Link) -> Way {
     let rules = memory.rejoin_rules();
-    let copy_if = |is_permitted| if is_permitted { Way::Copy } else { Way::Barred };
+    // Nothing is copied anew by itself in a standby cluster.
+    let is_standby_cluster = remote::is_followed(memory);
+    let copy_if = |is_permitted| match is_permitted && !is_standby_cluster {
+        true => Way::Copy,
+        false => Way::Barred,
+    };
     let Some(local) = &memory.local else {
         return Way::Barred;
     };
@@ -125,6 +140,10 @@ pub(crate) fn way(memory: &Memory, link: Link) -> Way {
 
 /// Whether the leader says that it has not written a checkpoint since its promotion.
 fn is_checkpoint_to_come(memory: &Memory) -> bool {
+    if remote::is_followed(memory) {
+        // The source tells nothing here: it is asked when the rewind begins.
+        return false;
+    }
     let said = memory.view.as_ref().and_then(|view| {
         let leader = view.members.get(&view.leader.as_ref()?.name)?;
         leader.value.get("checkpoint_after_promote")?.as_bool()
@@ -134,7 +153,9 @@ fn is_checkpoint_to_come(memory: &Memory) -> bool {
 
 /// A standby that is pointed elsewhere, or nowhere.
 fn astray(memory: &Memory, standby: &StandbyView) -> Link {
-    let is_known_line = leader_timeline(memory) == Some(standby.timeline);
+    // In a standby cluster the numbers of timelines are another cluster's.
+    let is_known_line =
+        leader_timeline(memory) == Some(standby.timeline) && !remote::is_followed(memory);
     if is_known_line || memory.breaks(Mutant::FollowsUncompared) {
         return Link::Astray;
     }
@@ -160,7 +181,9 @@ fn diverged(memory: &Memory, standby: &StandbyView) -> Link {
         .map(|check| check.identity.position.timeline);
     // Numbers are reserved in the store and only grow: a leader on an earlier timeline leads because
     // the store was put back. What was written since may be here alone.
-    if theirs.is_some_and(|theirs| standby.timeline > theirs) {
+    // Whoever makes a cluster follow another one says which of the two counts.
+    let is_newer = theirs.is_some_and(|theirs| standby.timeline > theirs);
+    if is_newer && !remote::is_followed(memory) {
         return Link::Newer;
     }
     // A walreceiver that was just told a new upstream needs a moment: data is not given up for a
@@ -194,6 +217,12 @@ fn is_identity_current(memory: &Memory) -> bool {
     let (Some(leader), Some(check)) = (leader, &memory.identity) else {
         return false;
     };
+    let opposite = crate::plan::opposite(memory).map(|opposite| opposite.name);
+    if opposite.as_ref() != Some(&check.server)
+        && !memory.breaks(Mutant::IdentityOfEarlierLeadership)
+    {
+        return false;
+    }
     let is_of_this_leadership =
         check.generation == leader.generation || memory.breaks(Mutant::IdentityOfEarlierLeadership);
     is_of_this_leadership && memory.mono().since(check.asked_at) < memory.rules.loop_wait
@@ -207,7 +236,7 @@ fn leader_timeline(memory: &Memory) -> Option<Timeline> {
 /// Whether the stopped server is on the leader's timeline, as far as its last checkpoint tells.
 pub(crate) fn kin(memory: &Memory) -> Kin {
     let own = memory.own_timeline();
-    let is_same = own.is_some() && own == leader_timeline(memory);
+    let is_same = own.is_some() && own == leader_timeline(memory) && !remote::is_followed(memory);
     let leader = memory.view.as_ref().and_then(|view| view.leader.as_ref());
     // A rewind has compared the histories, and ends with data that is the leader's.
     let is_rewound = leader.is_some_and(|leader| memory.rewound_for == Some(leader.generation));

@@ -120,7 +120,7 @@ impl<'a> Member<'a> {
 
 fn role(name: &MemberName, is_leader: bool, view: &ClusterView, rules: &Rules) -> &'static str {
     if is_leader {
-        return if rules.standby_cluster {
+        return if rules.standby_cluster.is_some() {
             "standby_leader"
         } else {
             "leader"

@@ -73,7 +73,9 @@ fn locked(snapshot: Snapshot) -> Snapshot {
 }
 
 fn standby_cluster(snapshot: Snapshot) -> Snapshot {
-    with(snapshot, |status| status.rules.standby_cluster = true)
+    with(snapshot, |status| {
+        status.rules.standby_cluster = Some(herdsman_ha_core::StandbyCluster::default())
+    })
 }
 
 fn standby_leader() -> Snapshot {

@@ -106,11 +106,25 @@ fn quorum_mode_of_a_new_cluster_is_refused() {
 }
 
 #[test]
-fn standby_cluster_is_refused() {
-    told(
-        "    ttl: 5\n",
-        "    ttl: 5\n    standby_cluster: {host: 10.0.0.1, port: 5432}\n",
-        &["bootstrap.dcs.standby_cluster is not served yet"],
+fn standby_cluster_with_a_slip_is_not_made_as_one_of_its_own() {
+    let told_of = |section: &str, lines: &[&[&str]]| {
+        let spoiled = format!("    ttl: 5\n    standby_cluster: {section}\n");
+        refusal(&Member::spoiled("    ttl: 5\n", &spoiled)).tells(lines);
+    };
+    told_of(
+        "{hots: 10.0.0.1}",
+        &[
+            &["bootstrap.dcs.standby_cluster.hots is not a known key"],
+            &["bootstrap.dcs.standby_cluster names no source"],
+        ],
+    );
+    told_of(
+        "{host: 10.0.0.1, port: 70000}",
+        &[&["bootstrap.dcs.standby_cluster.port", "no port"]],
+    );
+    told_of(
+        "{primary_slot_name: dr}",
+        &[&["write at least one of host, port and restore_command"]],
     );
 }
 

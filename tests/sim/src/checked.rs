@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use herdsman_ha_core::{
-    Boot, Code, Generation, Grant, Input, Lane, LeaderElsewhere, Machine, Now, OpId, Outcome,
-    Output, Settings, StartAs, Step, Task,
+    Boot, Code, Generation, Grant, Input, Lane, LeaderElsewhere, Machine, MemberName, Now, OpId,
+    Outcome, Output, Settings, StartAs, Step, Task,
 };
 
 /// A machine, the tasks it started, and the rules it broke.
@@ -194,8 +194,13 @@ impl Checked {
     fn check_witness(&mut self, witness: &LeaderElsewhere) {
         let status = self.machine.status();
         let leader = status.cluster.and_then(|view| view.leader.clone());
+        let source = status.rules.standby_cluster.as_ref().map(|section| {
+            let host = section.host.clone().unwrap_or_default();
+            MemberName::from(format!("{host}:{}", section.port).as_str())
+        });
         let is_present = leader.is_some_and(|leader| {
-            leader.name == *witness.leader() && leader.generation == witness.generation()
+            let good_copy = source.unwrap_or(leader.name);
+            good_copy == *witness.leader() && leader.generation == witness.generation()
         });
         let is_other = *witness.leader() != status.name;
         self.expect(is_present && is_other && status.is_store_reachable, || {
@@ -231,6 +236,11 @@ impl Checked {
     fn check_grant(&mut self, now: Now, grant: Grant, task: &str) {
         self.expect(grant.valid_until() > now.mono, || {
             format!("{task} started with a grant that has ended")
+        });
+        let status = self.machine.status();
+        let follows = status.rules.standby_cluster.as_ref();
+        self.expect(follows.is_none(), || {
+            format!("{task} started in a cluster that follows {follows:?}")
         });
         let held = self.machine.lease().map(|lease| lease.generation);
         self.expect(held == Some(grant.generation()), || {

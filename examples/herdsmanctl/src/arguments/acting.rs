@@ -37,6 +37,38 @@ pub(crate) struct Failover {
     pub(crate) force: bool,
 }
 
+/// Arguments of `demote-cluster`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoteCluster {
+    /// The cluster [default: the configuration's scope]
+    pub(crate) cluster: Option<String>,
+    /// Asks nothing
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The server to follow; several, separated by commas, are those of one cluster
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Its port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// What fetches WAL from the other cluster's archive
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) restore_command: Option<String>,
+    /// The replication slot to use on that server
+    #[arg(long, value_name = "SLOT")]
+    pub(crate) primary_slot_name: Option<String>,
+}
+
+/// Arguments of `promote-cluster`.
+#[derive(Debug, Args)]
+pub(crate) struct PromoteCluster {
+    /// The cluster [default: the configuration's scope]
+    pub(crate) cluster: Option<String>,
+    /// Asks nothing
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 /// Which members of a cluster are to do something.
 #[derive(Debug, Args)]
 pub(crate) struct Members {

@@ -76,7 +76,7 @@ async fn wanted(
 
 fn leaders_title(view: &ClusterView) -> &'static str {
     let rules = view.rules.as_ref();
-    if rules.is_some_and(|rules| rules.standby_cluster) {
+    if rules.is_some_and(|rules| rules.standby_cluster.is_some()) {
         return "Standby Leader";
     }
     "Primary"

@@ -3,6 +3,7 @@
 
 mod asking;
 mod configuration;
+mod conversion;
 mod failover;
 mod files;
 mod list;

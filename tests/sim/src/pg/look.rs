@@ -105,6 +105,7 @@ impl Server {
             },
             history: tree.history(wal.branch),
             missing_wal: None,
+            contradicts: None,
         })
     }
 }

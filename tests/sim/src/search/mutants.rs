@@ -80,6 +80,11 @@ impl Subject {
     }
 }
 
+/// Rules of clusters that follow another one: no world here has two clusters. What notices these is
+/// in the core's own tests (`ha-core/src/mutant/tests.rs`).
+#[cfg(feature = "mutants")]
+const WITHOUT_A_WORLD: [&str; 1] = ["standby-leader-promotes"];
+
 #[cfg(feature = "mutants")]
 fn core() -> Vec<Subject> {
     let mutants = herdsman_ha_core::Mutant::ALL.iter();
@@ -88,7 +93,8 @@ fn core() -> Vec<Subject> {
         expected: mutant.expected(),
         breaks: mutant.breaks(),
     };
-    mutants.map(subject).collect()
+    let has_world = |mutant: &&herdsman_ha_core::Mutant| !WITHOUT_A_WORLD.contains(&mutant.name());
+    mutants.filter(has_world).map(subject).collect()
 }
 
 #[cfg(not(feature = "mutants"))]

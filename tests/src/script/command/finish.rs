@@ -206,5 +206,6 @@ fn identity(words: &mut Words) -> Result<ServerIdentity, String> {
         },
         history: history.collect::<Result<_, String>>()?,
         missing_wal: words.value("missing"),
+        contradicts: words.parsed("contradicts")?,
     })
 }

@@ -23,6 +23,8 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     };
     let upstream = words.value("upstream").map(|name| match name.as_str() {
         "none" => None,
+        // An address is no member.
+        address if address.contains('.') => Some(address.to_owned()),
         name => Some(world.name(name).to_string()),
     });
     let slots = words.value("slots").map(|names| {

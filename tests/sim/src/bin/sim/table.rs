@@ -15,6 +15,7 @@ Each row is a rule of the machine, or of the driver around it, that can be broke
 *Story* is the focus that the search told in its seeds, because the rule exists for it; without one any seed was taken.
 *At* is the time in that seed's world.
 A violation that the same seed shows without the broken rule does not count.
+Rules of standby clusters are not among these, because no world has two clusters: `ha-core/src/mutant/tests.rs` breaks them.
 `cargo xtask sim --mutants NAME --seed N` plays a row again; a change of the simulator or of the core moves seeds, and the table is then written anew.
 
 | Mutant | What it breaks | Noticed by | Seed | At | Story |

@@ -1,0 +1,152 @@
+//! A whole cluster that follows another one: made from it, led on when its leader dies, promoted, and
+//! the other one demoted to follow it.
+
+use herdsman_tests::cluster::{Cluster, Control, Ended, Member, wait_for};
+use serde_json::{Value, json};
+
+use super::decided_at;
+
+fn follows(source: &Member) -> Value {
+    json!({
+        "standby_cluster": {"host": "127.0.0.1", "port": source.port()},
+        "postgresql": {"use_pg_rewind": true},
+    })
+}
+
+/// The member that leads the standby cluster and gets WAL from the source.
+fn standby_leader(cluster: &Cluster) -> Option<&Member> {
+    let leads = |member: &&Member| {
+        let status = member.status();
+        let is_it = member
+            .get("/standby-leader")
+            .is_ok_and(|answer| answer.status == 200);
+        is_it && status.is_some_and(|status| status["replication_state"] == "streaming")
+    };
+    cluster.members().iter().find(leads)
+}
+
+fn wait_for_rows(member: &Member, table: &str, count: usize) {
+    let query = format!("SELECT count(*) FROM {table}");
+    let count = count.to_string();
+    wait_for(
+        &format!("{count} rows of {table} on {}", member.name()),
+        || (member.ask(&query)? == count).then_some(()),
+    );
+}
+
+fn write(member: &Member, sql: &str) {
+    let session = member.session().expect("the primary takes connections");
+    session.execute(sql).expect("the primary takes writes");
+}
+
+fn control(member: &Member, arguments: &[&str]) -> Ended {
+    let ended = Control::with(member.configuration()).run(arguments);
+    eprintln!("{arguments:?}\n{}{}", ended.out, ended.err);
+    ended
+}
+
+#[test]
+fn cluster_follows_another_one_is_promoted_and_the_other_one_follows_it() {
+    let first = Cluster::builder()
+        .members(2)
+        .ttl(5)
+        .config(&json!({"postgresql": {"use_pg_rewind": true}}))
+        .start();
+    let source = first.wait_until_settled();
+    let replica = first.others(source.name())[0];
+    write(source, "CREATE TABLE kept (n int)");
+    write(source, "INSERT INTO kept VALUES (1)");
+
+    let second = Cluster::builder()
+        .members(2)
+        .ttl(5)
+        .config(&follows(source))
+        .prepare();
+    second.members().iter().for_each(Member::start_daemon);
+    let leader = wait_for("a standby leader that streams", || standby_leader(&second));
+    let other = second.others(leader.name())[0];
+    wait_for_rows(leader, "kept", 1);
+    wait_for_rows(other, "kept", 1);
+    assert_eq!(leader.is_primary(), Some(false));
+    let system = |member: &Member| member.status().unwrap()["database_system_identifier"].clone();
+    assert_eq!(system(leader), system(source));
+    assert!(decided_at(leader, "copying-source").is_some());
+    let code = |member: &Member, page: &str| member.get(page).map_or(0, |answer| answer.status);
+    assert_eq!(code(leader, "/primary"), 503);
+    assert_eq!(code(leader, "/leader"), 200);
+    wait_for("the replica", || {
+        (code(other, "/replica") == 200).then_some(())
+    });
+    let senders = "SELECT string_agg(application_name, ',') FROM pg_catalog.pg_stat_replication";
+    assert_eq!(leader.ask(senders).as_deref(), Some(other.name()));
+    let listed = control(leader, &["list"]);
+    assert!(listed.out.contains("Standby Leader"), "{}", listed.out);
+
+    // The leader's machine is lost: the other one leads, and follows the source from then on.
+    leader.kill_host();
+    let heir = wait_for("another standby leader", || standby_leader(&second));
+    assert_eq!(heir.name(), other.name());
+    write(source, "INSERT INTO kept VALUES (2)");
+    wait_for_rows(heir, "kept", 2);
+    assert_eq!(heir.is_primary(), Some(false));
+    leader.start_daemon();
+    wait_for_rows(leader, "kept", 2);
+
+    // The leadership moves without a stop.
+    let started = "SELECT pg_catalog.pg_postmaster_start_time()";
+    let running_since = heir.ask(started);
+    let moved = second.switchover(heir.name(), Some(leader.name()));
+    assert_eq!(moved.status, 200, "{}", moved.body);
+    wait_for("the named one to lead", || {
+        (standby_leader(&second)?.name() == leader.name()).then_some(())
+    });
+    assert_eq!(heir.ask(started), running_since);
+    let (heir, leader) = (leader, heir);
+    write(source, "CREATE TABLE moved (n int)");
+    wait_for_rows(leader, "moved", 0);
+
+    // Nobody is promoted before it is said.
+    let promoted = control(heir, &["promote-cluster", "--force"]);
+    assert_eq!(promoted.code, Some(0), "{}", promoted.err);
+    assert!(promoted.out.contains("cluster is successfully promoted"));
+    let primary = second.wait_until_settled();
+    assert_eq!(primary.name(), heir.name());
+    // A number is left out: the other cluster may begin the next one.
+    assert_eq!(second.timeline(), 3);
+    let again = control(heir, &["promote-cluster", "--force"]);
+    assert_eq!(again.code, Some(1));
+    assert!(
+        again
+            .err
+            .contains("Cluster is already in the required state")
+    );
+
+    // The first cluster has gone on alone, and is made to follow the second.
+    write(source, "CREATE TABLE alone (n int)");
+    wait_for_rows(replica, "alone", 0);
+    write(primary, "INSERT INTO kept VALUES (3)");
+    let port = primary.port().to_string();
+    let demotion = [
+        "demote-cluster",
+        "--force",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port,
+    ];
+    let demoted = control(source, &demotion);
+    assert_eq!(demoted.code, Some(0), "{}", demoted.err);
+    assert!(demoted.out.contains("cluster is successfully demoted"));
+    wait_for_rows(source, "kept", 3);
+    assert_eq!(source.is_primary(), Some(false));
+    assert!(decided_at(source, "rewinding-to-leader").is_some());
+    let alone = source.ask("SELECT to_regclass('alone') IS NULL");
+    assert_eq!(alone.as_deref(), Some("t"), "what it wrote alone is gone");
+    // Its replica had what it wrote alone as well.
+    wait_for_rows(replica, "kept", 3);
+    assert!(decided_at(replica, "rewinding-to-leader").is_some());
+    wait_for("the first cluster's standby leader", || {
+        standby_leader(&first)
+    });
+    second.wait_until_settled();
+}
