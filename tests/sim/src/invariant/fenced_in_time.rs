@@ -39,23 +39,18 @@ pub(super) fn check(world: &World, truth: &mut Truth, remarks: &mut Remarks) -> 
                     remarks.add("late-to-hear-that-a-tool-took-the-key", world.now);
                 }
             }
-            Standing::Over => match truth.excuse(host.node, world) {
-                Some(kind) => remarks.add(kind, world.now),
-                None if truth.is_cluster_forgotten(world) => {
-                    remarks.add("no-cluster-in-the-store", world.now)
-                }
+            Standing::Over => {
+                let excuse = truth.excuse(host.node, world);
                 // Whoever is promoted meanwhile is the business of `one-writable-primary`.
-                None if truth.is_failsafe_in_doubt(world) => {
-                    remarks.add("failsafe-key-by-a-tool", world.now)
-                }
-                None => {
+                let Some(kind) = excuse.or_else(|| truth.doubt_by_a_tool(world)) else {
                     let node = host.node;
                     return broken(
                         NAME,
                         format!("{node} accepts writes although its lease has ended at the store"),
                     );
-                }
-            },
+                };
+                remarks.add(kind, world.now);
+            }
         }
     }
     Ok(())

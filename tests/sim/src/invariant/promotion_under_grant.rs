@@ -24,7 +24,10 @@ pub(super) fn check(
     let excuse = match truth.standing(node, world) {
         Standing::Holds | Standing::Promised => return Ok(()),
         Standing::Unheard { .. } => Some("leader-key-taken-by-a-tool"),
-        Standing::Never | Standing::Over => truth.excuse(node, world),
+        Standing::Never => truth.excuse(node, world),
+        Standing::Over => truth
+            .excuse(node, world)
+            .or_else(|| truth.doubt_by_a_tool(world)),
     };
     if let Some(kind) = excuse {
         remarks.add(kind, world.now);
@@ -48,6 +51,10 @@ pub(super) fn told(world: &World, node: Node, truth: &mut Truth, remarks: &mut R
         Standing::Holds | Standing::Promised => Ok(()),
         Standing::Unheard { .. } => {
             remarks.add("leader-key-taken-by-a-tool", world.now);
+            Ok(())
+        }
+        Standing::Over if truth.doubt_by_a_tool(world).is_some() => {
+            remarks.add("leading-while-a-tool-was-at-the-store", world.now);
             Ok(())
         }
         Standing::Never | Standing::Over => broken(

@@ -199,6 +199,17 @@ impl Truth {
         is_absent || is_new
     }
 
+    /// What a tool did to the store that leaves a leader nothing to know the end of its lease by.
+    pub(super) fn doubt_by_a_tool(&self, world: &World) -> Option<&'static str> {
+        if self.is_cluster_forgotten(world) {
+            Some("no-cluster-in-the-store")
+        } else if self.is_failsafe_in_doubt(world) {
+            Some("failsafe-key-by-a-tool")
+        } else {
+            None
+        }
+    }
+
     /// A member began a branch: with a number that it had reserved before a tool removed the record
     /// of that, nobody can know of it.
     pub(super) fn branch_begun(&mut self, node: Node, branch: u32, now: At) {
