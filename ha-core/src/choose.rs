@@ -66,12 +66,6 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
         return act(Act::AskName, Code::NameUnproven);
     }
     let made = word::made(memory);
-    if server == Server::Primary
-        && memory.claim.is_some()
-        && matches!(made, Made::Mismatch | Made::ByOther)
-    {
-        return act(Act::Fence, Code::BootstrapLost);
-    }
     if made == Made::Mismatch {
         return act(Act::Quit, Code::SystemIdMismatch);
     }
