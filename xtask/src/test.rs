@@ -83,12 +83,15 @@ fn checks(place: &Place, steps: &mut Steps) -> Result<(), Error> {
 
 fn tests(place: &Place, steps: &mut Steps, filters: &[OsString]) -> Result<(), Error> {
     // End-to-end tests start the programs of other packages, which cargo does
-    // not build for them.
+    // not build for them. Tests are built along with them: what only tests need
+    // of tokio and others makes another set of features, and programs alone
+    // would be built without it, and half of the workspace then once more.
     steps.run(
         "build",
         place
             .cargo()
-            .args(["build", "--workspace", "--bins", "--all-features"]),
+            .args(["build", "--workspace", "--all-features"])
+            .args(["--bins", "--tests"]),
     )?;
     let mut command = place.cargo_tests();
     let runner = if place.has_subcommand("nextest") {
