@@ -90,6 +90,7 @@ impl Deed {
             })),
             Task::Promote { .. } => Some(Self::Promoted),
             Task::Stop { .. } if is_up && is_restart => Some(Self::TakenDown),
+            Task::CopySlots { .. } if is_up => Some(Self::TakenDown),
             Task::Stop { .. }
             | Task::Fence
             | Task::Replace { .. }
@@ -118,6 +119,7 @@ impl Deed {
             | Task::Identify { .. }
             | Task::Checkpoint
             | Task::SyncSlots { .. }
+            | Task::CopySlots { .. }
             | Task::WaitFor { .. } => None,
         }
     }

@@ -7,6 +7,7 @@ mod bootstrap;
 mod rejoin;
 mod replica;
 mod server;
+mod slots;
 mod store;
 
 pub(crate) use store::Sessions;
@@ -102,6 +103,7 @@ impl Executor {
             Task::ProveGone | Task::Fence => self.kill_all().await,
             Task::Checkpoint => self.checkpoint().await,
             Task::SyncSlots(work) => self.sync_slots(work).await,
+            Task::CopySlots { from, slots } => self.copy_slots(&from, slots).await,
         }
     }
 }

@@ -137,6 +137,7 @@ pub(crate) fn config(settings: &Settings, dynamic: &Value) -> (pgctl::Config, Ve
         .filter_map(|parameter| Some((parameter.name.clone(), parameter.value.clone()?)))
         .collect::<BTreeMap<_, _>>();
     retry_soon(&mut config);
+    keep_rows_for_slots(settings, dynamic, &mut config);
     config.custom_conf.clone_from(&effective.custom_conf);
     config.initdb = settings
         .bootstrap
@@ -160,6 +161,18 @@ fn retry_soon(config: &mut pgctl::Config) {
             .parameters
             .entry("wal_retrieve_retry_interval".to_owned())
             .or_insert_with(|| "500ms".to_owned());
+    }
+}
+
+/// A standby that has logical slots, or will have, asks the primary to keep the old rows of the
+/// catalogs that they need.
+fn keep_rows_for_slots(settings: &Settings, dynamic: &Value, config: &mut pgctl::Config) {
+    let (rules, _) = core::Rules::read(dynamic);
+    let tags = core::Tags::read(&settings.tags.published());
+    let has_slots = !tags.is_nofailover() && !tags.is_nostream();
+    if has_slots && rules.standby_cluster.is_none() && rules.slots.has_logical() {
+        let name = "hot_standby_feedback".to_owned();
+        config.parameters.insert(name, "on".to_owned());
     }
 }
 

@@ -7,8 +7,8 @@ use crate::candidate::{self, Fitness};
 use crate::decide::leader::Fall;
 use crate::decide::leaving::SessionState;
 use crate::decide::{
-    Act, Choice, act, blind, busy, empty, errands, fence, follower, hold, leader, leaderless,
-    leaving, paused, standby_leader, stopped,
+    Act, Choice, act, blind, busy, carry, empty, errands, fence, follower, hold, leader,
+    leaderless, leaving, paused, standby_leader, stopped,
 };
 use crate::failsafe;
 use crate::lease::Hold;
@@ -149,7 +149,9 @@ fn leading(memory: &Memory, server: Server) -> Choice {
 fn following(memory: &Memory, server: Server) -> Choice {
     let server = word::unled(memory, server);
     let link = link(memory);
-    follower::running(server, word::leader(memory), link, word::way(memory, link))
+    let leader = word::leader(memory);
+    carry::decide(server, leader, link, word::kin(memory), word::carry(memory))
+        .or_else(|| follower::running(server, leader, link, word::way(memory, link)))
         .unwrap_or_else(|| down(memory, server, Lock::Other))
 }
 

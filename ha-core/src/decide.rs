@@ -8,6 +8,7 @@ use crate::reason::Code;
 
 pub mod blind;
 pub mod busy;
+pub mod carry;
 pub mod empty;
 pub mod errands;
 pub mod failsafe;
@@ -101,6 +102,9 @@ pub enum Act {
     Bootstrap,
     /// Record the new cluster and take its leadership.
     Record,
+    /// Copy the files of the leader's logical slots into the data directory of a server that is down
+    /// or is stopped for it.
+    CopySlots,
     /// Record the identifier of a running primary.
     Adopt,
     /// Write a checkpoint.

@@ -6,6 +6,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use crate::candidate;
+use crate::carry;
 use crate::choose;
 use crate::failsafe;
 use crate::memory::Memory;
@@ -152,6 +153,18 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         },
         Code::FollowNewLeader => Reason::FollowNewLeader {
             holder: followed(memory),
+        },
+        Code::CopyingSlots => Reason::CopyingSlots {
+            holder: holder(memory),
+            slots: carry::names(memory),
+        },
+        Code::CopyingSlotsDown => Reason::CopyingSlotsDown {
+            holder: holder(memory),
+            slots: carry::names(memory),
+        },
+        Code::SlotsAwaitSync => Reason::SlotsAwaitSync {
+            holder: holder(memory),
+            slots: carry::names(memory),
         },
         Code::CatchingUp => Reason::CatchingUp {
             holder: followed(memory),

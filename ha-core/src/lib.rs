@@ -55,6 +55,7 @@ extern crate alloc;
 extern crate std;
 
 mod candidate;
+mod carry;
 mod cascade;
 mod changes;
 mod choose;
@@ -114,9 +115,9 @@ pub use restart::{RestartOrder, RestartRole};
 pub use status::{FailedAttempts, FailsafeStatus, HeldLease, RunningTask, Status};
 pub use tags::Tags;
 pub use task::{
-    Boot, Commit, Failure, KeyState, Lane, Outcome, Progress, PromiseAnswer, PromiseReport,
-    PromiseRequest, Purpose, Report, SlotWork, StartAs, StopMode, StoreGuard, StoreWrite,
-    SyncNames, Task, Upstream,
+    Boot, Commit, Failure, FollowedSlot, KeyState, Lane, Outcome, Progress, PromiseAnswer,
+    PromiseReport, PromiseRequest, Purpose, Report, SlotWork, StartAs, StopMode, StoreGuard,
+    StoreWrite, SyncNames, Task, Upstream,
 };
 pub use time::{Mono, Now, Wall};
 pub use value::{

@@ -290,6 +290,7 @@ impl Machine {
             | Act::Fence
             | Act::Follow
             | Act::Detach
+            | Act::CopySlots
             | Act::Identify
             | Act::Replace
             | Act::ProveLeader
@@ -366,7 +367,7 @@ impl Machine {
         }
         let is_wanted_down = memory.restart.is_some() || memory.move_seen.is_some();
         memory.is_ours_to_start |= matches!(task, Task::Stop { .. }) && is_wanted_down
-            || matches!(task, Task::Reinitialize { .. });
+            || matches!(task, Task::Reinitialize { .. } | Task::CopySlots { .. });
         let begun = reinit::begun(memory, &task);
         let op = memory.work.begin(task.clone(), now);
         step.outputs.push(Output::Start { op, task });

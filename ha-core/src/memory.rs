@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::carry::Carried;
 use crate::cascade::Cascade;
 use crate::changes::Change;
 use crate::config::{RejoinRules, RejoinSettings, Rules};
@@ -149,6 +150,7 @@ pub(crate) struct Memory {
     pub(crate) identity: Option<IdentityCheck>,
     /// What is known of the member that our standby should stream from in the leader's place.
     pub(crate) cascade: Cascade,
+    pub(crate) carried: Carried,
     /// Whether nobody else runs under our name.
     pub(crate) name: NameCheck,
 
@@ -314,6 +316,7 @@ impl Memory {
             silent_rounds: 0,
             identity: None,
             cascade: Cascade::default(),
+            carried: Carried::default(),
             name: NameCheck::Unproven,
             releasing: None,
             released_at: None,

@@ -82,6 +82,7 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::Rewind => rewind(memory).into_iter().collect(),
         Act::Clone => copy::from_member(memory).into_iter().collect(),
         Act::Restore => vec![copy::from_backup()],
+        Act::CopySlots => crate::carry::task(memory).into_iter().collect(),
         Act::Bootstrap => present_and_fresh(memory)
             .map(|_| Task::Bootstrap)
             .into_iter()

@@ -211,6 +211,12 @@ reasons! {
     AskingRelay { relay: MemberName, holder: MemberName } "asking-relay" "{relay} is to be streamed from in place of {holder}: asking whether it has everything that we have";
     /// A standby that should stream from another standby stops receiving first.
     DetachingForRelay { relay: MemberName, holder: MemberName } "detaching-for-relay" "{relay} is to be streamed from in place of {holder}: our standby stops receiving until {relay} has everything that we have";
+    /// Our data lacks logical slots of the leader's: the server is stopped for them.
+    CopyingSlots { holder: MemberName, slots: String } "copying-slots" "logical slots of {holder} are missing here ({slots}): our standby is stopped for a moment to copy them";
+    /// Our data lacks logical slots of the leader's, and the server is down.
+    CopyingSlotsDown { holder: MemberName, slots: String } "copying-slots-down" "before our standby starts, logical slots of {holder} are copied if they are missing ({slots})";
+    /// Our data lacks logical slots of the leader's, whose commits wait for our standby.
+    SlotsAwaitSync { holder: MemberName, slots: String } "slots-await-sync" "logical slots of {holder} are missing here ({slots}): waiting until its commits do not wait for our standby any more, which is then stopped to copy them";
     /// Not streaming yet.
     CatchingUp { holder: MemberName, replayed: Lsn } "catching-up" "not streaming from {holder} yet, replayed up to {replayed}";
     /// Checking the history against the leader's.

@@ -19,13 +19,14 @@ use crate::task::{Lane, StopMode, Task};
 use crate::value::Lsn;
 use crate::view::{ControlState, DataView, Initialize, ServerView};
 
+pub(crate) use crate::carry::word as carry;
 pub(crate) use link::{kin, link, way, wreck_link};
 pub(crate) use movement::{move_patience_ends, movement, why_impossible};
 pub(crate) use overdue::{overdue, overdue_since};
 pub use words::{
-    Asked, Backoff, Backup, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link,
-    Listing, Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit,
-    Restart, Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
+    Asked, Backoff, Backup, Blind, Busy, Carry, Downfall, Gone, Handover, Keeping, Kin, Leader,
+    Link, Listing, Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge,
+    Reinit, Restart, Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 pub(crate) use writable::{
     is_made_writable, is_silent_primary, makes_writable, unleased, unleased_until, unled, writable,
@@ -119,7 +120,9 @@ pub(crate) fn busy(memory: &Memory) -> Busy {
         return Busy::No;
     };
     match &running.task {
-        Task::Stop { .. } | Task::Fence | Task::ProveGone => Busy::Stopping,
+        Task::Stop { .. } | Task::Fence | Task::ProveGone | Task::CopySlots { .. } => {
+            Busy::Stopping
+        }
         Task::Bootstrap | Task::Clone { .. } | Task::Replace { .. } | Task::Reinitialize { .. } => {
             Busy::Copying
         }

@@ -10,8 +10,8 @@ use crate::cascade;
 use crate::config::ClusterType;
 use crate::memory::Memory;
 use crate::schema::slot_name;
-use crate::situation::{self as word, Mode};
-use crate::task::SlotWork;
+use crate::situation::{self as word, Lock, Mode};
+use crate::task::{FollowedSlot, SlotWork};
 use crate::value::{Lsn, MemberName, Timeline};
 use crate::view::{ClusterView, LogicalSlot, MemberView, ServerView, SlotKind, SlotView};
 
@@ -63,6 +63,7 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
     let wanted = wanted(memory, memory.view.as_ref()?, side);
     let mut work = SlotWork::default();
     let mut is_complete = true;
+    let mut copied = BTreeSet::new();
     for (name, wish) in &wanted.physical {
         let found = slots.get(name);
         if found.is_some_and(|found| is_in_the_way(found, wish)) {
@@ -86,13 +87,32 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
             Some(found) if found.kind != kind || found.is_lost => {
                 work.dropped.insert(name);
             }
+            // What is missing on a standby is copied.
+            found if side == Side::Standby => {
+                copied.extend(found.map(|_| name.clone()));
+                let published = memory.view.as_ref().map(|view| &view.status.value.slots);
+                let confirmed = published.and_then(|slots| slots.get(&name)).copied();
+                if let (Some(found), Some(confirmed)) = (found, confirmed.map(|lsn| lsn.min(end)))
+                    && !found.is_active
+                    && Some(confirmed) > found.position
+                {
+                    let database = logical.database;
+                    let moved = FollowedSlot {
+                        database,
+                        confirmed,
+                    };
+                    work.followed.insert(name, moved);
+                }
+            }
             found => {
                 is_complete &= found.is_some();
                 work.logical.insert(name, logical);
             }
         }
     }
-    let is_known = |name: &String| work.wanted.contains(name) || work.logical.contains_key(name);
+    let is_known = |name: &String| {
+        work.wanted.contains(name) || work.logical.contains_key(name) || copied.contains(name)
+    };
     let unknown: BTreeSet<String> = slots
         .keys()
         .filter(|name| !is_known(name))
@@ -104,6 +124,7 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
         found.is_some_and(|found| may_drop(memory, side, name, found))
     });
     let is_at_rest = is_complete && work.dropped.is_empty() && work.advanced.is_empty();
+    let is_at_rest = is_at_rest && work.followed.is_empty();
     (!is_at_rest).then_some(work)
 }
 
@@ -182,7 +203,9 @@ fn add_permanent(memory: &Memory, view: &ClusterView, side: Side, mine: &str, wa
             }
             SlotKind::Logical(logical) => {
                 let is_clash = wanted.physical.contains_key(name) || name == mine;
-                if side == Side::Leader && cluster == ClusterType::Primary && !is_clash {
+                // Whoever takes WAL from an archive alone cannot keep old rows on the primary.
+                let is_kept = side == Side::Leader || !memory.settings.tags.is_nostream();
+                if is_kept && cluster == ClusterType::Primary && !is_clash {
                     wanted.logical.insert(name.clone(), logical.clone());
                 }
             }
@@ -255,6 +278,19 @@ pub(crate) fn of_members(memory: &Memory) -> BTreeSet<String> {
     slot_owners(memory, view)
         .map(|(name, _)| slot_name(name.as_str()))
         .collect()
+}
+
+/// The logical slots that a standby should have, of those that the leader has.
+pub(crate) fn logical_of_leader(memory: &Memory) -> BTreeMap<String, LogicalSlot> {
+    let Some(view) = memory.view.as_ref() else {
+        return BTreeMap::new();
+    };
+    if word::lock(memory) != Lock::Other || !memory.rules.slots.has_logical() {
+        return BTreeMap::new();
+    }
+    let mut logical = wanted(memory, view, Side::Standby).logical;
+    logical.retain(|name, _| view.status.value.slots.contains_key(name));
+    logical
 }
 
 /// The physical slots that our server needs as a primary.

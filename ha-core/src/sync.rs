@@ -15,6 +15,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::carry;
 use crate::config::SynchronousMode;
 use crate::decide::synchrony::{self, SyncStep};
 use crate::memory::Memory;
@@ -446,9 +447,10 @@ pub(crate) fn stay(memory: &Memory) -> Duration {
 }
 
 /// Whether this member asks any leader not to make commits wait for it: it goes away, or its server
-/// is taken down for a restart.
+/// is taken down for a restart or for the slots that it is to get.
 pub(crate) fn is_leaving(memory: &Memory) -> bool {
     let is_led_by_us = memory.lease.leadership().is_some();
     let is_restarted = memory.restart.is_some() && !is_led_by_us;
-    is_kept(memory) && (memory.leaving_since.is_some() || is_restarted)
+    let is_going = memory.leaving_since.is_some() || is_restarted;
+    is_kept(memory) && (is_going || carry::is_leaving(memory))
 }

@@ -9,7 +9,7 @@ mod names;
 mod promises;
 mod slots;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 use crate::lease::Grant;
 use crate::rejoin::LeaderElsewhere;
 use crate::value::{Generation, Lsn, MemberName, Position, Revision, SessionName, Timeline};
-use crate::view::{HistoryLine, PeerReport, ServerIdentity};
+use crate::view::{HistoryLine, LogicalSlot, PeerReport, ServerIdentity};
 
 pub use boot::Boot;
 pub use commit::{Commit, KeyState, Purpose, StoreGuard, StoreWrite};
 pub use names::SyncNames;
 pub use promises::{PromiseAnswer, PromiseReport, PromiseRequest};
-pub use slots::SlotWork;
+pub use slots::{FollowedSlot, SlotWork};
 
 /// What may run beside what: tasks of different lanes do not disturb each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -235,6 +235,15 @@ pub enum Task {
     Checkpoint,
     /// Make, advance and drop replication slots.
     SyncSlots(SlotWork),
+    /// Read the files of logical slots on the leader, stop our server when it runs, and put those
+    /// into its data directory that it does not have. It is down at the end. A transient failure
+    /// says that it was not touched.
+    CopySlots {
+        /// The leader.
+        from: Upstream,
+        /// The slots.
+        slots: BTreeMap<String, LogicalSlot>,
+    },
 }
 
 impl Task {
@@ -277,6 +286,7 @@ impl Task {
             | Self::Promote { .. }
             | Self::Follow { .. }
             | Self::ProveGone
+            | Self::CopySlots { .. }
             | Self::Fence => Lane::Server,
             Self::Checkpoint => Lane::Checkpoint,
             Self::SyncSlots(_) => Lane::Slots,
@@ -317,6 +327,7 @@ impl Task {
             Self::Fence => "fence",
             Self::Checkpoint => "checkpoint",
             Self::SyncSlots(_) => "sync-slots",
+            Self::CopySlots { .. } => "copy-slots",
             Self::WaitFor { .. } => "wait-for",
         }
     }

@@ -56,6 +56,7 @@ mod replication;
 mod rewind;
 mod script;
 mod single_user;
+mod slot_files;
 mod slots;
 mod sql_text;
 mod standby;
@@ -86,7 +87,8 @@ pub use process::{
 pub use replication::Identity;
 pub use rewind::Rewound;
 pub use script::Script;
-pub use slots::{LogicalSlot, SlotChanges, SlotPlan, slot_name};
+pub use slot_files::SlotFile;
+pub use slots::{FollowedSlot, LogicalSlot, SlotChanges, SlotPlan, slot_name};
 pub use standby::Followed;
 pub use synchronous::{SynchronousNames, all_of};
 pub use timeline::{HistoryLine, Timeline, parse_history};

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::connection::{Results, Session};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -15,6 +17,14 @@ use crate::sql_text::literal;
 const NAME_BYTES: usize = 63;
 /// The code of PostgreSQL's refusal to make what exists.
 const DUPLICATE_OBJECT: &str = "42710";
+/// Those of a logical slot whose log has been removed, or which was invalidated.
+const GONE: [&str; 2] = ["58P01", "55000"];
+/// How much log a logical slot is moved over at once.
+const PIECE_BYTES: u64 = 16 << 20;
+/// How long one piece may take: the log is read from the oldest transaction that was open then.
+const PIECE_TIME: Duration = Duration::from_secs(60);
+/// How long one call moves logical slots on.
+const FOLLOWING_TIME: Duration = Duration::from_secs(5);
 
 /// The slot of a member: lower case, `-` and `.` become `_`, any other
 /// character becomes `u` and its code point, at most 63 characters.
@@ -49,6 +59,19 @@ pub struct SlotPlan {
     /// Physical slots whose log up to a position is needed no more. Nothing is moved back, or
     /// beyond what the server has flushed, or replayed as a standby.
     pub advanced: Vec<(String, Lsn)>,
+    /// Logical slots of a standby, which follow those of its primary.
+    pub followed: Vec<FollowedSlot>,
+}
+
+/// How far a logical slot is to be moved on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowedSlot {
+    /// Its name.
+    pub name: String,
+    /// Its database.
+    pub database: String,
+    /// What its consumer has confirmed on the primary.
+    pub confirmed: Lsn,
 }
 
 /// A logical slot to be created.
@@ -103,6 +126,10 @@ impl Instance {
         }
         for (name, lsn) in &plan.advanced {
             slots.advance(name, *lsn).await?;
+        }
+        let since = Instant::now();
+        for slot in &plan.followed {
+            slots.follow(self, slot, since).await?;
         }
         Ok(slots.changes)
     }
@@ -209,6 +236,65 @@ impl Slots {
             &mut self.changes.failed,
         )?;
         Ok(())
+    }
+
+    /// Moves a logical slot on, for which PostgreSQL reads all the log in between. That may be much:
+    /// it is done piece by piece, and what is left when the time is over is left for the next call.
+    async fn follow(
+        &mut self,
+        instance: &Instance,
+        slot: &FollowedSlot,
+        since: Instant,
+    ) -> Result<()> {
+        if self.found.get(&slot.name) != Some(&true) || since.elapsed() >= FOLLOWING_TIME {
+            return Ok(());
+        }
+        let session = match Session::local_to(instance, &slot.database, self.limit).await {
+            Ok(session) => session,
+            // A database that does not exist is this slot's trouble alone.
+            Err(error @ Error::Unreachable { code: Some(_), .. }) => {
+                let why = error.to_string();
+                self.changes.failed.push((slot.name.clone(), why));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let name = literal(&slot.name);
+        let target = literal(&slot.confirmed.to_string());
+        // Beyond what is replayed nothing is moved: PostgreSQL sees to that.
+        let sql = format!(
+            "SELECT (pg_replication_slot_advance(slot_name, \
+              least({target}::pg_lsn, confirmed_flush_lsn + {PIECE_BYTES}))).end_lsn \
+              >= least({target}::pg_lsn, pg_last_wal_replay_lsn()) \
+             FROM pg_replication_slots WHERE slot_name = {name} AND slot_type = 'logical' \
+             AND pg_is_in_recovery() AND confirmed_flush_lsn < {target}"
+        );
+        loop {
+            let done = session.run("moving a slot on", &sql, PIECE_TIME).await;
+            let is_over = match &done {
+                // One row tells whether it has come to its end, no row that it was there.
+                Ok(results) => {
+                    let row = results.iter().flatten().next();
+                    row.is_none_or(|row| row.get(0) != Some("f"))
+                }
+                Err(Error::Sql { code, .. }) if GONE.contains(&code.as_str()) => {
+                    let why = "it lacks log that it needs, and is dropped".to_owned();
+                    self.changes.failed.push((slot.name.clone(), why));
+                    return self.drop(&slot.name).await;
+                }
+                Err(_) => true,
+            };
+            if !is_over && since.elapsed() < FOLLOWING_TIME {
+                continue;
+            }
+            note(
+                done,
+                &slot.name,
+                &mut self.changes.advanced,
+                &mut self.changes.failed,
+            )?;
+            return Ok(());
+        }
     }
 }
 

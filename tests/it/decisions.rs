@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use herdsman_ha_core::decide::leader::Fall;
 use herdsman_ha_core::decide::leaving::SessionState;
 use herdsman_ha_core::decide::{
-    Choice, blind, busy, empty, errands, failsafe, fence, follower, leader, leaderless, leaving,
-    paused, standby_leader, stopped, synchrony,
+    Choice, blind, busy, carry, empty, errands, failsafe, fence, follower, leader, leaderless,
+    leaving, paused, standby_leader, stopped, synchrony,
 };
 use herdsman_ha_core::situation::{
-    Backoff, Backup, Blind, Busy, Downfall, Gone, Handover, Keeping, Kin, Leader, Link, Listing,
-    Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit, Restart,
-    Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
+    Backoff, Backup, Blind, Busy, Carry, Downfall, Gone, Handover, Keeping, Kin, Leader, Link,
+    Listing, Lock, Made, MayMake, Mode, Move, Origin, Overdue, Promotion, Race, Refuge, Reinit,
+    Restart, Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 use herdsman_ha_core::{Hold, Successor};
 use herdsman_tests::table::{Column, markdown, rows};
@@ -80,6 +80,7 @@ fn render() -> String {
         standby_leader_making_table(),
         standby_leader_found_table(),
         standby_leader_paused_table(),
+        carry_table(),
         follower_table(),
         leaderless_table(),
         stopped_table(),
@@ -288,6 +289,25 @@ fn synchrony_table() -> Table {
         markdown(&headings, &rows)
     );
     table
+}
+
+fn carry_table() -> Table {
+    let columns = [
+        Column::of("server", Server::ALL),
+        Column::of("leader", Leader::ALL),
+        Column::of("link", Link::ALL),
+        Column::of("kin", Kin::ALL),
+        Column::of("carry", Carry::ALL),
+    ];
+    Table::heading("carry: another member leads and has logical slots").with(&columns, &|at| {
+        carry::decide(
+            Server::ALL[at[0]],
+            Leader::ALL[at[1]],
+            Link::ALL[at[2]],
+            Kin::ALL[at[3]],
+            Carry::ALL[at[4]],
+        )
+    })
 }
 
 fn follower_table() -> Table {

@@ -347,7 +347,8 @@ impl Run {
             | Task::Promote { .. }
             | Task::Follow { .. }
             | Task::Checkpoint
-            | Task::SyncSlots { .. } => Report::Nothing,
+            | Task::SyncSlots { .. }
+            | Task::CopySlots { .. } => Report::Nothing,
         }
     }
 

@@ -212,49 +212,4 @@ impl Executor {
     pub(super) async fn checkpoint(&self) -> Outcome {
         done(self.instance.checkpoint(CHECKPOINT_LIMIT).await)
     }
-
-    pub(super) async fn sync_slots(&self, work: SlotWork) -> Outcome {
-        let logical_names: Vec<String> = work.logical.keys().cloned().collect();
-        let logical = work.logical.into_iter();
-        let plan = pgctl::SlotPlan {
-            dropped: work.dropped.into_iter().collect(),
-            physical: work.wanted.into_iter().collect(),
-            logical: logical
-                .map(|(name, slot)| pgctl::LogicalSlot {
-                    name,
-                    database: slot.database,
-                    plugin: slot.plugin,
-                })
-                .collect(),
-            advanced: work
-                .advanced
-                .into_iter()
-                .map(|(name, lsn)| (name, pgctl::Lsn(lsn.0)))
-                .collect(),
-        };
-        match self.instance.sync_slots(&plan).await {
-            Ok(changes) => {
-                if !changes.created.is_empty() || !changes.dropped.is_empty() {
-                    let (created, dropped) = (&changes.created, &changes.dropped);
-                    tracing::info!(?created, ?dropped, "replication slots");
-                }
-                for slot in changes
-                    .created
-                    .iter()
-                    .filter(|slot| logical_names.contains(slot))
-                {
-                    tracing::warn!(
-                        slot,
-                        "logical slots are kept on the primary alone so far: this one begins here, \
-                         and misses what its consumer has not read from a former primary"
-                    );
-                }
-                for (slot, error) in &changes.failed {
-                    tracing::warn!(slot, error, "replication slot");
-                }
-                Outcome::Done(Report::Nothing)
-            }
-            Err(error) => failed(&error),
-        }
-    }
 }

@@ -67,6 +67,13 @@ impl PermanentSlot {
 }
 
 impl SlotRules {
+    /// Whether any of the slots that always exist is a logical one.
+    #[must_use]
+    pub fn has_logical(&self) -> bool {
+        let mut permanent = self.permanent.values();
+        permanent.any(|slot| matches!(slot.kind, SlotKind::Logical(_)))
+    }
+
     /// Whether nobody may drop this slot.
     #[must_use]
     pub fn ignores(&self, name: &str, slot: &SlotView) -> bool {

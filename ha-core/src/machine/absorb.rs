@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::sync::Arc;
 
 use super::{Input, Machine, Output, Step};
+use crate::carry;
 use crate::cascade;
 use crate::changes;
 use crate::claim;
@@ -115,6 +116,7 @@ impl Machine {
         }
         memory.take_view(view);
         cascade::note(memory);
+        carry::note(memory);
         failsafe::observe(memory);
         if self.memory.lease.leadership() != led {
             // Of an answer that did not come.
@@ -260,6 +262,7 @@ impl Machine {
             Outcome::Cancelled => {}
         }
         self.note_followed(&ended.task, &outcome);
+        carry::ended(&mut self.memory, &ended.task, &outcome);
         match &ended.task {
             Task::OpenSession { .. } | Task::Renew { .. } | Task::CloseSession { .. } => {
                 self.absorb_session(ended, outcome);
@@ -323,6 +326,7 @@ impl Machine {
                 ..
             }
             | Task::Stop { .. }
+            | Task::CopySlots { .. }
             | Task::Follow { .. } => {}
         }
         self.forget_loss_when_harmless();

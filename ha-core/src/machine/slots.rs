@@ -69,6 +69,7 @@ impl Machine {
         // Told once; asked again only when a look at the server still misses them.
         let told = SlotWork {
             advanced: alloc::collections::BTreeMap::new(),
+            followed: alloc::collections::BTreeMap::new(),
             ..work.clone()
         };
         if self.memory.published.slots.as_ref() == Some(&told) {

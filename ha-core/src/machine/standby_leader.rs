@@ -99,7 +99,9 @@ impl Machine {
                     memory.rewound_for = leader.map(|leader| leader.generation);
                 }
             }
-            Task::Promote { .. } | Task::Stop { .. } | Task::Fence => memory.followed = None,
+            Task::Promote { .. } | Task::Stop { .. } | Task::Fence | Task::CopySlots { .. } => {
+                memory.followed = None;
+            }
             Task::OpenSession { .. }
             | Task::Renew { .. }
             | Task::CloseSession { .. }

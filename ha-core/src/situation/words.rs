@@ -243,6 +243,17 @@ words! {
         /// As a standby, before it was promoted.
         Unpromoted,
     }
+    /// Logical slots that the leader has and our data lacks.
+    Carry {
+        /// None, or an attempt to copy them was made not long ago.
+        None,
+        /// There are some; the running server is not stopped for them now.
+        AtNextStart,
+        /// There are some, and the server may be stopped once the leader's commits do not wait for it.
+        Listed,
+        /// There are some, and they may be copied.
+        Due,
+    }
     /// What synchronous mode means to a leader's next decision.
     Synchrony {
         /// Nothing.

@@ -19,4 +19,16 @@ pub struct SlotWork {
     pub logical: BTreeMap<String, LogicalSlot>,
     /// Physical slots that nobody uses here, and up to where their WAL is needed no more.
     pub advanced: BTreeMap<String, Lsn>,
+    /// Logical slots of a standby, which follow those of the primary.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub followed: BTreeMap<String, FollowedSlot>,
+}
+
+/// Where a logical slot of a standby is to be moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FollowedSlot {
+    /// Its database: it can only be moved from there.
+    pub database: String,
+    /// What the consumer of the primary's slot has confirmed, as far as the standby has replayed.
+    pub confirmed: Lsn,
 }

@@ -316,6 +316,7 @@ fn grant(task: &Task) -> Option<Grant> {
         | Task::Fence
         | Task::Checkpoint
         | Task::SyncSlots { .. }
+        | Task::CopySlots { .. }
         | Task::WaitFor { .. } => None,
     }
 }

@@ -82,6 +82,8 @@ pub struct Options {
     pub nofailover: BTreeSet<u8>,
     /// Members whose operator wants them to stream from another one, by that one.
     pub replicatefrom: BTreeMap<u8, u8>,
+    /// Whether the configuration has a logical slot, which standbys copy.
+    pub has_logical_slot: bool,
     /// The size of the store's expiry tick: how late a session may be removed.
     pub expiry_tick: Duration,
     /// The longest session the store grants; none: any.
@@ -121,6 +123,7 @@ impl Default for Options {
             write_every: Duration::from_secs(2),
             nofailover: BTreeSet::new(),
             replicatefrom: BTreeMap::new(),
+            has_logical_slot: false,
             expiry_tick: Duration::from_millis(500),
             max_ttl: None,
             checks_timeline: false,

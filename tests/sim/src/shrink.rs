@@ -142,6 +142,7 @@ impl Shrinking<'_> {
             |options, usual| options.sync_nodes = usual.sync_nodes,
             |options, usual| options.nofailover = usual.nofailover,
             |options, usual| options.replicatefrom = usual.replicatefrom,
+            |options, usual| options.has_logical_slot = usual.has_logical_slot,
             |options, usual| options.max_ttl = usual.max_ttl,
             |options, usual| options.has_guardian = usual.has_guardian,
             |options, usual| options.expiry_tick = usual.expiry_tick,

@@ -20,6 +20,7 @@ mod promises;
 mod rejoin;
 mod replication;
 mod server;
+mod slots;
 mod start;
 mod store_calls;
 mod synchrony;
@@ -102,6 +103,8 @@ pub struct World {
     delay_next: BTreeMap<Call, Vec<Duration>>,
     /// When the last call arrives that a fault holds back.
     pub(crate) last_late_call: At,
+    /// How often a server went down, or stayed down, for logical slots.
+    pub(crate) slot_copies: u64,
     /// What waits for somebody to begin some work.
     upon: Vec<Fault>,
     /// How often everything was made to work again.
@@ -155,6 +158,7 @@ impl World {
             mute_next: BTreeMap::new(),
             delay_next: BTreeMap::new(),
             last_late_call: At(0),
+            slot_copies: 0,
             upon: Vec::new(),
             healings: 0,
             put_back_at: At(0),
@@ -190,6 +194,7 @@ impl World {
                 excused_until: At(0),
                 agent_since: At(0),
                 left: None,
+                copied_slots: BTreeMap::new(),
                 is_pulling: false,
                 is_noticing: false,
                 stays_away: 0,

@@ -142,6 +142,10 @@ fn describe(task: &Task, show: Show) -> String {
         Task::Follow { upstream } => upstream_name(upstream.as_ref()),
         Task::WaitFor { names } => waits_for(names),
         Task::SyncSlots(work) => slot_work(work),
+        Task::CopySlots { from, slots } => {
+            let slots: Vec<&str> = slots.keys().map(String::as_str).collect();
+            format!("from={} slots={}", from.name, slots.join(","))
+        }
         Task::Bootstrap | Task::ProveGone | Task::Fence | Task::Checkpoint => String::new(),
     };
     format!("{name} {data}").trim_end().to_owned()
@@ -168,6 +172,13 @@ fn slot_work(work: &SlotWork) -> String {
         .collect();
     if !advanced.is_empty() {
         text.push_str(&format!(" advanced={}", advanced.join(",")));
+    }
+    let followed = work.followed.iter();
+    let followed: Vec<String> = followed
+        .map(|(name, slot)| format!("{name}:{}:{}", slot.database, slot.confirmed))
+        .collect();
+    if !followed.is_empty() {
+        text.push_str(&format!(" followed={}", followed.join(",")));
     }
     text
 }

@@ -256,6 +256,7 @@ fn call(store: &mut Store, by: Node, task: &Task, own: &[(Timeline, Lsn)], now: 
         | Task::Fence
         | Task::Checkpoint
         | Task::SyncSlots { .. }
+        | Task::CopySlots { .. }
         | Task::WaitFor { .. } => unreachable!("{} is no call to the store", task.name()),
     }
 }

@@ -66,6 +66,11 @@ impl fmt::Display for Options {
                 switch(self.has_pre_promote),
                 switch(usual.has_pre_promote),
             ),
+            (
+                "logical-slot",
+                switch(self.has_logical_slot),
+                switch(usual.has_logical_slot),
+            ),
             ("latency", self.latency.name(), usual.latency.name()),
             ("begins", beginning(self.begins_empty), "whole"),
             ("mutant", self.mutant.unwrap_or_default(), ""),
@@ -152,6 +157,9 @@ impl Options {
         }
         if let Some(text) = words.value("pre-promote") {
             options.has_pre_promote = switched(&text)?;
+        }
+        if let Some(text) = words.value("logical-slot") {
+            options.has_logical_slot = switched(&text)?;
         }
         if let Some(text) = words.value("begins") {
             options.begins_empty = match text.as_str() {

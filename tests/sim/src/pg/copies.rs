@@ -153,6 +153,7 @@ impl Server {
             own.control = ControlState::InArchiveRecovery;
             own.heard = None;
             own.slots.clear();
+            own.logical.clear();
         }
         self.data = Data::Cluster(own);
         Ok(())

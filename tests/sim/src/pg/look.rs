@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use herdsman_ha_core::{
-    ControlView, DataView, Lsn, Position, PrimaryView, ServerIdentity, ServerView, SlotView,
-    StandbyView, WreckView,
+    ControlView, DataView, LogicalSlot, Lsn, Position, PrimaryView, ServerIdentity, ServerView,
+    SlotKind, SlotView, StandbyView, WreckView,
 };
 
 use super::server::{Data, Files, Process, Receiver, Server};
@@ -112,9 +112,24 @@ impl Server {
 
 fn slots(files: &Files) -> BTreeMap<String, SlotView> {
     let slots = files.slots.iter();
-    slots
-        .map(|(name, position)| (name.clone(), SlotView::physical(*position)))
-        .collect()
+    let physical = slots.map(|(name, position)| (name.clone(), SlotView::physical(*position)));
+    let logical = files.logical.iter().map(|(name, confirmed)| {
+        let kind = SlotKind::Logical(logical_slot());
+        let slot = SlotView {
+            kind,
+            ..SlotView::physical(Some(*confirmed))
+        };
+        (name.clone(), slot)
+    });
+    physical.chain(logical).collect()
+}
+
+/// What every logical slot decodes.
+fn logical_slot() -> LogicalSlot {
+    LogicalSlot {
+        database: "app".to_owned(),
+        plugin: "pgoutput".to_owned(),
+    }
 }
 
 fn standby(files: &Files, receiver: Receiver, tree: &Tree) -> StandbyView {

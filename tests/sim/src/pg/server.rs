@@ -66,6 +66,8 @@ pub struct Files {
     pub upstream_slot: Option<String>,
     /// The server's own physical slots.
     pub slots: BTreeMap<String, Option<Lsn>>,
+    /// Its logical slots, and what their consumers have confirmed.
+    pub logical: BTreeMap<String, Lsn>,
     /// The oldest WAL that is still here.
     pub kept_from: Lsn,
     /// Whom commits wait for.
@@ -244,7 +246,10 @@ impl Server {
         let process = self.process;
         let files = self.files_mut().ok_or(Refused::NoCluster)?;
         match process {
-            Process::Primary => files.write_checkpoint(tree),
+            Process::Primary => {
+                files.write_checkpoint(tree);
+                files.consume();
+            }
             Process::Standby(_) | Process::Promoting(_) => files.restartpoint(tree),
             Process::Down { .. } | Process::Starting { .. } | Process::Stopping { .. } => {
                 return Err(Refused::NotRunning);
@@ -266,6 +271,7 @@ impl Files {
             upstream: None,
             upstream_slot: None,
             slots: BTreeMap::new(),
+            logical: BTreeMap::new(),
             kept_from: checkpoint.lsn,
             sync: None,
             heard: None,

@@ -1,11 +1,11 @@
-//! Physical replication slots, and the WAL that they keep.
+//! Replication slots, and the WAL that they keep.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use herdsman_ha_core::Lsn;
+use herdsman_ha_core::{FollowedSlot, Lsn};
 
 use super::refused::Refused;
-use super::server::Server;
+use super::server::{Files, Server};
 use crate::fault::Quirk;
 
 impl Server {
@@ -37,6 +37,73 @@ impl Server {
         }
         for slot in dropped.difference(wanted) {
             files.slots.remove(slot);
+            files.logical.remove(slot);
+        }
+        Ok(())
+    }
+
+    /// Makes the missing ones of these logical slots, which begin here.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer, or is a standby.
+    pub fn make_logical<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a String>,
+    ) -> Result<(), Refused> {
+        let mut names = names.peekable();
+        if names.peek().is_none() {
+            return Ok(());
+        }
+        if !self.is_reachable() || !self.is_primary() {
+            return Err(Refused::NotPrimary);
+        }
+        let files = self.files_mut().ok_or(Refused::NoCluster)?;
+        for name in names {
+            let end = files.wal.end;
+            files.logical.entry(name.clone()).or_insert(end);
+        }
+        Ok(())
+    }
+
+    /// Puts the slots of another server into the files of one that is down, but for those that are
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// When it runs, when it has no data, or when the WAL of a slot is gone here.
+    pub fn copy_logical(&mut self, slots: &BTreeMap<String, Lsn>) -> Result<(), Refused> {
+        if !self.is_down() {
+            return Err(Refused::IsRunning);
+        }
+        let files = self.files_mut().ok_or(Refused::NoCluster)?;
+        if slots.values().any(|confirmed| *confirmed < files.kept_from) {
+            return Err(Refused::WalGone);
+        }
+        for (name, confirmed) in slots {
+            files.logical.entry(name.clone()).or_insert(*confirmed);
+        }
+        Ok(())
+    }
+
+    /// Moves logical slots of a standby on to where the primary's are: never back, and never beyond
+    /// what it has replayed.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub fn follow_logical(
+        &mut self,
+        followed: &BTreeMap<String, FollowedSlot>,
+    ) -> Result<(), Refused> {
+        if !self.is_reachable() {
+            return Err(Refused::NotRunning);
+        }
+        let files = self.files_mut().ok_or(Refused::NoCluster)?;
+        for (name, slot) in followed {
+            if let Some(confirmed) = files.logical.get_mut(name) {
+                *confirmed = (*confirmed).max(slot.confirmed.min(files.replayed));
+            }
         }
         Ok(())
     }
@@ -63,10 +130,21 @@ impl Server {
     /// Removes the WAL that neither a slot nor the next start needs.
     pub fn recycle(&mut self) {
         if let Some(files) = self.files_mut() {
-            let slots = files.slots.values().flatten().copied();
+            let physical = files.slots.values().flatten();
+            let slots = physical.chain(files.logical.values()).copied();
             let needed = slots.fold(files.checkpoint.lsn, Ord::min);
             files.kept_from = files.kept_from.max(needed);
         }
+    }
+}
+
+impl Files {
+    /// The consumers of logical slots read everything.
+    pub(super) fn consume(&mut self) {
+        let end = self.wal.end;
+        self.logical
+            .values_mut()
+            .for_each(|confirmed| *confirmed = end);
     }
 }
 
@@ -149,6 +227,22 @@ mod tests {
             assert_eq!(pair.b.advance_slots(&advanced), Ok(()));
             assert_eq!(at(&pair), expected);
         }
+    }
+
+    #[test]
+    fn a_copied_logical_slot_follows_the_primarys_and_keeps_wal() {
+        let mut pair = Pair::new();
+        let cdc = ["cdc".to_owned()];
+        assert_eq!(pair.b.make_logical(cdc.iter()), Err(Refused::NotPrimary));
+        assert_eq!(pair.a.make_logical(cdc.iter()), Ok(()));
+        let theirs = pair.a.files().expect("a cluster").logical.clone();
+        assert_eq!(pair.b.copy_logical(&theirs), Err(Refused::IsRunning));
+        pair.b.kill_all();
+        assert_eq!(pair.b.copy_logical(&theirs), Ok(()));
+        let files = pair.b.files().expect("a cluster");
+        assert_eq!(files.logical, theirs);
+        pair.b.recycle();
+        assert!(kept_from(&pair.b) <= theirs["cdc"]);
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl Swarm {
             drawn
         };
         options.replicatefrom = cascade(&mut Chance::new(apart.clone().draw()), options.nodes);
+        options.has_logical_slot = Chance::new(apart.clone().draw() ^ 1).once_in(4);
         let focus = wish.focus.or_else(|| is_drawn.then_some(drawn));
         if let Some(focus) = focus {
             focus.favours(&mut own, &mut options);
@@ -111,6 +112,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         write_every: Duration::from_millis(write_every),
         nofailover: reluctant(chance, nodes),
         replicatefrom: BTreeMap::new(),
+        has_logical_slot: false,
         expiry_tick: Duration::from_millis(match flavour {
             Flavour::Etcd => tick,
             Flavour::ZooKeeper => 2 * tick,

@@ -42,6 +42,7 @@ impl World {
             | Task::Fence
             | Task::Checkpoint
             | Task::SyncSlots { .. }
+            | Task::CopySlots { .. }
             | Task::WaitFor { .. } => {
                 let late = self.draws.jitter(node);
                 self.plan_agent(node, late, AgentEvent::Stage { op, stage: 0 });

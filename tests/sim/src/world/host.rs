@@ -54,6 +54,8 @@ pub struct Host {
     pub(super) agent_since: At,
     /// How its control file was left before its server was started last.
     pub(super) left: Option<herdsman_ha_core::ControlState>,
+    /// Logical slots that were read on the leader, on their way to our disk.
+    pub(super) copied_slots: BTreeMap<String, herdsman_ha_core::Lsn>,
     /// Whether a `Pull` is on its way.
     pub(super) is_pulling: bool,
     /// Whether the lost connection to its upstream will be noticed.

@@ -62,6 +62,9 @@ impl World {
             "maximum_lag_on_failover": self.options.lag_limit,
             "primary_start_timeout": self.options.primary_start_timeout.as_secs(),
         });
+        if self.options.has_logical_slot {
+            config["slots"] = json!({"cdc": {"database": "app", "plugin": "pgoutput"}});
+        }
         if self.options.checks_timeline {
             config["check_timeline"] = json!(true);
         }

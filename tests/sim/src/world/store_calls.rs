@@ -57,6 +57,7 @@ fn kind(task: &Task) -> Call {
         | Task::Fence
         | Task::Checkpoint
         | Task::SyncSlots { .. }
+        | Task::CopySlots { .. }
         | Task::WaitFor { .. } => Call::Commit,
     }
 }
@@ -200,6 +201,7 @@ impl World {
             | Task::Fence
             | Task::Checkpoint
             | Task::SyncSlots { .. }
+            | Task::CopySlots { .. }
             | Task::WaitFor { .. } => transient("no task for the store"),
         };
         self.plan_expiry();

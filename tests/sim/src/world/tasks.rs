@@ -80,10 +80,15 @@ impl World {
                 let mut outcome = self.make_slots(node, &work.wanted, &work.dropped);
                 if matches!(outcome, Outcome::Done(_)) {
                     let server = &mut self.hosts[node.index()].server;
-                    outcome = ended(server.advance_slots(&work.advanced));
+                    let done = server
+                        .make_logical(work.logical.keys())
+                        .and_then(|()| server.advance_slots(&work.advanced))
+                        .and_then(|()| server.follow_logical(&work.followed));
+                    outcome = ended(done);
                 }
                 self.end_soon(node, op, outcome);
             }
+            Task::CopySlots { from, slots } => self.copy_slots(node, op, from, slots, stage),
             Task::WaitFor { names } => self.wait_for(node, op, names, stage),
             Task::OpenSession { .. }
             | Task::Renew { .. }

@@ -122,8 +122,24 @@ pub(crate) fn succeed(world: &mut World, name: &str, op: OpId) -> Result<Outcome
                 };
                 slots.entry(slot).or_insert(Some(made));
             }
+            for (slot, followed) in work.followed {
+                if let Some(Some(made)) = slots.get_mut(&slot) {
+                    made.position = Some(followed.confirmed);
+                }
+            }
             for (slot, lsn) in work.advanced {
                 slots.insert(slot, Some(SlotView::physical(Some(lsn))));
+            }
+            Report::Nothing
+        }
+        Task::CopySlots { slots, .. } => {
+            let found = &mut world.member_mut(name).server.slots;
+            for (slot, logical) in slots {
+                let copied = SlotView {
+                    kind: SlotKind::Logical(logical),
+                    ..SlotView::physical(Some(Lsn(0)))
+                };
+                found.entry(slot).or_insert(Some(copied));
             }
             Report::Nothing
         }

@@ -82,6 +82,7 @@ impl Small {
             | Task::Fence
             | Task::Checkpoint
             | Task::SyncSlots { .. }
+            | Task::CopySlots { .. }
             | Task::WaitFor { .. } => None,
         };
         let now = self.now;

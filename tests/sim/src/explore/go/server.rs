@@ -95,6 +95,8 @@ impl Small {
             Task::SyncSlots(work) => ended(self.make_slots(node, &work.wanted, &work.dropped).and_then(
                 |()| self.with_disks(|disks| disks.servers[node.index()].advance_slots(&work.advanced)),
             )),
+            // Small worlds have no logical slots.
+            Task::CopySlots { .. } => failed("there are no such slots"),
             Task::Identify { upstream, .. } => self.identify(upstream),
             Task::Bootstrap => self.bootstrap(node),
             Task::Clone { from: None } | Task::PrePromote { .. } => failed("there is no script"),

@@ -1,0 +1,82 @@
+//! Copying logical slots, stage by stage: what the driver does for that task.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use herdsman_ha_core::{Failure, LogicalSlot, Lsn, OpId, Outcome, Report, Upstream};
+
+use super::World;
+use super::draws::What;
+use super::driver::transient;
+use crate::ids::Node;
+
+/// How long a stop in order may take before everything is dropped.
+const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
+
+impl World {
+    pub(super) fn copy_slots(
+        &mut self,
+        node: Node,
+        op: OpId,
+        from: &Upstream,
+        slots: &BTreeMap<String, LogicalSlot>,
+        stage: u8,
+    ) {
+        let own = self.host(node).server.files();
+        let is_there = |name: &&String| own.is_some_and(|own| own.logical.contains_key(*name));
+        let missing: Vec<&String> = slots.keys().filter(|name| !is_there(name)).collect();
+        if stage == 0 && missing.is_empty() {
+            self.end_soon(node, op, Outcome::Done(Report::Nothing));
+            return;
+        }
+        let found = self.logical_slots(node, from, &missing);
+        match (stage, found) {
+            (0, None) => self.end_soon(node, op, transient("the leader has no such slots")),
+            (0, Some(found)) => {
+                // They are read before the server is stopped.
+                self.host_mut(node).copied_slots = found;
+                let takes = if self.host(node).server.is_down() {
+                    Duration::from_millis(1)
+                } else if self.stop_processes(node, true) {
+                    self.draws.millis(What::Stop, node, 1_600, 1_900)
+                } else {
+                    FAST_STOP_LIMIT
+                };
+                self.next_stage(node, op, 2, takes);
+            }
+            (_, _) => {
+                // A stop that is not over by then is not waited for any more.
+                if !self.host(node).server.is_down() {
+                    self.kill_server(node);
+                }
+                self.slot_copies += 1;
+                let slots = std::mem::take(&mut self.host_mut(node).copied_slots);
+                let copied = self.host_mut(node).server.copy_logical(&slots);
+                let outcome = match copied {
+                    Ok(()) => Outcome::Done(Report::Nothing),
+                    Err(refused) => Outcome::Failed(Failure {
+                        is_transient: false,
+                        message: refused.as_str().to_owned(),
+                    }),
+                };
+                self.end_soon(node, op, outcome);
+            }
+        }
+    }
+
+    /// Those of the slots that a running primary has; none: it has none of them, or is no primary.
+    fn logical_slots(
+        &self,
+        node: Node,
+        from: &Upstream,
+        names: &[&String],
+    ) -> Option<BTreeMap<String, Lsn>> {
+        let there = &self.host(self.reach(node, from)?).server;
+        if !there.is_primary() {
+            return None;
+        }
+        let mut found = there.files()?.logical.clone();
+        found.retain(|name, _| names.contains(&name));
+        (!found.is_empty()).then_some(found)
+    }
+}
