@@ -25,6 +25,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 struct Wish {
     settings: Arc<Settings>,
     dynamic: Value,
+    keeps_rows: bool,
 }
 
 /// The end of the worker that the loop holds.
@@ -42,8 +43,13 @@ impl Applying {
     }
 
     /// Wishes for another configuration.
-    pub(crate) fn wish(&self, settings: Arc<Settings>, dynamic: Value) {
-        self.wish.send_replace(Some(Wish { settings, dynamic }));
+    pub(crate) fn wish(&self, settings: Arc<Settings>, dynamic: Value, keeps_rows: bool) {
+        let wish = Wish {
+            settings,
+            dynamic,
+            keeps_rows,
+        };
+        self.wish.send_replace(Some(wish));
     }
 
     /// Compares once more: a server that has just come up may have been started with less.
@@ -105,7 +111,7 @@ impl Worker {
     }
 
     async fn apply(&mut self, wish: &Wish) -> pgctl::Result<Applied> {
-        let (wanted, warnings) = member::config(&wish.settings, &wish.dynamic);
+        let (wanted, warnings) = member::config(&wish.settings, &wish.dynamic, wish.keeps_rows);
         self.say(warnings);
         if *self.instance.config() != wanted {
             self.instance.set_config(wanted);

@@ -80,6 +80,8 @@ pub(crate) struct Driver {
     /// The configuration of the store that the server was last told.
     pub(crate) applied_config: Option<Arc<Value>>,
     applying: Applying,
+    /// Whether the server was told to keep old rows for logical slots.
+    keeps_rows: bool,
     callbacks: Callbacks,
 }
 
@@ -122,6 +124,7 @@ impl Driver {
             settings,
             applied_config: None,
             applying,
+            keeps_rows: false,
             callbacks,
         }
     }
@@ -378,12 +381,15 @@ impl Driver {
     /// Hands a changed configuration of the cluster to the server.
     fn apply_config(&mut self, status: &Status) {
         let view = status.cluster.as_ref();
+        let keeps_rows = self.machine.keeps_rows();
+        let is_same = keeps_rows == self.keeps_rows;
         let Some(config) = view
             .and_then(|view| view.config.value.as_ref())
-            .filter(|config| self.applied_config.as_ref() != Some(*config))
+            .filter(|config| !is_same || self.applied_config.as_ref() != Some(*config))
         else {
             return;
         };
+        self.keeps_rows = keeps_rows;
         self.applied_config = Some(config.clone());
         self.executor.effective.set(&self.settings, config);
         // Which scripts there are decides what comes next: told before any task of this step ends.
@@ -394,7 +400,7 @@ impl Driver {
             let _ = self.sender.send(Event::Input(told));
         }
         self.applying
-            .wish(Arc::clone(&self.settings), Value::clone(config));
+            .wish(Arc::clone(&self.settings), Value::clone(config), keeps_rows);
         let call = status.rules.call_limit();
         self.executor.store.set_limits(member::store_limits(call));
     }

@@ -48,7 +48,7 @@ pub(crate) fn instance(settings: &Settings, log_file: Option<PathBuf>) -> pgctl:
     let dynamic = first_config(settings);
     let effective = EffectivePostgres::new(settings, &dynamic);
     let postgresql = &settings.postgresql;
-    let (config, _) = config(settings, &dynamic);
+    let (config, _) = config(settings, &dynamic, false);
     let mut options =
         pgctl::InstanceOptions::new(settings.name.clone(), postgresql.data_dir.clone(), config);
     options.config_dir = Some(postgresql.config_dir.clone());
@@ -99,8 +99,13 @@ fn first_config(settings: &Settings) -> Value {
 }
 
 /// How the server shall be set up by the member's file and the cluster's configuration, and what
-/// of them is not in force.
-pub(crate) fn config(settings: &Settings, dynamic: &Value) -> (pgctl::Config, Vec<String>) {
+/// of them is not in force. `keeps_rows`: whether the primary must keep old rows for logical slots of this standby, or of one
+/// that takes its WAL from it.
+pub(crate) fn config(
+    settings: &Settings,
+    dynamic: &Value,
+    keeps_rows: bool,
+) -> (pgctl::Config, Vec<String>) {
     let effective = EffectivePostgres::new(settings, dynamic);
     let parameters = effective_parameters(settings, dynamic, NEWEST_RULES);
     let warnings = effective.warnings.iter().chain(&parameters.warnings);
@@ -137,7 +142,10 @@ pub(crate) fn config(settings: &Settings, dynamic: &Value) -> (pgctl::Config, Ve
         .filter_map(|parameter| Some((parameter.name.clone(), parameter.value.clone()?)))
         .collect::<BTreeMap<_, _>>();
     retry_soon(&mut config);
-    keep_rows_for_slots(settings, dynamic, &mut config);
+    if keeps_rows {
+        let name = "hot_standby_feedback".to_owned();
+        config.parameters.insert(name, "on".to_owned());
+    }
     config.custom_conf.clone_from(&effective.custom_conf);
     config.initdb = settings
         .bootstrap
@@ -161,18 +169,6 @@ fn retry_soon(config: &mut pgctl::Config) {
             .parameters
             .entry("wal_retrieve_retry_interval".to_owned())
             .or_insert_with(|| "500ms".to_owned());
-    }
-}
-
-/// A standby that has logical slots, or will have, asks the primary to keep the old rows of the
-/// catalogs that they need.
-fn keep_rows_for_slots(settings: &Settings, dynamic: &Value, config: &mut pgctl::Config) {
-    let (rules, _) = core::Rules::read(dynamic);
-    let tags = core::Tags::read(&settings.tags.published());
-    let has_slots = !tags.is_nofailover() && !tags.is_nostream();
-    if has_slots && rules.standby_cluster.is_none() && rules.slots.has_logical() {
-        let name = "hot_standby_feedback".to_owned();
-        config.parameters.insert(name, "on".to_owned());
     }
 }
 

@@ -9,10 +9,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::cascade;
 use crate::memory::Memory;
 use crate::plan;
 use crate::situation::Carry;
 use crate::slots;
+use crate::tags::Tags;
 use crate::task::{Failure, Lane, Outcome, Task};
 use crate::time::Mono;
 use crate::value::MemberName;
@@ -93,6 +95,29 @@ fn others<'a>(
 
 fn is_streaming(member: &MemberView) -> bool {
     member.state == "running" && member.replication_state.as_deref() == Some("streaming")
+}
+
+/// Whether old rows must be kept for logical slots: of our standby, or of one below it.
+pub(crate) fn keeps_rows(memory: &Memory) -> bool {
+    let rules = &memory.rules;
+    let has_slots = rules.slots.has_logical() && rules.use_slots;
+    if !has_slots || rules.standby_cluster.is_some() {
+        return false;
+    }
+    let own = &memory.settings.tags;
+    may_lead(own)
+        || memory.view.as_ref().is_some_and(|view| {
+            let mut others = view
+                .members
+                .iter()
+                .filter(|(_, other)| may_lead(&other.tags));
+            others.any(|(name, _)| cascade::is_above(view, memory.me(), name))
+        })
+}
+
+/// Whether a member gets slots at all: one that takes WAL from an archive alone cannot keep rows.
+fn may_lead(tags: &Tags) -> bool {
+    !tags.is_nofailover() && !tags.is_nostream()
 }
 
 /// Whether our standby is about to go down for slots: no leader shall make commits wait for it.

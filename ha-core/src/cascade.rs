@@ -68,6 +68,23 @@ pub(crate) fn named<'a>(
     Some(first)
 }
 
+/// Whether a member takes its WAL from another one, directly or through others, by their tags.
+pub(crate) fn is_above(view: &ClusterView, upstream: &MemberName, name: &MemberName) -> bool {
+    let mut at = name;
+    for _ in 0..=view.members.len() {
+        let above = view
+            .members
+            .get(at)
+            .and_then(|member| next(view, &member.tags));
+        match above {
+            Some(above) if above == upstream => return above != name,
+            Some(above) => at = above,
+            None => return false,
+        }
+    }
+    false
+}
+
 fn next<'a>(view: &'a ClusterView, tags: &Tags) -> Option<&'a MemberName> {
     if tags.is_nostream() {
         return None;

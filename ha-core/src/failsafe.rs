@@ -23,7 +23,7 @@ use crate::task::{
     Commit, KeyState, Lane, PromiseAnswer, PromiseReport, PromiseRequest, Purpose, Task,
 };
 use crate::time::Mono;
-use crate::value::{Generation, MemberName, SessionName};
+use crate::value::{Generation, Lsn, MemberName, SessionName};
 use crate::view::ServerView;
 use given::Given;
 pub(crate) use given::{Sent, admit, ends, is_bound, vetoes};
@@ -359,6 +359,13 @@ pub(crate) fn observe(memory: &mut Memory) {
 /// The store's history went backwards: its numbers say nothing about what we know.
 pub(crate) fn store_replaced(memory: &mut Memory) {
     memory.failsafe.newest = Generation::default();
+}
+
+/// Where the slots of the leader are that goes on by our promise; none: nobody does, as far as we
+/// know.
+pub(crate) fn told_slots(memory: &Memory) -> Option<&BTreeMap<String, Lsn>> {
+    let given = memory.failsafe.given.as_ref()?;
+    (memory.mono() < given.until).then_some(&given.slots)
 }
 
 /// Until when this member holds back, and for whom.

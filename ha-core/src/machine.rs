@@ -23,6 +23,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::carry;
 use crate::changes;
 use crate::choose::choose;
 use crate::claim;
@@ -197,6 +198,13 @@ impl Machine {
     #[must_use]
     pub fn is_standby_leader(&self) -> bool {
         remote::is_standby_leader(&self.memory)
+    }
+
+    /// Whether old rows must be kept for logical slots of our standby, or of one that takes its WAL
+    /// from it: `hot_standby_feedback`.
+    #[must_use]
+    pub fn keeps_rows(&self) -> bool {
+        carry::keeps_rows(&self.memory)
     }
 
     /// Until when our claim to make the cluster holds at least; none: there is none, or it has

@@ -8,6 +8,7 @@ use alloc::string::String;
 
 use crate::cascade;
 use crate::config::ClusterType;
+use crate::failsafe;
 use crate::memory::Memory;
 use crate::schema::slot_name;
 use crate::situation::{self as word, Lock, Mode};
@@ -90,8 +91,10 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
             // What is missing on a standby is copied.
             found if side == Side::Standby => {
                 copied.extend(found.map(|_| name.clone()));
-                let published = memory.view.as_ref().map(|view| &view.status.value.slots);
-                let confirmed = published.and_then(|slots| slots.get(&name)).copied();
+                let confirmed = memory
+                    .view
+                    .as_ref()
+                    .and_then(|view| told(memory, view, &name));
                 if let (Some(found), Some(confirmed)) = (found, confirmed.map(|lsn| lsn.min(end)))
                     && !found.is_active
                     && Some(confirmed) > found.position
@@ -126,6 +129,17 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
     let is_at_rest = is_complete && work.dropped.is_empty() && work.advanced.is_empty();
     let is_at_rest = is_at_rest && work.followed.is_empty();
     (!is_at_rest).then_some(work)
+}
+
+/// How the slots that our standby has are moved on; none: they stand where they should.
+pub(crate) fn moves(memory: &Memory) -> Option<SlotWork> {
+    let work = work(memory, Side::Standby)?;
+    let moves = SlotWork {
+        advanced: work.advanced,
+        followed: work.followed,
+        ..SlotWork::default()
+    };
+    (moves != SlotWork::default()).then_some(moves)
 }
 
 /// Whether a slot must go before the wanted one of its name can be.
@@ -257,12 +271,20 @@ fn passed(
     slot: &str,
     member: Option<(&MemberName, &MemberView)>,
 ) -> Option<Lsn> {
-    let published = view.status.value.slots.get(slot).copied();
-    let told = member
+    let known = told(memory, view, slot);
+    let own = member
         .filter(|(name, member)| cascade::named(view, name, &member.tags).is_some())
         .filter(|(_, member)| member.timeline.is_some() && member.timeline == timeline(memory))
         .and_then(|(_, member)| member.xlog_location);
-    published.max(told)
+    known.max(own)
+}
+
+/// Where the leader's slot is: as the store says it, or the leader itself while it goes on without
+/// the store by our promise.
+fn told(memory: &Memory, view: &ClusterView, slot: &str) -> Option<Lsn> {
+    let published = view.status.value.slots.get(slot).copied();
+    let promised = failsafe::told_slots(memory).filter(|_| word::lock(memory) != Lock::Other);
+    published.max(promised.and_then(|slots| slots.get(slot).copied()))
 }
 
 fn timeline(memory: &Memory) -> Option<Timeline> {

@@ -2,6 +2,7 @@
 //! meanwhile.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,7 +15,7 @@ use crate::schema::key;
 use crate::situation::{self as word, Writable};
 use crate::task::{Commit, KeyState, Lane, PromiseRequest, Purpose, StoreGuard, Task};
 use crate::time::Mono;
-use crate::value::{Generation, MemberName, SessionName};
+use crate::value::{Generation, Lsn, MemberName, SessionName};
 use crate::view::{ClusterView, LeaderKey, ServerView};
 
 /// Nobody is bound for longer, whatever is asked.
@@ -29,6 +30,8 @@ pub(super) struct Given {
     /// The newest leadership that was known then; none: the asker does not know when a newer one
     /// frees us.
     newest: Option<Generation>,
+    /// Where the slots of whoever was promised were then.
+    pub(super) slots: BTreeMap<String, Lsn>,
 }
 
 impl Given {
@@ -100,7 +103,9 @@ pub(crate) fn admit(memory: &mut Memory, request: &PromiseRequest) -> Answer {
         to: request.name.clone(),
         until,
         newest,
+        slots: request.slots.clone(),
     });
+    memory.published.is_slots_due = true;
     answer(AnswerKind::Done, "Accepted")
 }
 

@@ -30,6 +30,7 @@ use crate::view::{
 
 impl Machine {
     pub(super) fn publish(&mut self, step: &mut Step) {
+        self.move_slots_by_promise(step);
         let memory = &self.memory;
         if memory.is_finished || memory.current_view().is_none() || memory.name != NameCheck::Ours {
             return;

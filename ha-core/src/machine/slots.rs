@@ -2,6 +2,7 @@
 //! from or that may lead one day.
 
 use super::{Machine, Step};
+use crate::failsafe;
 use crate::schema::slot_name;
 use crate::situation::{self as word, Lock};
 use crate::slots::{self, Side};
@@ -23,6 +24,26 @@ impl Machine {
         if word::lock(memory) == Lock::Other && is_standby {
             memory.slot_wanted_at.clear();
             self.keep_slots(Side::Standby, step);
+        }
+    }
+
+    /// While a leader goes on by our promise, what it told moves our slots on. Without the store none
+    /// is made or dropped.
+    pub(super) fn move_slots_by_promise(&mut self, step: &mut Step) {
+        let memory = &self.memory;
+        let is_standby = matches!(memory.server(), Some(ServerView::Standby(_)));
+        let is_due = memory.published.is_slots_due && !memory.is_finished;
+        if !is_due
+            || !is_standby
+            || failsafe::told_slots(memory).is_none()
+            || word::lock(memory) == Lock::Other
+            || !self.is_idle(Lane::Slots)
+        {
+            return;
+        }
+        if let Some(work) = slots::moves(&self.memory) {
+            self.memory.published.is_slots_due = false;
+            self.start(Task::SyncSlots(work), step);
         }
     }
 

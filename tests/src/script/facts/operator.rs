@@ -1,15 +1,18 @@
 //! What an operator asks a member for: `operator restart at=T+30 role=primary`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use herdsman_ha_core::schema::slot_name;
 use herdsman_ha_core::{
-    Command, ConfigChange, Generation, Input, MemberName, PromiseRequest, RestartOrder, RestartRole,
+    Command, ConfigChange, Generation, Input, Lsn, MemberName, PromiseRequest, RestartOrder,
+    RestartRole,
 };
 use serde_json::{Map, Value};
 
 use super::super::world::{World, read_instant, wall_at};
 use super::request;
-use herdsman_sim::words::Words;
+use herdsman_sim::words::{Words, list};
 
 pub(super) fn read(world: &World, mut words: Words) -> Result<Input, String> {
     let command = match words.expect("what the operator wants")?.as_str() {
@@ -39,17 +42,33 @@ pub(super) fn read(world: &World, mut words: Words) -> Result<Input, String> {
     Ok(request(command))
 }
 
-/// `promise to=a gen=7 ttl=30`; without `gen` and `ttl` a member of another kind asks.
+/// `promise to=a gen=7 ttl=30 slots=c:0/4000000`; without `gen` and `ttl` a member of another kind
+/// asks.
 fn asked_promise(world: &World, words: &mut Words) -> Result<PromiseRequest, String> {
     let name = named(world, words, "to").ok_or("to= must say who asks")?;
     Ok(PromiseRequest {
         conn_url: String::new(),
         api_url: String::new(),
-        slots: std::collections::BTreeMap::new(),
+        slots: positions(world, words)?,
         generation: words.parsed("gen")?.map(Generation),
         ttl: words.parsed("ttl")?.map(Duration::from_secs),
         name,
     })
+}
+
+/// Slots of members by these, and others behind `=`.
+fn positions(world: &World, words: &mut Words) -> Result<BTreeMap<String, Lsn>, String> {
+    let slots = list(&words.value("slots").unwrap_or_default());
+    let position = |text: String| {
+        let wrong = || format!("{text} is not slot:position");
+        let (name, at) = text.split_once(':').ok_or_else(wrong)?;
+        let name = match name.strip_prefix('=') {
+            Some(own) => own.to_owned(),
+            None => slot_name(world.name(name).as_str()),
+        };
+        Ok((name, at.parse().map_err(|_| wrong())?))
+    };
+    slots.into_iter().map(position).collect()
 }
 
 fn named(world: &World, words: &mut Words, key: &str) -> Option<MemberName> {
