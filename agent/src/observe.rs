@@ -206,14 +206,11 @@ fn sender(sender: &pgctl::Sender, commit: &str) -> SenderView {
     }
 }
 
-/// Slots that stay. What PostgreSQL itself has carried here from the primary is its own.
+/// Slots that stay.
 fn slots(server: &pgctl::Server) -> BTreeMap<String, SlotView> {
     let slots = server.slots.iter();
     slots
-        .filter(|slot| {
-            let is_carried = slot.is_failover && slot.is_synced;
-            !slot.is_temporary && !is_carried
-        })
+        .filter(|slot| !slot.is_temporary)
         .map(|slot| (slot.name.clone(), self::slot(slot)))
         .collect()
 }
@@ -236,5 +233,6 @@ fn slot(slot: &pgctl::Slot) -> SlotView {
         is_lost: slot.wal_status.as_deref() == Some("lost"),
         holds_rows: slot.holds_rows,
         is_failover: slot.is_failover,
+        is_carried: slot.is_failover && slot.is_synced,
     }
 }

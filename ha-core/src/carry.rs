@@ -71,7 +71,9 @@ fn while_running(memory: &Memory) -> Option<Carry> {
     let mut candidates = others.iter().filter(|other| can_lead(other)).peekable();
     let is_alone = candidates.peek().is_none();
     let mut streaming = candidates.filter(|(_, member)| is_streaming(member));
-    if !is_turn || !(is_alone || streaming.clone().next().is_some()) {
+    // Whoever is asked to take over is needed as it is.
+    let is_moving = view.failover.value.is_some();
+    if is_moving || !is_turn || !(is_alone || streaming.clone().next().is_some()) {
         return None;
     }
     if !view.sync.value.standbys.contains(memory.me()) {

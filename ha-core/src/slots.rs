@@ -64,7 +64,6 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
     let wanted = wanted(memory, memory.view.as_ref()?, side);
     let mut work = SlotWork::default();
     let mut is_complete = true;
-    let mut copied = BTreeSet::new();
     for (name, wish) in &wanted.physical {
         let found = slots.get(name);
         if found.is_some_and(|found| is_in_the_way(found, wish)) {
@@ -82,40 +81,25 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
             work.advanced.insert(name.clone(), passed.min(end));
         }
     }
-    for (name, logical) in wanted.logical {
-        let kind = SlotKind::Logical(logical.clone());
-        match slots.get(&name) {
-            Some(found) if found.kind != kind || found.is_lost => {
-                work.dropped.insert(name);
-            }
-            // What is missing on a standby is copied.
-            found if side == Side::Standby => {
-                copied.extend(found.map(|_| name.clone()));
-                let confirmed = memory
-                    .view
-                    .as_ref()
-                    .and_then(|view| told(memory, view, &name));
-                if let (Some(found), Some(confirmed)) = (found, confirmed.map(|lsn| lsn.min(end)))
-                    && !found.is_active
-                    && Some(confirmed) > found.position
-                {
-                    let database = logical.database;
-                    let moved = FollowedSlot {
-                        database,
-                        confirmed,
-                    };
-                    work.followed.insert(name, moved);
-                }
-            }
-            found => {
-                is_complete &= found.is_some();
-                work.logical.insert(name, logical);
-            }
+    for (name, logical) in &wanted.logical {
+        let found = slots.get(name);
+        if found.is_some_and(|found| found.is_lost || !decodes(found, logical)) {
+            work.dropped.insert(name.clone());
+        } else if side == Side::Leader {
+            is_complete &= found.is_some();
+            work.logical.insert(name.clone(), logical.clone());
+        } else if let Some(confirmed) = found.and_then(|found| goes_on(memory, name, found, end)) {
+            let database = logical.database.clone();
+            let moved = FollowedSlot {
+                database,
+                confirmed,
+            };
+            work.followed.insert(name.clone(), moved);
         }
+        // What is missing on a standby is copied.
     }
-    let is_known = |name: &String| {
-        work.wanted.contains(name) || work.logical.contains_key(name) || copied.contains(name)
-    };
+    let is_known =
+        |name: &String| wanted.physical.contains_key(name) || wanted.logical.contains_key(name);
     let unknown: BTreeSet<String> = slots
         .keys()
         .filter(|name| !is_known(name))
@@ -126,9 +110,20 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
         let found = slots.get(name);
         found.is_some_and(|found| may_drop(memory, side, name, found))
     });
-    let is_at_rest = is_complete && work.dropped.is_empty() && work.advanced.is_empty();
-    let is_at_rest = is_at_rest && work.followed.is_empty();
+    let is_unmoved = work.advanced.is_empty() && work.followed.is_empty();
+    let is_at_rest = is_complete && work.dropped.is_empty() && is_unmoved;
     (!is_at_rest).then_some(work)
+}
+
+fn decodes(found: &SlotView, logical: &LogicalSlot) -> bool {
+    matches!(&found.kind, SlotKind::Logical(own) if own == logical)
+}
+
+/// Where a logical slot of our standby is to be moved; none: it stays.
+fn goes_on(memory: &Memory, name: &str, found: &SlotView, end: Lsn) -> Option<Lsn> {
+    let confirmed = told(memory, memory.view.as_ref()?, name)?.min(end);
+    let is_ours = !found.is_active && !found.is_carried;
+    (is_ours && Some(confirmed) > found.position).then_some(confirmed)
 }
 
 /// How the slots that our standby has are moved on; none: they stand where they should.
@@ -156,7 +151,7 @@ fn is_in_the_way(found: &SlotView, wish: &Wish) -> bool {
 fn may_drop(memory: &Memory, side: Side, name: &str, found: &SlotView) -> bool {
     let is_paused = word::mode(memory) == Mode::Paused;
     // PostgreSQL carries it to standbys itself, and is kept from that by one of an old primary.
-    let is_postgresqls = found.is_failover && side == Side::Leader;
+    let is_postgresqls = found.is_carried || found.is_failover && side == Side::Leader;
     !is_paused && !found.is_active && !is_postgresqls && !memory.rules.slots.ignores(name, found)
 }
 

@@ -22,6 +22,9 @@ pub struct SlotView {
     pub holds_rows: bool,
     /// Whether PostgreSQL itself carries it to the standbys (17 and later).
     pub is_failover: bool,
+    /// Whether PostgreSQL itself has carried it here from the primary: it is not ours to change.
+    #[serde(default)]
+    pub is_carried: bool,
 }
 
 /// What a replication slot is for.

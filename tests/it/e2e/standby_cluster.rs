@@ -1,6 +1,8 @@
 //! A whole cluster that follows another one: made from it, led on when its leader dies, promoted, and
 //! the other one demoted to follow it.
 
+use std::process::Command;
+
 use herdsman_tests::cluster::{Cluster, Control, Ended, Member, wait_for};
 use serde_json::{Value, json};
 
@@ -45,6 +47,25 @@ fn control(member: &Member, arguments: &[&str]) -> Ended {
     ended
 }
 
+/// What the command line of the reference shows of it, where that is installed.
+fn check_by_the_reference(leader: &Member) {
+    let mut command = Command::new("patronictl");
+    command.arg("-c").arg(leader.configuration());
+    let Ok(listed) = command.args(["list", "--format", "json"]).output() else {
+        return;
+    };
+    let errors = String::from_utf8_lossy(&listed.stderr);
+    let members: Vec<Value> =
+        serde_json::from_slice(&listed.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
+    let mut found: Vec<(&str, &str)> = members
+        .iter()
+        .filter_map(|member| Some((member["Role"].as_str()?, member["State"].as_str()?)))
+        .collect();
+    found.sort_unstable();
+    let expected = [("Replica", "streaming"), ("Standby Leader", "streaming")];
+    assert_eq!(found, expected, "{members:#?}");
+}
+
 #[test]
 fn cluster_follows_another_one_is_promoted_and_the_other_one_follows_it() {
     let first = Cluster::builder()
@@ -81,6 +102,7 @@ fn cluster_follows_another_one_is_promoted_and_the_other_one_follows_it() {
     assert_eq!(leader.ask(senders).as_deref(), Some(other.name()));
     let listed = control(leader, &["list"]);
     assert!(listed.out.contains("Standby Leader"), "{}", listed.out);
+    check_by_the_reference(leader);
 
     // The leader's machine is lost: the other one leads, and follows the source from then on.
     leader.kill_host();

@@ -119,7 +119,7 @@ impl Kind {
 }
 
 /// How large the worlds are, and how far the search goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// How many members: two or three.
     pub members: u8,

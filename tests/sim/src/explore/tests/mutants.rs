@@ -52,13 +52,15 @@ fn a_machine_that_breaks_a_rule_is_found_out() {
         (Mutant::ReleaseBeforeProof, with_two_blows(), RELEASE),
         (Mutant::PeerAheadIgnored, any_order(Kind::Agent), ROW),
     ];
+    // Within the same bounds one search shows that nothing is found without the broken rule.
+    let mut sound: Vec<Bounds> = Vec::new();
     for (mutant, bounds, promise) in table {
         let name = mutant.name();
-        let bounds = Bounds {
+        let broken = Bounds {
             mutant: Some(mutant),
-            ..bounds
+            ..bounds.clone()
         };
-        let report = explore(&bounds, |_| ()).expect("it begins healthy");
+        let report = explore(&broken, |_| ()).expect("it begins healthy");
         let found = report
             .found
             .unwrap_or_else(|| panic!("{name} was not found in {} states", report.states));
@@ -68,12 +70,25 @@ fn a_machine_that_breaks_a_rule_is_found_out() {
             found.path.len(),
             report.states
         );
-        let sound = Bounds {
-            mutant: None,
+        let searched = Bounds {
             states: report.states,
             ..bounds
         };
-        let report = explore(&sound, |_| ()).expect("it begins healthy");
-        assert!(report.found.is_none(), "without {name}: {:?}", report.found);
+        let is_alike = |other: &&mut Bounds| {
+            let states = searched.states;
+            Bounds {
+                states,
+                ..Bounds::clone(other)
+            } == searched
+        };
+        match sound.iter_mut().find(is_alike) {
+            Some(known) => known.states = known.states.max(searched.states),
+            None => sound.push(searched),
+        }
+    }
+    for bounds in sound {
+        let report = explore(&bounds, |_| ()).expect("it begins healthy");
+        let found = report.found;
+        assert!(found.is_none(), "without a broken rule: {found:?}");
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn read(world: &World, text: &str) -> Result<(String, Option<SlotView
             "lost" => slot.is_lost = true,
             "rows" => slot.holds_rows = true,
             "failover" => slot.is_failover = true,
+            "carried" => (slot.is_failover, slot.is_carried) = (true, true),
             "unreserved" => slot.position = None,
             "logical" => {
                 let (Some(database), Some(plugin)) = (parts.next(), parts.next()) else {
