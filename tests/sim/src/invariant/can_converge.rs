@@ -17,6 +17,7 @@
 //! | `nobody-may-lead` | all data is with members that must not lead |
 //! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
+//! | `newest-copy-passed-over` | whoever lags less is on a timeline that the last leader passed over, as one that was named by hand does; that it was never promoted only people can tell |
 //! | `newest-timeline-gone` | whoever may lead is on an earlier timeline than the cluster, and the cluster is told to mind that |
 //! | `newer-than-leader` | a store that was put back is or was led from an earlier timeline; the later copy is kept |
 //! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
@@ -143,7 +144,30 @@ fn leadership(world: &World) -> Option<&'static str> {
             "cannot-converge-newest-copy-gone"
         });
     }
+    if fit
+        .iter()
+        .all(|(node, files)| is_passed_over(world, *node, files))
+    {
+        return Some("cannot-converge-newest-copy-passed-over");
+    }
     recycled(world, &fit)
+}
+
+/// Whether the last leader went on from an earlier timeline than this copy is on, and to a later one.
+fn is_passed_over(world: &World, node: Node, files: &Files) -> bool {
+    let text = world.store.value(key::LEADERSHIP).unwrap_or_default();
+    let record: Value = serde_json::from_str(text).unwrap_or_default();
+    let number = |field: &str| record[field].as_u64();
+    let (Some(from), Some(to)) = (number("from_timeline"), number("timeline")) else {
+        return false;
+    };
+    let timeline = world.tree.timeline(files.wal);
+    let own = u64::from(timeline.0);
+    let is_above = from < own && own <= to;
+    let is_reserved = record["promotion"].as_bool() == Some(true) && own == to;
+    let is_told = published_timeline(world) >= Some(timeline);
+    let is_of_another = record["owner"].as_str() != Some(world.host(node).name.as_str());
+    is_above && is_of_another && !is_reserved && !is_told
 }
 
 /// Whether some member is on a later timeline than the store has ever heard of, as far as it
@@ -210,6 +234,8 @@ fn published(world: &World) -> Lsn {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::fixture::*;
     use super::*;
     use crate::fault::{Deed, Fault};
@@ -310,6 +336,23 @@ mod tests {
         }
         publish_end_of(&mut run, A);
         run
+    }
+
+    #[test]
+    fn a_copy_that_the_last_leader_passed_over_waits_for_people() {
+        let mut run = settled();
+        run.world.inflict(&Fault::LoseDisk(B));
+        run.world.inflict(&Fault::LoseDisk(C));
+        let now = run.world.now;
+        run.world.store.delete_unguarded(key::LEADER, now);
+        check(&run, None);
+        for (owner, expected) in [("a", None), ("b", Some("newest-copy-passed-over"))] {
+            let passed =
+                json!({"owner": owner, "from_timeline": 0, "timeline": 3, "promotion": true});
+            let store = &mut run.world.store;
+            store.put_unguarded(key::LEADERSHIP, &passed.to_string(), None, now);
+            check(&run, expected);
+        }
     }
 
     #[test]

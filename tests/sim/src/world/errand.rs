@@ -49,6 +49,16 @@ impl World {
         }
     }
 
+    /// A server goes down for slots, and comes up again whatever happens meanwhile.
+    pub(super) fn begin_errand(&mut self, node: Node) {
+        let asked_at = self.now;
+        let host = self.host_mut(node);
+        host.errand.get_or_insert(Errand {
+            asked_at,
+            was_down: false,
+        });
+    }
+
     /// A server came to another state: it may have gone through what was asked of it.
     pub(super) fn follow_errand(&mut self, node: Node) {
         if self.host(node).errand.is_none() {

@@ -35,6 +35,9 @@ impl World {
             (0, Some(found)) => {
                 // They are read before the server is stopped.
                 self.host_mut(node).copied_slots = found;
+                if !self.host(node).server.is_down() {
+                    self.begin_errand(node);
+                }
                 let takes = if self.host(node).server.is_down() {
                     Duration::from_millis(1)
                 } else if self.stop_processes(node, true) {
