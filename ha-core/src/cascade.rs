@@ -298,3 +298,45 @@ pub(crate) fn note(memory: &mut Memory) {
         memory.cascade.given_up.get_or_insert((name, now));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+    use alloc::sync::Arc;
+    use serde_json::{Map, json};
+
+    /// Members by whom they should stream from.
+    fn view(pairs: &[(&str, &str)]) -> ClusterView {
+        let mut view = ClusterView::default();
+        for (name, source) in pairs {
+            let mut tags = Map::new();
+            tags.insert("replicatefrom".to_owned(), json!(source));
+            let member = MemberView {
+                tags: Tags::read(&tags),
+                ..MemberView::default()
+            };
+            view.members
+                .insert(MemberName::from(*name), Arc::new(member));
+        }
+        view
+    }
+
+    #[test]
+    fn whoever_wal_passes_through_is_above() {
+        let view = view(&[
+            ("c", "b"),
+            ("b", "a"),
+            ("a", "nobody"),
+            ("x", "y"),
+            ("y", "x"),
+        ]);
+        let above = |upstream: &str, name: &str| {
+            is_above(&view, &MemberName::from(upstream), &MemberName::from(name))
+        };
+        assert!(above("b", "c") && above("a", "c") && above("a", "b"));
+        assert!(!above("c", "b") && !above("nobody", "a") && !above("c", "c"));
+        // A ring gives nobody WAL, and its end is found all the same.
+        assert!(above("y", "x") && !above("x", "x") && !above("a", "x"));
+    }
+}
