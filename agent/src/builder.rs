@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::driver::{Driver, Event};
 use crate::error::Error;
-use crate::execute::Executor;
+use crate::execute::{Copied, Executor};
 use crate::grants::Grants;
 use crate::leadership::LeadershipChanges;
 use crate::publish;
@@ -176,6 +176,7 @@ impl AgentBuilder<Arc<dyn Dcs>> {
             instance,
             clock: Arc::clone(&clock),
             grants: Grants::default(),
+            copied: Copied::default(),
         };
         Ok(Agent {
             executor: Arc::new(executor),

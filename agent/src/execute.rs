@@ -10,6 +10,7 @@ mod server;
 mod slots;
 mod store;
 
+pub(crate) use slots::Copied;
 pub(crate) use store::Sessions;
 
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(crate) struct Executor {
     pub(crate) instance: Instance,
     pub(crate) clock: Arc<Clock>,
     pub(crate) grants: Grants,
+    /// Logical slots that were copied to this member, to warn of a promotion that comes too soon.
+    pub(crate) copied: Copied,
 }
 
 impl Executor {

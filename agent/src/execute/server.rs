@@ -148,6 +148,7 @@ impl Executor {
         if let Err(outcome) = self.check(grant) {
             return outcome;
         }
+        self.warn_of_unready_slots();
         let number = Some(pgctl::Timeline(timeline.0));
         if let Err(error) = self.instance.promote(number, PROMOTION_LIMIT).await {
             return failed(&error);
