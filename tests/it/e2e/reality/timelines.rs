@@ -63,7 +63,7 @@ async fn standby_ahead_of_its_upstream_within_a_segment_is_told_to_stream() {
 }
 
 #[tokio::test]
-async fn standby_ahead_of_its_upstream_by_a_segment_is_refused() {
+async fn standby_ahead_of_its_upstream_by_a_segment_gets_nothing() {
     let [a, b, c] = three().await;
     c.follow(None).await;
     a.run("SELECT pg_switch_wal()").await;
@@ -73,8 +73,8 @@ async fn standby_ahead_of_its_upstream_by_a_segment_is_refused() {
 
     b.follow(Some(&c)).await;
 
-    b.wait_for_log("is ahead of the WAL flush position of this server")
-        .await;
+    // It is refused by the upstream, and by later releases (seen with 15.20) waits for it.
+    b.wait_for_log("is ahead of the").await;
     assert_eq!(b.rows().await, "1,2");
     assert_eq!(c.rows().await, "1");
 }
