@@ -364,12 +364,16 @@ pub(crate) fn store_replaced(memory: &mut Memory) {
 /// Where the slots of the leader are that goes on by our promise; none: nobody does, as far as we
 /// know.
 pub(crate) fn told_slots(memory: &Memory) -> Option<&BTreeMap<String, Lsn>> {
-    let given = memory.failsafe.given.as_ref()?;
-    (memory.mono() < given.until).then_some(&given.slots)
+    present(memory).map(|given| &given.slots)
 }
 
 /// Until when this member holds back, and for whom.
 pub(crate) fn promised_to(memory: &Memory) -> Option<(&MemberName, Mono)> {
-    let given = memory.failsafe.given.as_ref()?;
-    (memory.mono() < given.until).then_some((&given.to, given.until))
+    present(memory).map(|given| (&given.to, given.until))
+}
+
+/// The promise that is not over.
+fn present(memory: &Memory) -> Option<&Given> {
+    let given = memory.failsafe.given.as_ref();
+    given.filter(|given| memory.mono() < given.until)
 }

@@ -75,6 +75,12 @@ async fn standby_ahead_of_its_upstream_by_a_segment_gets_nothing() {
 
     // It is refused by the upstream, and by later releases (seen with 15.20) waits for it.
     b.wait_for_log("is ahead of the").await;
+    let told = [
+        "is ahead of the WAL flush position of this server",
+        "is ahead of the upstream server's flush position",
+    ];
+    let log = b.log();
+    assert!(told.iter().any(|words| log.contains(words)), "{log}");
     assert_eq!(b.rows().await, "1,2");
     assert_eq!(c.rows().await, "1");
 }

@@ -2,20 +2,16 @@
 //!
 //! The proof that another member holds the good copy is checked once more right here.
 
-use std::time::Duration;
-
 use herdsman_ha_core::{Failure, LeaderElsewhere, OpId, Outcome, Report, Task, Upstream};
 
 use super::World;
 use super::draws::What;
 use super::driver::transient;
+use super::tasks::FAST_STOP_LIMIT;
 use crate::fact::{Destruction, Fact};
 use crate::ids::Node;
 use crate::options::DriverMutant;
 use crate::pg::Refused;
-
-/// How long a stop in order may take before everything is dropped.
-const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
 
 impl World {
     fn confirm(&self, node: Node, witness: &LeaderElsewhere, from: &Upstream) -> bool {

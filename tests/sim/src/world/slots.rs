@@ -8,10 +8,8 @@ use herdsman_ha_core::{Failure, LogicalSlot, Lsn, OpId, Outcome, Report, Upstrea
 use super::World;
 use super::draws::What;
 use super::driver::transient;
+use super::tasks::FAST_STOP_LIMIT;
 use crate::ids::Node;
-
-/// How long a stop in order may take before everything is dropped.
-const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
 
 impl World {
     pub(super) fn copy_slots(
@@ -29,41 +27,43 @@ impl World {
             self.end_soon(node, op, Outcome::Done(Report::Nothing));
             return;
         }
-        let found = self.logical_slots(node, from, &missing);
-        match (stage, found) {
-            (0, None) => self.end_soon(node, op, transient("the leader has no such slots")),
-            (0, Some(found)) => {
-                // They are read before the server is stopped.
-                self.host_mut(node).copied_slots = found;
-                if !self.host(node).server.is_down() {
-                    self.begin_errand(node);
-                }
-                let takes = if self.host(node).server.is_down() {
-                    Duration::from_millis(1)
-                } else if self.stop_processes(node, true) {
-                    self.draws.millis(What::Stop, node, 1_600, 1_900)
-                } else {
-                    FAST_STOP_LIMIT
-                };
-                self.next_stage(node, op, 2, takes);
-            }
-            (_, _) => {
-                // A stop that is not over by then is not waited for any more.
-                if !self.host(node).server.is_down() {
-                    self.kill_server(node);
-                }
-                self.slot_copies += 1;
-                let slots = std::mem::take(&mut self.host_mut(node).copied_slots);
-                let copied = self.host_mut(node).server.copy_logical(&slots);
-                let outcome = match copied {
-                    Ok(()) => Outcome::Done(Report::Nothing),
-                    Err(refused) => Outcome::Failed(Failure {
-                        is_transient: false,
-                        message: refused.as_str().to_owned(),
-                    }),
-                };
-                self.end_soon(node, op, outcome);
-            }
+        if stage == 0 {
+            // They are read before the server is stopped.
+            let Some(found) = self.logical_slots(node, from, &missing) else {
+                self.end_soon(node, op, transient("the leader has no such slots"));
+                return;
+            };
+            self.host_mut(node).copied_slots = found;
+            let takes = self.go_down_for_slots(node);
+            self.next_stage(node, op, 2, takes);
+            return;
+        }
+        // A stop that is not over by then is not waited for any more.
+        if !self.host(node).server.is_down() {
+            self.kill_server(node);
+        }
+        self.slot_copies += 1;
+        let slots = std::mem::take(&mut self.host_mut(node).copied_slots);
+        let outcome = match self.host_mut(node).server.copy_logical(&slots) {
+            Ok(()) => Outcome::Done(Report::Nothing),
+            Err(refused) => Outcome::Failed(Failure {
+                is_transient: false,
+                message: refused.as_str().to_owned(),
+            }),
+        };
+        self.end_soon(node, op, outcome);
+    }
+
+    /// Tells how long it is waited for.
+    fn go_down_for_slots(&mut self, node: Node) -> Duration {
+        if self.host(node).server.is_down() {
+            return Duration::from_millis(1);
+        }
+        self.begin_errand(node);
+        if self.stop_processes(node, true) {
+            self.draws.millis(What::Stop, node, 1_600, 1_900)
+        } else {
+            FAST_STOP_LIMIT
         }
     }
 

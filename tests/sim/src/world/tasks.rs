@@ -22,7 +22,7 @@ use crate::options::DriverMutant;
 use crate::pg::Refused;
 
 /// How long a stop in order may take before everything is dropped.
-const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long another server may take to say who it is.
 const IDENTIFY_LIMIT: Duration = Duration::from_secs(3);
 
