@@ -5,7 +5,6 @@
 //! change, or the end of a task on the server, the worker has compared the files once more.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use herdsman_pgctl as pgctl;
@@ -14,23 +13,23 @@ use tokio::sync::watch;
 
 use crate::callbacks::Callbacks;
 use crate::looking::Looking;
-use crate::member;
+use crate::member::{self, Setup};
 use crate::settings::Settings;
 
 /// When to come back to a server that could not be told.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What the server shall be set up from.
+/// A configuration that the server is to be told, which the instance has already.
 #[derive(Clone, Debug)]
 struct Wish {
-    settings: Arc<Settings>,
-    dynamic: Value,
-    keeps_rows: bool,
+    /// What of it is not in force.
+    warnings: Vec<String>,
 }
 
 /// The end of the worker that the loop holds.
 #[derive(Debug)]
 pub(crate) struct Applying {
+    instance: pgctl::Instance,
     wish: watch::Sender<Option<Wish>>,
 }
 
@@ -38,18 +37,25 @@ impl Applying {
     /// Starts the worker; it ends with the loop.
     pub(crate) fn start(instance: pgctl::Instance, looking: Looking, callbacks: Callbacks) -> Self {
         let (wish, wishes) = watch::channel(None);
-        tokio::spawn(Worker::new(instance, looking, callbacks).work(wishes));
-        Self { wish }
+        let worker = Worker::new(instance.clone(), looking, callbacks);
+        tokio::spawn(worker.work(wishes));
+        Self { instance, wish }
     }
 
-    /// Wishes for another configuration.
-    pub(crate) fn wish(&self, settings: Arc<Settings>, dynamic: Value, keeps_rows: bool) {
-        let wish = Wish {
-            settings,
-            dynamic,
-            keeps_rows,
-        };
-        self.wish.send_replace(Some(wish));
+    /// Wishes for another configuration. A server that is started from now on has it.
+    pub(crate) fn wish(&self, settings: &Settings, dynamic: &Value, setup: Setup) {
+        let (wanted, warnings) = member::config(settings, dynamic, setup);
+        self.instance.set_config(wanted);
+        self.wish.send_replace(Some(Wish { warnings }));
+    }
+
+    /// What the machine says has changed: most configurations are the same in every role, and then
+    /// a server is not asked in the middle of a failover.
+    pub(crate) fn wish_if_new(&self, settings: &Settings, dynamic: &Value, setup: Setup) {
+        let (wanted, _) = member::config(settings, dynamic, setup);
+        if *self.instance.config() != wanted {
+            self.wish(settings, dynamic, setup);
+        }
     }
 
     /// Compares once more: a server that has just come up may have been started with less.
@@ -111,11 +117,7 @@ impl Worker {
     }
 
     async fn apply(&mut self, wish: &Wish) -> pgctl::Result<Applied> {
-        let (wanted, warnings) = member::config(&wish.settings, &wish.dynamic, wish.keeps_rows);
-        self.say(warnings);
-        if *self.instance.config() != wanted {
-            self.instance.set_config(wanted);
-        }
+        self.say(wish.warnings.clone());
         let facts = self.instance.facts().await;
         match (&facts.data, &facts.process, &facts.server) {
             (pgctl::DataDirectory::Cluster(_), pgctl::Process::Running { .. }, Some(_)) => {

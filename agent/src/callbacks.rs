@@ -6,11 +6,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use herdsman_ha_core::{LocalView, ServerView, StartAs, Task};
+use herdsman_ha_core::{LocalView, StartAs, Task};
 use herdsman_pgctl::Script;
 use tokio::task::JoinHandle;
 
-use crate::member::Effective;
+use crate::member::{self, Effective};
+use crate::settings::ServerRole;
 
 /// What happened, in the words that scripts are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,42 +35,11 @@ impl Action {
     }
 }
 
-/// What a server is, in the words that scripts are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Primary,
-    /// A standby that leads a standby cluster.
-    StandbyLeader,
-    Replica,
-}
-
-impl Role {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::StandbyLeader => "standby_leader",
-            Self::Replica => "replica",
-        }
-    }
-
-    fn of(server: &ServerView, is_standby_leader: bool) -> Option<Self> {
-        match server {
-            ServerView::Primary(_) => Some(Self::Primary),
-            ServerView::Standby(_) if is_standby_leader => Some(Self::StandbyLeader),
-            ServerView::Standby(_) => Some(Self::Replica),
-            ServerView::Down { .. }
-            | ServerView::Starting
-            | ServerView::Stopping
-            | ServerView::Unresponsive => None,
-        }
-    }
-}
-
 /// What a finished task has done to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     /// It was started in this role.
-    Started(Role),
+    Started(ServerRole),
     /// It became primary while running.
     Promoted,
     /// It was ended, in order or not.
@@ -83,10 +53,10 @@ impl Deed {
     /// and `is_restart` whether a stop belongs to a restart.
     pub(crate) fn of(task: &Task, is_up: bool, is_restart: bool) -> Option<Self> {
         match task {
-            Task::Bootstrap => Some(Self::Started(Role::Primary)),
+            Task::Bootstrap => Some(Self::Started(ServerRole::Primary)),
             Task::Start { role, .. } => Some(Self::Started(match role {
-                StartAs::Primary(_) => Role::Primary,
-                StartAs::Standby(_) => Role::Replica,
+                StartAs::Primary(_) => ServerRole::Primary,
+                StartAs::Standby(_) => ServerRole::Replica,
             })),
             Task::Promote { .. } => Some(Self::Promoted),
             Task::Stop { .. } if is_up && is_restart => Some(Self::TakenDown),
@@ -136,7 +106,7 @@ pub(crate) struct Callbacks {
 #[derive(Debug, Default)]
 struct State {
     /// What scripts were last told the server is.
-    role: Option<Role>,
+    role: Option<ServerRole>,
     /// Whether it was taken down for a restart and has not come up since.
     is_restarting: bool,
     usual: Option<JoinHandle<()>>,
@@ -157,9 +127,11 @@ impl Callbacks {
         let mut state = self.state();
         let is_restarting = std::mem::take(&mut state.is_restarting);
         // Whether a standby leads is seen once it runs.
-        let is_leader = state.role == Some(Role::StandbyLeader);
+        let is_leader = state.role == Some(ServerRole::StandbyLeader);
         let deed = match deed {
-            Deed::Started(Role::Replica) if is_leader => Deed::Started(Role::StandbyLeader),
+            Deed::Started(ServerRole::Replica) if is_leader => {
+                Deed::Started(ServerRole::StandbyLeader)
+            }
             Deed::Started(_) | Deed::Promoted | Deed::Stopped | Deed::TakenDown => deed,
         };
         let (action, role) = match deed {
@@ -169,8 +141,8 @@ impl Callbacks {
             }
             Deed::Started(role) if is_restarting => (Action::Restart, role),
             Deed::Started(role) => (Action::Start, role),
-            Deed::Promoted => (Action::RoleChange, Role::Primary),
-            Deed::Stopped => (Action::Stop, state.role.unwrap_or(Role::Replica)),
+            Deed::Promoted => (Action::RoleChange, ServerRole::Primary),
+            Deed::Stopped => (Action::Stop, state.role.unwrap_or(ServerRole::Replica)),
             // Stop and start are told as one.
             Deed::TakenDown => {
                 state.is_restarting = true;
@@ -184,7 +156,7 @@ impl Callbacks {
     /// The server is seen while no task concerns it: one that ran before we did, or that somebody
     /// else has promoted.
     pub(crate) fn seen(&self, local: &LocalView, is_standby_leader: bool) {
-        let Some(role) = Role::of(&local.server, is_standby_leader) else {
+        let Some(role) = member::role_of(&local.server, is_standby_leader) else {
             return;
         };
         let mut state = self.state();
@@ -205,7 +177,7 @@ impl Callbacks {
         }
     }
 
-    fn call(&self, state: &mut State, action: Action, role: Role) {
+    fn call(&self, state: &mut State, action: Action, role: ServerRole) {
         let effective = self.effective.get();
         let Some(command) = effective.callbacks.get(action.as_str()) else {
             return;
@@ -245,6 +217,8 @@ impl Callbacks {
 
 #[cfg(test)]
 mod tests {
+    use herdsman_ha_core::ServerView;
+
     use super::*;
     use std::path::Path;
     use std::time::{Duration, Instant};
@@ -313,12 +287,12 @@ mod tests {
             ),
             (&|| callbacks.done(Deed::Stopped), "on_stop primary demo"),
             (
-                &|| callbacks.done(Deed::Started(Role::Primary)),
+                &|| callbacks.done(Deed::Started(ServerRole::Primary)),
                 "on_start primary demo",
             ),
             (&|| callbacks.done(Deed::Stopped), "on_stop primary demo"),
             (
-                &|| callbacks.done(Deed::Started(Role::Replica)),
+                &|| callbacks.done(Deed::Started(ServerRole::Replica)),
                 "on_role_change replica demo",
             ),
         ];
@@ -329,17 +303,17 @@ mod tests {
         }
         // A restart is told when it is over, and as a change when it was one.
         callbacks.done(Deed::TakenDown);
-        callbacks.done(Deed::Started(Role::Replica));
+        callbacks.done(Deed::Started(ServerRole::Replica));
         expected.push_str("on_restart replica demo\n");
         wait_for(&told, &expected).await;
         callbacks.done(Deed::TakenDown);
-        callbacks.done(Deed::Started(Role::Primary));
+        callbacks.done(Deed::Started(ServerRole::Primary));
         expected.push_str("on_role_change primary demo\n");
         wait_for(&told, &expected).await;
         callbacks.done(Deed::Stopped);
         expected.push_str("on_stop primary demo\n");
         wait_for(&told, &expected).await;
-        callbacks.done(Deed::Started(Role::Replica));
+        callbacks.done(Deed::Started(ServerRole::Replica));
         expected.push_str("on_role_change replica demo\n");
         wait_for(&told, &expected).await;
         // What was told is not told again.
@@ -354,7 +328,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let script = "sh -c 'sleep 600 & echo $! > FOLDER/child-$1; wait' x";
         let callbacks = callbacks(folder.path(), script);
-        callbacks.done(Deed::Started(Role::Replica));
+        callbacks.done(Deed::Started(ServerRole::Replica));
         let first = folder.path().join("child-on_start");
         let deadline = Instant::now() + Duration::from_secs(30);
         let read = |path: &Path| {

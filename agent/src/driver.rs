@@ -23,7 +23,7 @@ use crate::clock::{Alarm, Clock};
 use crate::error::Error;
 use crate::execute::Executor;
 use crate::looking::Looking;
-use crate::member::{self, Effective};
+use crate::member::{self, Effective, Setup};
 use crate::publish::Publisher;
 use crate::settings::Settings;
 use crate::telemetry;
@@ -80,8 +80,8 @@ pub(crate) struct Driver {
     /// The configuration of the store that the server was last told.
     pub(crate) applied_config: Option<Arc<Value>>,
     applying: Applying,
-    /// Whether the server was told to keep old rows for logical slots.
-    keeps_rows: bool,
+    /// What the server was set up for.
+    setup: Setup,
     callbacks: Callbacks,
 }
 
@@ -124,7 +124,7 @@ impl Driver {
             settings,
             applied_config: None,
             applying,
-            keeps_rows: false,
+            setup: Setup::FIRST,
             callbacks,
         }
     }
@@ -254,7 +254,7 @@ impl Driver {
         self.executor
             .grants
             .note_claim(self.machine.claim_ends_at());
-        self.apply_config(&status);
+        self.apply_config(&status, &step.outputs);
         let is_restart = (status.decision.as_ref())
             .is_some_and(|decision| decision.reason.code() == Code::RestartStopping);
         let mut quit = None;
@@ -378,18 +378,20 @@ impl Driver {
         }
     }
 
-    /// Hands a changed configuration of the cluster to the server.
-    fn apply_config(&mut self, status: &Status) {
+    /// Hands a changed configuration of the cluster to the server, or that of another role.
+    fn apply_config(&mut self, status: &Status, outputs: &[Output]) {
         let view = status.cluster.as_ref();
-        let keeps_rows = self.machine.keeps_rows();
-        let is_same = keeps_rows == self.keeps_rows;
-        let Some(config) = view
-            .and_then(|view| view.config.value.as_ref())
-            .filter(|config| !is_same || self.applied_config.as_ref() != Some(*config))
-        else {
+        let Some(config) = view.and_then(|view| view.config.value.as_ref()) else {
             return;
         };
-        self.keeps_rows = keeps_rows;
+        let setup = self.setup(status, outputs);
+        let is_other_setup = std::mem::replace(&mut self.setup, setup) != setup;
+        if self.applied_config.as_ref() == Some(config) {
+            if is_other_setup {
+                self.applying.wish_if_new(&self.settings, config, setup);
+            }
+            return;
+        }
         self.applied_config = Some(config.clone());
         self.executor.effective.set(&self.settings, config);
         // Which scripts there are decides what comes next: told before any task of this step ends.
@@ -399,10 +401,21 @@ impl Driver {
             let told = Input::Settings(Box::new(told));
             let _ = self.sender.send(Event::Input(told));
         }
-        self.applying
-            .wish(Arc::clone(&self.settings), Value::clone(config), keeps_rows);
+        self.applying.wish(&self.settings, config, setup);
         let call = status.rules.call_limit();
         self.executor.store.set_limits(member::store_limits(call));
+    }
+
+    /// What the server is set up for: what it is about to be started as, or what it is.
+    fn setup(&self, status: &Status, outputs: &[Output]) -> Setup {
+        let is_leader = self.machine.is_standby_leader();
+        let local = status.local.as_ref();
+        let running = || local.and_then(|local| member::role_of(&local.server, is_leader));
+        let role = member::role_to_start(outputs, is_leader).or_else(running);
+        Setup {
+            role: role.unwrap_or(self.setup.role),
+            keeps_rows: self.machine.keeps_rows(),
+        }
     }
 
     fn end(mut self, quit: Quit) -> Result<(), Error> {

@@ -7,23 +7,26 @@ use std::time::Duration;
 
 use herdsman_dcs::Limits;
 use herdsman_ha_core as core;
-use herdsman_ha_core::{MemberName, SynchronousMode};
+use herdsman_ha_core::{MemberName, Output, ServerView, SynchronousMode};
 use herdsman_pgctl as pgctl;
 use serde_json::{Value, json};
 
+use crate::callbacks::Deed;
 use crate::settings::{
-    CommandOption, Credentials, EffectivePostgres, Secret, Settings, WatchdogMode,
+    CommandOption, Credentials, EffectivePostgres, Secret, ServerRole, Settings, WatchdogMode,
     effective_parameters, standby_cluster_problems,
 };
 
 /// What the core is told about this member, of its file and of what is in force for it.
 pub(crate) fn core_settings(settings: &Settings, effective: &EffectivePostgres) -> core::Settings {
     let address = &settings.postgresql.connect_address;
+    let proxy = settings.postgresql.proxy_address.as_ref();
     let shared = &settings.postgresql.shared;
     core::Settings {
         name: MemberName::from(settings.name.as_str()),
         conn_url: format!("postgres://{address}/{}", effective.database),
         api_url: format!("http://{}/patroni", settings.rest_api.connect_address),
+        proxy_url: proxy.map(|proxy| format!("postgres://{proxy}/{}", effective.database)),
         tags: core::Tags::read(&settings.tags.published()),
         bootstrap_config: settings
             .bootstrap
@@ -48,7 +51,7 @@ pub(crate) fn instance(settings: &Settings, log_file: Option<PathBuf>) -> pgctl:
     let dynamic = first_config(settings);
     let effective = EffectivePostgres::new(settings, &dynamic);
     let postgresql = &settings.postgresql;
-    let (config, _) = config(settings, &dynamic, false);
+    let (config, _) = config(settings, &dynamic, Setup::FIRST);
     let mut options =
         pgctl::InstanceOptions::new(settings.name.clone(), postgresql.data_dir.clone(), config);
     options.config_dir = Some(postgresql.config_dir.clone());
@@ -98,13 +101,62 @@ fn first_config(settings: &Settings) -> Value {
         .map_or_else(|| json!({}), |bootstrap| bootstrap.dcs.clone())
 }
 
+/// What the machine has to say on how the server is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    pub(crate) role: ServerRole,
+    /// Whether the primary must keep old rows for logical slots of this standby, or of one that takes
+    /// its WAL from it.
+    pub(crate) keeps_rows: bool,
+}
+
+impl Setup {
+    /// Before the machine has said anything.
+    pub(crate) const FIRST: Self = Self {
+        role: ServerRole::Replica,
+        keeps_rows: false,
+    };
+}
+
+/// What a server is; none: it does not tell.
+pub(crate) fn role_of(server: &ServerView, is_standby_leader: bool) -> Option<ServerRole> {
+    match server {
+        ServerView::Primary(_) => Some(ServerRole::Primary),
+        ServerView::Standby(_) => Some(standby(is_standby_leader)),
+        ServerView::Down { .. }
+        | ServerView::Starting
+        | ServerView::Stopping
+        | ServerView::Unresponsive => None,
+    }
+}
+
+/// As what the server is about to be started; none: it is not. A promoted server is a primary once
+/// it is one.
+pub(crate) fn role_to_start(outputs: &[Output], is_standby_leader: bool) -> Option<ServerRole> {
+    outputs.iter().find_map(|output| match output {
+        Output::Start { task, .. } => match Deed::of(task, false, false)? {
+            Deed::Started(ServerRole::Primary) => Some(ServerRole::Primary),
+            Deed::Started(_) => Some(standby(is_standby_leader)),
+            Deed::Promoted | Deed::Stopped | Deed::TakenDown => None,
+        },
+        Output::Decided(_) | Output::Cancel { .. } | Output::Reply { .. } | Output::Quit(_) => None,
+    })
+}
+
+const fn standby(is_leader: bool) -> ServerRole {
+    if is_leader {
+        ServerRole::StandbyLeader
+    } else {
+        ServerRole::Replica
+    }
+}
+
 /// How the server shall be set up by the member's file and the cluster's configuration, and what
-/// of them is not in force. `keeps_rows`: whether the primary must keep old rows for logical slots of this standby, or of one
-/// that takes its WAL from it.
+/// of them is not in force.
 pub(crate) fn config(
     settings: &Settings,
     dynamic: &Value,
-    keeps_rows: bool,
+    setup: Setup,
 ) -> (pgctl::Config, Vec<String>) {
     let effective = EffectivePostgres::new(settings, dynamic);
     let parameters = effective_parameters(settings, dynamic, NEWEST_RULES);
@@ -133,16 +185,18 @@ pub(crate) fn config(
     config.database.clone_from(&effective.database);
     config.use_unix_socket = effective.use_unix_socket;
     config.rewind = authentication.rewind.as_ref().map(credentials);
+    let overlay = effective.overlays.of(setup.role);
     config.parameters = parameters.values;
-    config.pg_hba.clone_from(&effective.pg_hba);
-    config.pg_ident.clone_from(&effective.pg_ident);
+    overlay.lay_over(&mut config.parameters);
+    config.pg_hba = overlay.pg_hba.clone().or(effective.pg_hba);
+    config.pg_ident = overlay.pg_ident.clone().or(effective.pg_ident);
     config.recovery_conf = effective
         .recovery_conf
         .iter()
         .filter_map(|parameter| Some((parameter.name.clone(), parameter.value.clone()?)))
         .collect::<BTreeMap<_, _>>();
     retry_soon(&mut config);
-    if keeps_rows {
+    if setup.keeps_rows {
         let name = "hot_standby_feedback".to_owned();
         config.parameters.insert(name, "on".to_owned());
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use herdsman_agent::settings::{
-    EffectiveParameters, EffectivePostgres, Settings, Warning, effective_parameters,
+    EffectiveParameters, EffectivePostgres, ServerRole, Settings, Warning, effective_parameters,
 };
 use serde_json::{Value, json};
 
@@ -170,6 +170,70 @@ fn the_file_wins_over_the_dynamic_configuration_key_by_key() {
     assert_eq!(basebackup, ["--max-rate=10M", "--verbose"]);
     assert_eq!(effective.recovery_conf[0].value.as_deref(), Some("cp"));
     assert_eq!(texts(&effective.warnings), [""; 0]);
+}
+
+#[test]
+fn a_role_has_its_own_lines_and_parameters_and_the_file_of_the_member_wins() {
+    let settings = with(
+        "  pg_hba: [local]\n  pg_hba_primary: [local primary]\n  \
+         parameters_replica: {Work_Mem: 8MB, jit: , max_connections: 50}\n",
+    );
+    let dynamic = json!({"postgresql": {
+        "parameters_replica": {"work_mem": "1MB", "fsync": "off"},
+        "parameters_standby_leader": {"wal_level": "minimal", "work_mem": "2MB"},
+        "pg_hba_replica": ["dynamic replica"],
+        "pg_ident_primary": ["dynamic ident"],
+        "pg_ident_replica": "no list",
+    }});
+    let effective = EffectivePostgres::new(&settings, &dynamic);
+    let of = |role| {
+        let overlay = effective.overlays.of(role);
+        let parameters = overlay.parameters.iter().flatten();
+        let parameters = parameters.map(|parameter| {
+            let value = parameter.value.as_deref().unwrap_or("-");
+            format!("{}={value}", parameter.name)
+        });
+        let lines = |lines: &Option<Vec<String>>| lines.clone().unwrap_or_default().concat();
+        let parameters: Vec<String> = parameters.collect();
+        (parameters, lines(&overlay.pg_hba), lines(&overlay.pg_ident))
+    };
+    let none = String::new;
+    let primary = (
+        vec![],
+        "local primary".to_owned(),
+        "dynamic ident".to_owned(),
+    );
+    assert_eq!(of(ServerRole::Primary), primary);
+    // A map of the file stands for the whole map of the store.
+    let replica = vec!["work_mem=8MB".to_owned(), "jit=-".to_owned()];
+    assert_eq!(
+        of(ServerRole::Replica),
+        (replica, "dynamic replica".to_owned(), none())
+    );
+    let standby_leader = vec!["work_mem=2MB".to_owned()];
+    assert_eq!(
+        of(ServerRole::StandbyLeader),
+        (standby_leader, none(), none())
+    );
+    let place = "dynamic configuration: postgresql.";
+    assert_eq!(
+        texts(&effective.warnings),
+        [
+            format!(
+                "{place}parameters_standby_leader.wal_level: is passed over: a server needs the \
+                 same in every role"
+            ),
+            format!(
+                "{place}pg_ident_replica: is passed over: must be a list of texts, but is a text"
+            ),
+        ]
+    );
+    let warnings = texts(&settings.warnings);
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("parameters_replica.max_connections"))
+    );
 }
 
 #[test]

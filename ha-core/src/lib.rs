@@ -18,6 +18,7 @@
 //!     conn_url: "postgres://10.0.0.1:5432/postgres".to_string(),
 //!     api_url: "http://10.0.0.1:8008/patroni".to_string(),
 //!     tags: Tags::default(),
+//!     proxy_url: None,
 //!     bootstrap_config: Some(serde_json::json!({ "ttl": 5 })),
 //!     watchdog_required: false,
 //!     rejoin: RejoinSettings::default(),

@@ -42,6 +42,9 @@ pub struct Settings {
     pub conn_url: String,
     /// Where its REST API answers, as published.
     pub api_url: String,
+    /// Where clients reach a pooler in front of its PostgreSQL, as published.
+    #[serde(default)]
+    pub proxy_url: Option<String>,
     /// What its operator said about it.
     pub tags: Tags,
     /// The configuration to begin a new cluster with; none: it never makes a cluster.

@@ -137,6 +137,7 @@ fn member(name: &str) -> Snapshot {
         conn_url: format!("postgres://{name}:5432/postgres"),
         api_url: format!("http://{name}:8008/patroni"),
         tags: tags(json!({"clonefrom": true, "rack": "a1"})),
+        proxy_url: None,
         bootstrap_config: None,
         watchdog_required: false,
         rejoin: herdsman_ha_core::RejoinSettings::default(),

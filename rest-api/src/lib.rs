@@ -22,6 +22,7 @@
 //!     conn_url: "postgres://127.0.0.1:5432/postgres".to_owned(),
 //!     api_url: "http://127.0.0.1:8008/patroni".to_owned(),
 //!     tags: Tags::default(),
+//!     proxy_url: None,
 //!     bootstrap_config: None,
 //!     watchdog_required: false,
 //!     rejoin: herdsman_ha_core::RejoinSettings::default(),

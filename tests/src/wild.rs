@@ -61,6 +61,7 @@ impl Run {
             conn_url: "postgres://a:5432/postgres".to_owned(),
             api_url: "http://a:8008/patroni".to_owned(),
             tags: Tags::read(&tags),
+            proxy_url: None,
             bootstrap_config: chance
                 .once_in(2)
                 .then(|| json!({ "ttl": 5, "loop_wait": 1 })),

@@ -10,8 +10,8 @@ use crate::yaml::Value;
 use super::parameters::{dynamic_postgresql, passed_over};
 use super::reader::{Findings, Section};
 use super::{
-    CommandOption, Parameter, ProblemKind, ReplicaMethod, Settings, SharedPostgres, StandbySource,
-    Warning, WarningKind, keys,
+    CommandOption, Overlays, Parameter, ProblemKind, ReplicaMethod, Settings, SharedPostgres,
+    StandbySource, Warning, WarningKind, keys,
 };
 
 /// The keys of `postgresql` that are in force for this member, apart from
@@ -32,6 +32,8 @@ pub struct EffectivePostgres {
     pub pg_hba: Option<Vec<String>>,
     /// All lines of `pg_ident.conf`; the file is left alone when absent.
     pub pg_ident: Option<Vec<String>>,
+    /// What single roles have apart.
+    pub overlays: Overlays,
     /// Extra recovery settings of a standby.
     pub recovery_conf: Vec<Parameter>,
     /// Options of `pg_basebackup`.
@@ -101,6 +103,7 @@ impl EffectivePostgres {
                 .unwrap_or_else(|| "postgres".to_owned()),
             pg_hba: local.pg_hba.or(dynamic.pg_hba),
             pg_ident: local.pg_ident.or(dynamic.pg_ident),
+            overlays: local.overlays.or(dynamic.overlays),
             recovery_conf: recovery_conf(
                 local
                     .recovery_conf

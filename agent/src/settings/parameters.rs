@@ -58,7 +58,7 @@ pub fn effective_parameters(
     }
     for parameter in &settings.postgresql.parameters {
         if managed::find(&parameter.name).is_none() {
-            lay(&mut values, parameter.clone());
+            parameter.clone().lay(&mut values);
         }
     }
     keep_wal(&mut values, version_major);
@@ -97,13 +97,6 @@ pub(super) fn passed_over(findings: Findings) -> Vec<Warning> {
     warnings
 }
 
-fn lay(values: &mut BTreeMap<String, String>, parameter: Parameter) {
-    match parameter.value {
-        Some(text) => values.insert(parameter.name, text),
-        None => values.remove(&parameter.name),
-    };
-}
-
 fn lay_dynamic(
     values: &mut BTreeMap<String, String>,
     findings: &mut Findings,
@@ -111,7 +104,7 @@ fn lay_dynamic(
     parameter: Parameter,
 ) {
     let Some(managed) = managed::find(&parameter.name) else {
-        return lay(values, parameter);
+        return parameter.lay(values);
     };
     let path = section.path_of(&format!("parameters.{}", parameter.name));
     if managed.is_derived() {
@@ -150,6 +143,14 @@ fn keep_wal(values: &mut BTreeMap<String, String>, version_major: u32) {
 }
 
 impl Parameter {
+    /// Lays it over what there is.
+    pub(super) fn lay(self, values: &mut BTreeMap<String, String>) {
+        match self.value {
+            Some(text) => values.insert(self.name, text),
+            None => values.remove(&self.name),
+        };
+    }
+
     /// Reads a map of parameters in the order written.
     pub(super) fn read_map(
         findings: &mut Findings,

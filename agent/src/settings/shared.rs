@@ -9,7 +9,7 @@ use crate::yaml::{Node, Value};
 
 use super::options::Program;
 use super::reader::{Findings, Section};
-use super::{CommandOption, Parameter, ProblemKind, ReplicaMethod, keys};
+use super::{CommandOption, Overlays, Parameter, ProblemKind, ReplicaMethod, keys};
 
 /// What one source says about the keys that both sources may hold; `None`
 /// where it is silent.
@@ -29,6 +29,8 @@ pub struct SharedPostgres {
     pub pg_hba: Option<Vec<String>>,
     /// All lines of `pg_ident.conf`.
     pub pg_ident: Option<Vec<String>>,
+    /// What single roles have apart.
+    pub overlays: Overlays,
     /// Extra recovery settings of a standby.
     pub recovery_conf: Option<Vec<Parameter>>,
     /// Options of `pg_basebackup`.
@@ -75,6 +77,7 @@ impl SharedPostgres {
             database: f.optional_text(section, "database"),
             pg_hba: f.optional_lines(section, "pg_hba"),
             pg_ident: f.optional_lines(section, "pg_ident"),
+            overlays: Overlays::read(f, section),
             recovery_conf: Parameter::read_map(f, section, "recovery_conf"),
             basebackup: options(f, section, "basebackup", Program::Basebackup),
             rewind: options(f, section, "rewind", Program::Rewind),

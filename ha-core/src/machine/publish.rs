@@ -317,6 +317,7 @@ fn member_value(memory: &Memory, moving: Moving) -> MemberValue {
         tags.insert("sync_priority".to_owned(), Value::from(0));
     }
     MemberValue {
+        proxy_url: settings.proxy_url.clone(),
         tags,
         state: words.state,
         role: words.role,

@@ -22,6 +22,7 @@ fn settings() -> Settings {
         conn_url: "postgres://h:5432/postgres".to_owned(),
         api_url: "http://h:8008/patroni".to_owned(),
         tags: Tags::default(),
+        proxy_url: None,
         bootstrap_config: Some(json!({"ttl": 5})),
         watchdog_required: false,
         rejoin: crate::RejoinSettings::default(),

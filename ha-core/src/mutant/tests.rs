@@ -407,6 +407,7 @@ fn settings() -> Settings {
         conn_url: "postgres://a:5432/postgres".to_owned(),
         api_url: "http://a:8008/patroni".to_owned(),
         tags: Tags::default(),
+        proxy_url: None,
         bootstrap_config: Some(json!({})),
         watchdog_required: false,
         rejoin: crate::RejoinSettings::default(),

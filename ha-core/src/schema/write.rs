@@ -32,6 +32,9 @@ pub struct MemberValue {
     pub role: &'static str,
     /// The interface version spoken.
     pub version: &'static str,
+    /// Where clients reach a pooler in front of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_url: Option<String>,
     /// `Some(false)` while the checkpoint after a promotion is not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_after_promote: Option<bool>,
@@ -86,6 +89,7 @@ impl MemberValue {
             state: "stopped",
             role: "uninitialized",
             version: INTERFACE_VERSION,
+            proxy_url: None,
             checkpoint_after_promote: None,
             tags: tags.published.clone(),
             xlog_location: None,

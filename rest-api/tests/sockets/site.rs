@@ -61,6 +61,7 @@ pub(crate) fn status() -> Status {
         conn_url: "postgres://10.0.0.1:5432/postgres".to_owned(),
         api_url: "http://10.0.0.1:8008/patroni".to_owned(),
         tags: Tags::default(),
+        proxy_url: None,
         bootstrap_config: None,
         watchdog_required: false,
         rejoin: herdsman_ha_core::RejoinSettings::default(),

@@ -130,6 +130,77 @@ fn what_postgresql_refuses_is_kept_out_and_named_while_writes_go_on() {
     assert_nothing_lost(&writer.stop(), &cluster);
 }
 
+#[test]
+fn a_server_has_what_the_configuration_says_for_its_role() {
+    let all = "host all all 127.0.0.1/32 scram-sha-256";
+    let replication = "host replication all 127.0.0.1/32 scram-sha-256";
+    let ours = json!({"postgresql": {
+        "pg_hba": null,
+        "parameters_replica": {"work_mem": "6MB"},
+        "proxy_address": "pooler.example:6432",
+    }});
+    let cluster = Cluster::builder()
+        .members(2)
+        .local(&ours)
+        .config(&json!({"postgresql": {
+            "pg_hba": [replication, all],
+            "pg_hba_primary": [replication, "host all nobody_of_this_name all reject", all],
+            "parameters_primary": {"work_mem": "9MB", "max_worker_processes": 11},
+        }}))
+        .start();
+    let old = cluster.wait_until_settled();
+    let new = cluster.others(old.name())[0];
+    let rejects = |member: &Member| {
+        let ask = "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'reject'";
+        member.ask(ask)
+    };
+    let wait_for_roles = |primary: &Member, replica: &Member| {
+        wait_for_setting(primary, "work_mem", "9MB");
+        wait_for_setting(replica, "work_mem", "6MB");
+        for (member, lines) in [(primary, "1"), (replica, "0")] {
+            wait_for(&format!("pg_hba of {}", member.name()), || {
+                (rejects(member)? == lines).then_some(())
+            });
+        }
+    };
+    wait_for_roles(old, new);
+
+    assert_eq!(cluster.switchover(old.name(), Some(new.name())).status, 200);
+    cluster.wait_for_leader(new.name());
+    cluster.wait_until_settled();
+
+    wait_for_roles(new, old);
+    // What all roles need alike is passed over, so nobody waits for a restart.
+    for member in cluster.members() {
+        let status = member.status().expect("an answer");
+        assert_eq!(status["pending_restart"], Value::Null, "{status}");
+        assert_eq!(
+            member.ask("SHOW max_worker_processes").as_deref(),
+            Some("8")
+        );
+    }
+    // A server that is started has them from its start on.
+    old.kill_postmaster();
+    cluster.wait_until_settled();
+    wait_for_roles(new, old);
+
+    // What clients are told of the pooler in front of a server.
+    let keys = Keys::of(&cluster);
+    for member in cluster.members() {
+        let key = keys.read(&format!("members/{}", member.name()));
+        let key: Value = serde_json::from_str(&key.expect("a key")).expect("JSON");
+        assert_eq!(key["proxy_url"], "postgres://pooler.example:6432/postgres");
+    }
+
+    // And without them it is as every other again.
+    keys.configure("postgresql", json!({"pg_hba": [replication, all]}));
+    wait_for_setting(new, "work_mem", "4MB");
+    wait_for("pg_hba for every role", || {
+        (rejects(new)? == "0").then_some(())
+    });
+    wait_for_setting(old, "work_mem", "6MB");
+}
+
 /// The lines that the callbacks of a member have written.
 fn told(member: &Member) -> Vec<String> {
     let path = member.configuration().with_file_name("callbacks");

@@ -37,6 +37,8 @@ mod fixture;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use herdsman_ha_core::schema::key;
+
 pub use converges::{converged, what_is_missing};
 pub use quiescent::quiet;
 pub use restart_equivalent::restart_equivalent;
@@ -44,6 +46,7 @@ pub use restart_equivalent::restart_equivalent;
 use crate::fact::Fact;
 use crate::ids::Node;
 use crate::pg::Wal;
+use crate::store::Change;
 use crate::world::World;
 use explained::Explained;
 use one_task_per_lane::Tasks;
@@ -150,6 +153,12 @@ impl Invariants {
         for fact in facts {
             self.take(fact, world)?;
         }
+        // By now the whole commit is known, and who chose the leader.
+        for fact in facts {
+            if let Fact::Changed(change) = fact {
+                self.taken_by_a_primary(change, world)?;
+            }
+        }
         self.explained.compare(world)?;
         self.rightful
             .compare(world, &self.truth, &mut self.remarks)?;
@@ -227,7 +236,7 @@ impl Invariants {
                 is_paused,
             } => pause_means_pause::check(world, *node, name, *is_paused),
             Fact::PeersHeard { node, answers } => {
-                self.rightful.heard(*node, answers, world.now);
+                self.rightful.heard(world, *node, answers);
                 Ok(())
             }
             Fact::Identified { node, is_primary } => {
@@ -264,6 +273,27 @@ impl Invariants {
             // Excused above: what it lacks is not the cluster's loss.
             return Ok(());
         }
+        self.new_line(world, node, from)
+    }
+
+    /// What was promoted by an order that outlived its lease becomes the cluster's line when it takes
+    /// the leadership.
+    fn taken_by_a_primary(&mut self, change: &Change, world: &World) -> Verdict {
+        let is_leader_key = &*change.key == key::LEADER && change.after.is_some();
+        let taker = rightful_leader::taker(change, world);
+        let Some(node) = taker.filter(|_| is_leader_key) else {
+            return Ok(());
+        };
+        let server = &world.host(node).server;
+        match server.wal().filter(|_| server.is_primary()) {
+            Some(wal) => self.new_line(world, node, wal),
+            None => Ok(()),
+        }
+    }
+
+    /// The cluster goes on from here: what this lacks is lost.
+    fn new_line(&mut self, world: &World, node: Node, from: Wal) -> Verdict {
+        let (truth, remarks) = (&self.truth, &mut self.remarks);
         let missing = self.rows.missing(world, from);
         if missing.is_empty() {
             return Ok(());

@@ -31,6 +31,7 @@ pub(super) fn settings(node: Node) -> Settings {
         conn_url: format!("postgres://{node}:5432/postgres"),
         api_url: format!("http://{node}:8008/patroni"),
         tags: Tags::default(),
+        proxy_url: None,
         bootstrap_config: Some(configuration()),
         watchdog_required: false,
         rejoin: RejoinSettings {

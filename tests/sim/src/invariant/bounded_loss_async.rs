@@ -163,6 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn a_primary_that_takes_the_leadership_is_measured_as_well() {
+        let mut run = settled_with(small_limit());
+        deafen(&mut run, B);
+        for _ in 0..5 {
+            write(&mut run);
+        }
+        publish_end_of(&mut run, A);
+        kill(&mut run, A);
+        // An order that outlived its lease.
+        make_primary(&mut run, B);
+        acquire(&mut run, B);
+        assert_violates(&mut run, NAME);
+    }
+
+    #[test]
     fn up_to_the_limit_may_be_lost() {
         assert_eq!(violated(&mut lost(4, true)), None);
     }

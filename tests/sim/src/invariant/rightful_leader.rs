@@ -2,7 +2,9 @@
 //! I6; holes 2, 18, 26).
 //!
 //! When the request is sent: no answer of the last round of questions says that its member is a
-//! primary, or that it may lead and has more. When the store carries it out: a running primary has
+//! primary, or that it may lead and has more than the asker had when it heard so: what has come in
+//! since may have come in everywhere. A standby knows the end of its own WAL by then. When the store
+//! carries it out: a running primary has
 //! not been elected over since, by the record of leaderships, and is not on a timeline that the
 //! published history has left; neither is a standby where the configuration asks for that.
 //!
@@ -25,6 +27,7 @@ use super::remarks::Remarks;
 use super::truth::Truth;
 use super::{Verdict, broken};
 use crate::ids::{At, Node};
+use crate::pg::{Process, Server};
 use crate::store::{Change, Writer};
 use crate::world::World;
 
@@ -43,6 +46,8 @@ pub(super) struct Rightful {
 
 #[derive(Clone, Debug, Default)]
 struct Member {
+    /// What it had when it was answered.
+    had: Option<Position>,
     heard_at: At,
     heard: Vec<(Node, PeerServer)>,
     /// What speaks against the request that it has sent.
@@ -56,40 +61,24 @@ struct Suspicion {
     yields_to_a_hand: bool,
 }
 
-impl Rightful {
-    pub(super) fn new(world: &World) -> Self {
-        Self {
-            members: world.nodes().map(|_| Member::default()).collect(),
-            taken: Vec::new(),
-        }
-    }
-
-    /// A round of questions is over.
-    pub(super) fn heard(&mut self, node: Node, answers: &[(Node, PeerServer)], now: At) {
-        let member = &mut self.members[node.index()];
-        member.heard_at = now;
-        member.heard = answers.to_vec();
-        // Whoever asks for its own name hears itself.
-        member.heard.retain(|(peer, _)| *peer != node);
-    }
-
-    /// A machine has started a task.
-    pub(super) fn started(&mut self, world: &World, node: Node, name: &str) {
-        if name != Purpose::Acquire.name() {
-            return;
-        }
+impl Member {
+    /// What speaks against taking the leadership now.
+    fn suspicion_of(&self, world: &World, node: Node) -> Option<Suspicion> {
+        let had = self.had?;
         let host = world.host(node);
         let is_paused = host.agent.as_ref().is_some_and(|agent| agent.is_paused());
-        let member = &mut self.members[node.index()];
-        member.suspicion = None;
-        let is_fresh = world.now.since(member.heard_at) <= FRESH;
-        let Some(wal) = host.server.wal().filter(|_| is_fresh && !is_paused) else {
-            return;
-        };
-        let mine = Position {
-            timeline: world.tree.timeline(wal),
-            lsn: wal.end,
-        };
+        let is_fresh = world.now.since(self.heard_at) <= FRESH;
+        if is_paused || !is_fresh {
+            return None;
+        }
+        if is_replaying(&host.server) {
+            return Some(Suspicion {
+                text: format!(
+                    "{node} took the leadership before it had read its own WAL to its end"
+                ),
+                yields_to_a_hand: false,
+            });
+        }
         let is_primary = host.server.is_primary();
         // An acquisition that has not seen the key as it is now is refused by the store.
         let listed = world.store.sync_key().map(|(_, standbys)| standbys);
@@ -104,13 +93,12 @@ impl Rightful {
             let name = world.host(peer).name.as_str();
             failsafe.as_ref().is_none_or(|list| list.contains_key(name))
         };
-        let mut answers = member.heard.iter();
-        member.suspicion = answers.find_map(|(peer, answer)| {
+        self.heard.iter().find_map(|(peer, answer)| {
             let theirs = answer.position;
             let is_more = if is_primary {
-                theirs.timeline > mine.timeline
+                theirs.timeline > had.timeline
             } else {
-                answer.may_lead && theirs > mine && was_waited_for(*peer) && may_take(*peer)
+                answer.may_lead && theirs > had && was_waited_for(*peer) && may_take(*peer)
             };
             let what = if answer.is_primary {
                 "that it is a primary".to_owned()
@@ -124,13 +112,67 @@ impl Rightful {
             };
             Some(Suspicion {
                 text: format!(
-                    "{node}, at {} of timeline {}, took the leadership although {peer} had \
-                     answered {what}",
-                    mine.lsn, mine.timeline
+                    "{node}, at {} of timeline {} when it heard so, took the leadership although \
+                     {peer} had answered {what}",
+                    had.lsn, had.timeline
                 ),
                 yields_to_a_hand: !answer.is_primary,
             })
-        });
+        })
+    }
+}
+
+/// Whose taking of the leadership changes this.
+pub(super) fn taker(change: &Change, world: &World) -> Option<Node> {
+    let Writer::Commit {
+        purpose: Some(Purpose::Acquire),
+        session: Some(session),
+        ..
+    } = &change.by
+    else {
+        return None;
+    };
+    world.store.owner(session)
+}
+
+/// How far a member's WAL goes.
+fn position(world: &World, node: Node) -> Option<Position> {
+    let wal = world.host(node).server.wal()?;
+    Some(Position {
+        timeline: world.tree.timeline(wal),
+        lsn: wal.end,
+    })
+}
+
+/// Whether a standby has yet to find the end of its WAL.
+fn is_replaying(server: &Server) -> bool {
+    matches!(server.process, Process::Standby(receiver) if !receiver.wal_end_reached)
+}
+
+impl Rightful {
+    pub(super) fn new(world: &World) -> Self {
+        Self {
+            members: world.nodes().map(|_| Member::default()).collect(),
+            taken: Vec::new(),
+        }
+    }
+
+    /// A round of questions is over.
+    pub(super) fn heard(&mut self, world: &World, node: Node, answers: &[(Node, PeerServer)]) {
+        let member = &mut self.members[node.index()];
+        member.had = position(world, node);
+        member.heard_at = world.now;
+        member.heard = answers.to_vec();
+        // Whoever asks for its own name hears itself.
+        member.heard.retain(|(peer, _)| *peer != node);
+    }
+
+    /// A machine has started a task.
+    pub(super) fn started(&mut self, world: &World, node: Node, name: &str) {
+        if name == Purpose::Acquire.name() {
+            let member = &mut self.members[node.index()];
+            member.suspicion = member.suspicion_of(world, node);
+        }
     }
 
     pub(super) fn gone(&mut self, node: Node) {
@@ -139,15 +181,7 @@ impl Rightful {
 
     /// A key has changed.
     pub(super) fn changed(&mut self, change: &Change, world: &World) {
-        let Writer::Commit {
-            purpose: Some(Purpose::Acquire),
-            session: Some(session),
-            ..
-        } = &change.by
-        else {
-            return;
-        };
-        let Some(node) = world.store.owner(session) else {
+        let Some(node) = taker(change, world) else {
             return;
         };
         let before = change.before.as_ref();
@@ -236,7 +270,20 @@ mod tests {
     use super::*;
     use crate::fact::Fact;
     use crate::options::Options;
+    use crate::pg::Receiver;
     use crate::run::Run;
+
+    /// A task of `b`.
+    fn begins(run: &mut Run, name: &'static str, lane: Lane) {
+        let op = OpId(1_000_000 + run.world.now.0);
+        run.world.facts.push(Fact::TaskStarted {
+            node: B,
+            op,
+            name,
+            lane,
+            pre_empts: false,
+        });
+    }
 
     /// `b` has heard this from `c`, and takes the leadership of a dead `a`.
     fn heard(options: Options, is_primary: bool, ahead: u64, request: Option<&str>) -> Run {
@@ -260,13 +307,8 @@ mod tests {
         };
         let (node, answers) = (B, vec![(C, answer)]);
         run.world.facts.push(Fact::PeersHeard { node, answers });
-        run.world.facts.push(Fact::TaskStarted {
-            node: B,
-            op: OpId(1_000_001),
-            name: "acquire",
-            lane: Lane::Leadership,
-            pre_empts: false,
-        });
+        assert_eq!(violated(&mut run), None);
+        begins(&mut run, "acquire", Lane::Leadership);
         assert_eq!(violated(&mut run), None);
         if let Some(request) = request {
             let now = run.world.now;
@@ -283,6 +325,41 @@ mod tests {
         assert_violates(&mut heard(Options::default(), false, 1, None), NAME);
         let mut equal = heard(Options::default(), false, 0, None);
         assert_ne!(violated(&mut equal), Some(NAME));
+    }
+
+    #[test]
+    fn what_came_in_after_the_answers_does_not_count() {
+        let mut run = settled();
+        deafen(&mut run, B);
+        write(&mut run);
+        let theirs = position(&run.world, C).expect("it has data");
+        let answer = PeerServer {
+            instance: None,
+            is_primary: false,
+            position: theirs,
+            wal_end_reached: Some(true),
+            may_lead: true,
+            failover_priority: 1,
+        };
+        let (node, answers) = (B, vec![(C, answer)]);
+        run.world.facts.push(Fact::PeersHeard { node, answers });
+        assert_eq!(violated(&mut run), None);
+        run.world.hosts[B.index()].server.quirks.clear();
+        write(&mut run);
+        assert!(position(&run.world, B) > Some(theirs));
+        kill(&mut run, A);
+        begins(&mut run, "acquire", Lane::Leadership);
+        assert_eq!(violated(&mut run), None);
+        acquire(&mut run, B);
+        assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn who_has_not_read_its_own_wal_to_its_end_does_not_lead() {
+        let mut run = settled();
+        run.world.hosts[B.index()].server.process = Process::Standby(Receiver::default());
+        let mut run = told(run, false, 0, None);
+        assert_violates(&mut run, NAME);
     }
 
     #[test]

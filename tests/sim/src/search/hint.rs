@@ -14,16 +14,17 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "fence-waits-for-tasks" | "no-kill" => Focus::DeafServer,
         "orphans-count-as-harmless" | "blind-agent-waits" => Focus::BlindReturn,
         "silence-counts-as-harmless" => Focus::SilentPrimary,
-        "unknown-silence-is-left-alone" => Focus::LateReturn,
+        "unknown-silence-is-left-alone" | "replaying-standby-races" => Focus::LateReturn,
         "older-views-accepted" => Focus::OldPause,
         "forgotten-cluster-counts-as-absent" => Focus::ForgottenCluster,
         "peer-ahead-ignored" | "peer-timeline-ignored" => Focus::Rivals,
-        "peer-primary-ignored" | "loss-has-no-consequence" | "refused-proof-ignored" => {
-            Focus::KeyRemoved
-        }
+        "peer-primary-ignored"
+        | "loss-has-no-consequence"
+        | "refused-proof-ignored"
+        | "own-look-may-be-later" => Focus::KeyRemoved,
         "cluster-timeline-ignored" => Focus::LeftBehind,
         "last-leadership-ignored" => Focus::StalePrimary,
-        "parted-line-ignored" => Focus::StoreRestored,
+        "parted-line-ignored" | "follows-uncompared" => Focus::StoreRestored,
         "starts-while-releasing" => Focus::SlowRelease,
         "identity-of-earlier-leadership" => Focus::NewGeneration,
         "standby-as-witness" => Focus::StaleWitness,

@@ -39,6 +39,7 @@ impl World {
             api_url: format!("http://{place}:8008/patroni"),
             name,
             tags: Tags::read(&tags),
+            proxy_url: None,
             bootstrap_config: Some(self.configuration()),
             watchdog_required: false,
             rejoin: RejoinSettings {

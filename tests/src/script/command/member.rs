@@ -27,6 +27,7 @@ pub(crate) fn start(world: &mut World, name: &str, words: &mut Words) -> Result<
         api_url: format!("http://{full}:8008/patroni"),
         name: full,
         tags: tags(world, words)?,
+        proxy_url: None,
         bootstrap_config: bootstrap(words)?,
         watchdog_required: words.flag("watchdog"),
         rejoin: rejoin(words)?,
