@@ -3,11 +3,16 @@
 //! A standby ahead of the member that it asks for WAL would take that member's next timeline for its
 //! own, whether or not its WAL fits. It is therefore pointed at another standby only when that one
 //! has been asked and has everything that it has itself, and receives nothing meanwhile.
+//!
+//! In a standby cluster the numbers of timelines are another cluster's, and a copy from before can
+//! have one of the same number. There a standby is moved only after it has streamed from the leader,
+//! for which its history was compared with the source's.
 
 use core::time::Duration;
 
 use crate::memory::Memory;
 use crate::plan;
+use crate::remote;
 use crate::situation::Link;
 use crate::tags::Tags;
 use crate::task::Upstream;
@@ -36,6 +41,8 @@ pub(crate) struct Cascade {
     check: Option<Check>,
     /// Who gave nothing, and since when it is left alone.
     given_up: Option<(MemberName, Mono)>,
+    /// Under which leadership our standby has streamed from the leader, and on which timeline.
+    streamed: Option<(Generation, Timeline)>,
 }
 
 #[derive(Clone, Debug)]
@@ -100,7 +107,7 @@ pub(crate) fn relay<'a>(
     tags: &Tags,
 ) -> Option<&'a MemberName> {
     let leader = view.leader.as_ref()?;
-    let timeline = leader_timeline(view)?;
+    let timeline = led_timeline(view)?;
     let upstream = named(view, name, tags)?;
     let member = view.members.get(upstream)?;
     (*upstream != leader.name && relays(member, timeline)).then_some(upstream)
@@ -120,6 +127,26 @@ pub(crate) fn leader_timeline(view: &ClusterView) -> Option<Timeline> {
     leader.timeline.filter(|_| leader.is_primary())
 }
 
+/// The timeline that the leader says its server is on, whichever cluster's it is.
+fn led_timeline(view: &ClusterView) -> Option<Timeline> {
+    let leader = view.members.get(&view.leader.as_ref()?.name)?;
+    let leads = leader.is_primary() || leader.is_standby_leader();
+    leader.timeline.filter(|_| leads)
+}
+
+/// Whether our standby is on the line that is led.
+fn is_on_line(memory: &Memory, view: &ClusterView, standby: &StandbyView) -> bool {
+    let timeline = Some(standby.timeline);
+    if !remote::is_followed(memory) {
+        return leader_timeline(view) == timeline;
+    }
+    let here = view
+        .leader
+        .as_ref()
+        .map(|leader| (leader.generation, standby.timeline));
+    led_timeline(view) == timeline && memory.cascade.streamed == here
+}
+
 /// The standby that offers itself to ours: on the timeline that the leader is on, and so is ours.
 fn offered<'a>(memory: &'a Memory, standby: &StandbyView) -> Option<&'a MemberName> {
     let view = memory.view.as_ref()?;
@@ -127,8 +154,7 @@ fn offered<'a>(memory: &'a Memory, standby: &StandbyView) -> Option<&'a MemberNa
         .leader
         .as_ref()
         .is_some_and(|leader| leader.name != *memory.me());
-    let is_same_line = leader_timeline(view) == Some(standby.timeline);
-    if !is_led_by_another || !is_same_line {
+    if !is_led_by_another || !is_on_line(memory, view, standby) {
         return None;
     }
     relay(view, memory.me(), &memory.settings.tags)
@@ -264,6 +290,7 @@ pub(crate) fn note(memory: &mut Memory) {
     if memory.settings.tags.replicatefrom().is_none() {
         return;
     }
+    note_streaming(memory);
     let now = memory.mono();
     let found = match memory.server() {
         Some(ServerView::Standby(standby)) => offered(memory, standby).map(|name| {
@@ -296,6 +323,18 @@ pub(crate) fn note(memory: &mut Memory) {
         && is_in_vain
     {
         memory.cascade.given_up.get_or_insert((name, now));
+    }
+}
+
+/// Whoever streams from the leader is on its line, under this leadership.
+fn note_streaming(memory: &mut Memory) {
+    let leader = memory.view.as_ref().and_then(|view| view.leader.as_ref());
+    let (Some(leader), Some(ServerView::Standby(standby))) = (leader, memory.server()) else {
+        return;
+    };
+    let endpoint = plan::member_as_upstream(memory, &leader.name).map(|up| (up.host, up.port));
+    if standby.is_streaming && standby.upstream.is_some() && standby.upstream == endpoint {
+        memory.cascade.streamed = Some((leader.generation, standby.timeline));
     }
 }
 

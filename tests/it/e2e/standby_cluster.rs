@@ -1,9 +1,11 @@
 //! A whole cluster that follows another one: made from it, led on when its leader dies, promoted, and
 //! the other one demoted to follow it.
 
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 
 use herdsman_tests::cluster::{Cluster, Control, Ended, Member, wait_for};
+use herdsman_tests::keys::Keys;
 use serde_json::{Value, json};
 
 use super::decided_at;
@@ -171,4 +173,103 @@ fn cluster_follows_another_one_is_promoted_and_the_other_one_follows_it() {
         standby_leader(&first)
     });
     second.wait_until_settled();
+}
+
+/// Passes connections to this address on to a server of this machine.
+fn pass_on(from: (&str, u16), to: u16) {
+    let listener = TcpListener::bind(from).expect("an address of the loopback interface");
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else {
+                continue;
+            };
+            for (mut source, sink) in [
+                (client.try_clone(), server.try_clone()),
+                (Ok(server), Ok(client)),
+            ]
+            .map(|(source, sink)| (source.expect("a socket"), sink.expect("a socket")))
+            {
+                let mut sink = sink;
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut source, &mut sink);
+                    let _ = sink.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+}
+
+fn wait_for_answer(member: &Member, query: &str, wanted: &str) {
+    let what = format!("{query} = {wanted} on {}", member.name());
+    wait_for(&what, || (member.ask(query)? == wanted).then_some(()));
+}
+
+#[test]
+fn whatever_the_section_says_is_so_on_real_servers() {
+    const SENDER: &str = "SELECT sender_port FROM pg_stat_wal_receiver WHERE status = 'streaming'";
+    let archive = tempfile::tempdir().expect("a folder");
+    let path = archive.path().display();
+    let first = Cluster::builder()
+        .members(2)
+        .ttl(5)
+        .config(&json!({
+            "slots": {"site_b": {"type": "physical"}},
+            "postgresql": {"parameters": {
+                "archive_mode": "on",
+                "archive_command": format!("cp %p {path}/%f"),
+            }},
+        }))
+        .start();
+    let source = first.wait_until_settled();
+    let replica = first.others(source.name())[0];
+    write(source, "CREATE TABLE kept (n int)");
+    write(source, "INSERT INTO kept VALUES (1)");
+    // The first of the hosts is not the one that takes writes.
+    pass_on(("127.0.0.2", source.port()), replica.port());
+    let section = json!({
+        "host": "127.0.0.2, 127.0.0.1",
+        "port": source.port(),
+        "primary_slot_name": "site_b",
+        "recovery_min_apply_delay": "1h",
+    });
+
+    let second = Cluster::builder()
+        .ttl(5)
+        .config(&json!({"standby_cluster": section}))
+        .local_of("n3", json!({"tags": {"replicatefrom": "n2"}}))
+        .prepare();
+    let [n1, n2, n3] = ["n1", "n2", "n3"].map(|name| second.member(name));
+    n1.start_daemon();
+    wait_for("n1 to lead", || standby_leader(&second));
+    n2.start_daemon();
+    n3.start_daemon();
+
+    wait_for_answer(n1, SENDER, &source.port().to_string());
+    wait_for_answer(n2, SENDER, &n1.port().to_string());
+    wait_for_answer(n3, SENDER, &n2.port().to_string());
+    let slot = "SELECT active FROM pg_replication_slots WHERE slot_name = 'site_b'";
+    wait_for_answer(source, slot, "t");
+    // The leader alone replays late, and has received what the others replay.
+    write(source, "INSERT INTO kept VALUES (2)");
+    wait_for_rows(n3, "kept", 2);
+    wait_for_rows(n2, "kept", 2);
+    let delay = |member: &Member| member.ask("SHOW recovery_min_apply_delay");
+    assert_eq!(delay(n1).as_deref(), Some("1h"));
+    assert_eq!(delay(n2).as_deref(), Some("0"));
+    assert_eq!(n1.ask("SELECT count(*) FROM kept").as_deref(), Some("1"));
+
+    // From now on WAL comes from the archive alone.
+    let only_archive = json!({"restore_command": format!("cp {path}/%f %p")});
+    let keys = Keys::of(&second);
+    keys.configure("standby_cluster", only_archive);
+    wait_for_answer(n1, "SHOW recovery_min_apply_delay", "0");
+    wait_for_answer(source, slot, "f");
+    write(source, "INSERT INTO kept VALUES (3)");
+    source
+        .ask("SELECT pg_switch_wal()")
+        .expect("it is switched");
+    wait_for_rows(n1, "kept", 3);
+    wait_for_rows(n2, "kept", 3);
+    wait_for_rows(n3, "kept", 3);
+    assert_eq!(n1.is_primary(), Some(false));
 }
