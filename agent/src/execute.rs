@@ -4,13 +4,14 @@
 //! once more at the moment of execution.
 
 mod bootstrap;
+mod copied;
 mod rejoin;
 mod replica;
 mod server;
 mod slots;
 mod store;
 
-pub(crate) use slots::Copied;
+pub(crate) use copied::Copied;
 pub(crate) use store::Sessions;
 
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub(crate) struct Executor {
     pub(crate) instance: Instance,
     pub(crate) clock: Arc<Clock>,
     pub(crate) grants: Grants,
-    /// Logical slots that were copied to this member, to warn of a promotion that comes too soon.
+    /// Logical slots that were copied to this member and are not ready yet.
     pub(crate) copied: Copied,
 }
 

@@ -43,6 +43,7 @@ mod error;
 mod facts;
 mod initdb;
 mod instance;
+mod kept_rows;
 mod kill_all;
 mod listen;
 mod lsn;
@@ -77,6 +78,7 @@ pub use facts::{
     Slot, SlotKind, Standby, Synchronous, Wreck,
 };
 pub use instance::Instance;
+pub use kept_rows::{KeptRows, Xid};
 pub use kill_all::{Gone, kill_server};
 pub use listen::{Address, Listen};
 pub use lsn::{Lsn, ParseValueError};

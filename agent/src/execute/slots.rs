@@ -1,17 +1,14 @@
 //! Replication slots.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use herdsman_ha_core as core;
-use herdsman_ha_core::{Outcome, Report, SlotWork, StopMode};
-use herdsman_pgctl as pgctl;
-use tokio::time::Instant;
 
 use super::server::upstream;
 use super::{Executor, done, failed, transient};
 use crate::observe;
+use herdsman_ha_core as core;
+use herdsman_ha_core::{Outcome, Report, SlotWork, StopMode};
+use herdsman_pgctl as pgctl;
 
 /// How long the leader's server may take to tell its slots.
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
@@ -27,39 +24,15 @@ fn logical_slots(slots: BTreeMap<String, core::LogicalSlot>) -> Vec<pgctl::Logic
         .collect()
 }
 
-/// How long it may take after a standby's start until its primary surely keeps the old rows that a
-/// copied slot needs: twice PostgreSQL's `wal_receiver_status_interval`.
-const UNREADY: Duration = Duration::from_secs(20);
-
-/// The logical slots that were copied last, and when.
-#[derive(Debug, Default)]
-pub(crate) struct Copied(Mutex<Option<(Instant, Vec<String>)>>);
-
-impl Copied {
-    fn note(&self, slots: Vec<String>, now: Instant) {
-        *self.last() = Some((now, slots));
-    }
-
-    /// Those for which the primary may not have kept what they need.
-    fn unready(&self, now: Instant) -> Option<Vec<String>> {
-        let last = self.last();
-        let (at, slots) = last.as_ref()?;
-        (now.duration_since(*at) < UNREADY).then(|| slots.clone())
-    }
-
-    fn last(&self) -> MutexGuard<'_, Option<(Instant, Vec<String>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Executor {
     /// A promotion does not wait for slots.
     pub(super) fn warn_of_unready_slots(&self) {
-        if let Some(slots) = self.copied.unready(Instant::now()) {
+        let slots = self.copied.unready();
+        if !slots.is_empty() {
             tracing::warn!(
                 ?slots,
-                "logical slots were copied here a moment ago: rows of catalogs that they need may be \
-                 gone, and their consumers may fail"
+                "logical slots were copied here, and the primary has not been seen to keep the rows \
+                 of catalogs that they need: their consumers may fail"
             );
         }
     }
@@ -89,7 +62,7 @@ impl Executor {
             failure.is_transient = false;
         } else {
             tracing::info!(slots = ?names, from = %from.name, "logical slots are copied");
-            self.copied.note(names, Instant::now());
+            self.copied.watch(&self.instance, primary, names);
         }
         outcome
     }
@@ -139,20 +112,5 @@ impl Executor {
             }
             Err(error) => failed(&error),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copied_slot_is_ready_after_a_while() {
-        let (copied, at) = (Copied::default(), Instant::now());
-        assert_eq!(copied.unready(at), None);
-        copied.note(vec!["cdc".to_owned()], at);
-        let slots = Some(vec!["cdc".to_owned()]);
-        assert_eq!(copied.unready(at + UNREADY / 2), slots);
-        assert_eq!(copied.unready(at + UNREADY), None);
     }
 }

@@ -95,7 +95,10 @@ fn a_consumer_of_changes_goes_on_where_it_was_after_a_failover() {
         .ttl(5)
         .config(&json!({
             "primary_start_timeout": 0,
-            "postgresql": {"parameters": {"wal_level": "logical"}},
+            "postgresql": {"parameters": {
+                "wal_level": "logical",
+                "wal_receiver_status_interval": "1s",
+            }},
         }))
         .start();
     let old = cluster.wait_until_settled();
@@ -109,6 +112,14 @@ fn a_consumer_of_changes_goes_on_where_it_was_after_a_failover() {
         (slots(new, &["cdc"])? == ["cdc"]).then_some(())
     });
     assert_eq!(new.ask("SHOW hot_standby_feedback").as_deref(), Some("on"));
+    // Before that a promotion is warned of.
+    wait_for("the primary to keep what the copied slot needs", || {
+        let line = "the primary keeps what copied slots need";
+        new.log().contains(line).then_some(())
+    });
+    let kept = "SELECT count(*) FROM pg_replication_slots \
+                WHERE slot_type = 'physical' AND catalog_xmin IS NOT NULL";
+    assert_eq!(old.ask(kept).as_deref(), Some("1"));
 
     let write = |sql: &str| {
         let session = old.session().expect("a session");
