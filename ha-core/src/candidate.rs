@@ -119,6 +119,9 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
     if !standby.wal_end_reached && !memory.breaks(Mutant::ReplayingStandbyRaces) {
         vetoes.push(Veto::WalEndNotReached);
     }
+    if standby.is_blocked {
+        vetoes.push(Veto::ReplayBlocked);
+    }
     let is_standby_cluster = remote::is_followed(memory);
     if memory.rules.check_timeline && !is_standby_cluster {
         vetoes.extend(timeline_veto(memory, view, mine.timeline));

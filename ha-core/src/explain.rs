@@ -295,6 +295,7 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
         Code::RestartLeavingSync => Reason::RestartLeavingSync {
             leader: holder(memory),
         },
+        Code::ReplayBlocked => Reason::ReplayBlocked {},
         Code::RestartStopping => Reason::RestartStopping {},
         Code::RestartStarting => Reason::RestartStarting {
             timeout_seconds: crate::restart::start_limit(memory)

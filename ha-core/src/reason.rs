@@ -319,6 +319,8 @@ reasons! {
     RestartMissed { why: String } "restart-missed" "the scheduled restart is not carried out: {why}";
     /// A restart writes a checkpoint first, so that the stop is short.
     RestartCheckpoint {} "restart-checkpoint" "a restart is wanted: writing a checkpoint so that the stop is short";
+    /// The primary has larger settings than our standby was started with.
+    ReplayBlocked {} "replay-blocked" "our standby was started with smaller settings than the primary has, and replays nothing more: stopping it, to start it with those";
     /// A restart is wanted while commits wait for this standby.
     RestartLeavingSync { leader: MemberName } "restart-leaving-sync" "a restart is wanted: waiting until commits of {leader} do not wait for us any more";
     /// A restart stops the server.

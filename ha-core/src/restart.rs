@@ -240,6 +240,9 @@ pub(crate) fn wanted(memory: &Memory) -> Word {
             Phase::Down { .. } => Word::Down,
         };
     }
+    if matches!(memory.server(), Some(ServerView::Standby(standby)) if standby.is_blocked) {
+        return Word::Blocked;
+    }
     let is_time = memory
         .scheduled_restart
         .as_ref()

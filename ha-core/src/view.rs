@@ -398,6 +398,10 @@ pub struct StandbyView {
     /// Whether it has reached the end of its own WAL since it started. Before that its positions
     /// say less than its disk holds.
     pub wal_end_reached: bool,
+    /// Whether its replay stands still because the primary has larger settings than it was started
+    /// with: it goes on, and can be promoted, only after a restart.
+    #[serde(default)]
+    pub is_blocked: bool,
     /// Whether WAL is streaming in.
     pub is_streaming: bool,
     /// Where it is told to stream from: `host` and `port`.

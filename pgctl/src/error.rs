@@ -139,6 +139,14 @@ pub enum Error {
         found: Timeline,
     },
 
+    /// The standby replays nothing more before it is restarted: the primary had more of these than it
+    /// was started with.
+    #[error("replay stands still until a restart, the primary has larger settings: {parameters}")]
+    ReplayBlocked {
+        /// Their names.
+        parameters: String,
+    },
+
     /// The data cannot be rewound; nothing of it was changed.
     #[error("the data cannot be rewound: {why}")]
     NotRewindable {
@@ -253,6 +261,7 @@ impl Error {
             | Self::TimelinePassed { .. }
             | Self::TimelineTaken { .. }
             | Self::OtherTimeline { .. }
+            | Self::ReplayBlocked { .. }
             | Self::TimedOut { .. }
             | Self::Unexpected { .. } => Advice::Look,
             Self::StartFailed { .. }

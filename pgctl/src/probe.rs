@@ -169,6 +169,14 @@ impl Instance {
                 probe.wal_end = Some(recovery);
             }
             standby.wal_end_reached = probe.wal_end == Some(recovery);
+            if standby.replay_paused && session.version.major() >= 14 {
+                let limits = self.control_data().await?.limits;
+                let is_too_small = |(name, needed): &(&'static str, u64)| {
+                    answer.maxima.get(*name).is_some_and(|own| own < needed)
+                };
+                let too_small = limits.into_iter().filter(is_too_small);
+                standby.too_small = too_small.map(|(name, _)| name).collect();
+            }
         }
         answer.server.synchronous.is_overruled = self.overrules(&parameters);
         Ok(answer.server)

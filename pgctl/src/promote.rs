@@ -12,6 +12,7 @@ use crate::connection::{Session, timed_out};
 use crate::control_data::{ClusterState, Leading};
 use crate::data_directory::blocking;
 use crate::error::{Error, Result};
+use crate::facts::ServerRole;
 use crate::instance::Instance;
 use crate::process::{StartAs, StopMode, open_pidfd, proc, signal_pidfd};
 use crate::standby::Recovery;
@@ -205,6 +206,9 @@ impl Instance {
             if Instant::now() >= order.deadline {
                 return Err(order.timed_out());
             }
+            if begun.elapsed() >= SOON {
+                self.check_replay().await?;
+            }
             wake(startup, postmaster.pid);
             let step = if begun.elapsed() < SOON {
                 STEP
@@ -212,6 +216,20 @@ impl Instance {
                 LATER_STEP
             };
             tokio::time::sleep(step).await;
+        }
+    }
+
+    /// A standby that comes upon larger settings of its primary while it replays what is left waits
+    /// for a restart, without an end.
+    async fn check_replay(&self) -> Result<()> {
+        let server = self.facts().await.server;
+        match server.map(|server| server.role) {
+            Some(ServerRole::Standby(standby)) if !standby.too_small.is_empty() => {
+                Err(Error::ReplayBlocked {
+                    parameters: standby.too_small.join(", "),
+                })
+            }
+            Some(ServerRole::Standby(_) | ServerRole::Primary { .. }) | None => Ok(()),
         }
     }
 

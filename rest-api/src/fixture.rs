@@ -78,6 +78,7 @@ pub(crate) fn replica() -> Snapshot {
         received: Lsn(LEADER_AT.0 - 1024),
         replayed: Lsn(LEADER_AT.0 - 4096),
         wal_end_reached: true,
+        is_blocked: false,
         is_streaming: true,
         upstream: Some(("10.0.0.1".to_owned(), 5432)),
         slots: BTreeMap::new(),

@@ -18,6 +18,10 @@ pub fn restart(mode: Mode, lock: Lock, server: Server, restart: Restart) -> Opti
             Lock::Mine | Lock::Other,
             Mode::Normal,
         ) => Some(act(Act::BeginRestart, Code::RestartDue)),
+        // It cannot take over as it is, so it does not wait for a leader.
+        (Restart::Blocked, Server::Standby, Lock::Other | Lock::Free, Mode::Normal) => {
+            Some(act(Act::StopFast, Code::ReplayBlocked))
+        }
         (Restart::Missed, _, Lock::Mine | Lock::Other, Mode::Normal) => {
             Some(act(Act::DropRestart, Code::RestartMissed))
         }
@@ -56,6 +60,7 @@ pub fn restart(mode: Mode, lock: Lock, server: Server, restart: Restart) -> Opti
         (
             Restart::Due
             | Restart::Missed
+            | Restart::Blocked
             | Restart::Listed
             | Restart::NeedsCheckpoint
             | Restart::Wanted

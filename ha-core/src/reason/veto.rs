@@ -63,6 +63,8 @@ pub enum Veto {
     NewerThanCluster { mine: Timeline, cluster: Timeline },
     /// The end of the local WAL is not reached: the position is not known.
     WalEndNotReached,
+    /// Our server was started with smaller settings than the primary had.
+    ReplayBlocked,
     /// Another member is ahead.
     PeerAhead { name: MemberName, at: Position },
     /// Another member answers as a primary.
@@ -119,6 +121,7 @@ impl fmt::Display for Veto {
                     "on timeline {mine}, the store knows none after {cluster}: it was put back"
                 )
             }
+            Self::ReplayBlocked => f.write_str("our replay stands still until a restart"),
             Self::WalEndNotReached => f.write_str("the end of our own WAL is not reached yet"),
             Self::PeerAhead { name, at } => write!(f, "{name} is ahead at {at}"),
             Self::PeerIsPrimary { name } => write!(f, "{name} still answers as primary"),

@@ -166,6 +166,8 @@ words! {
         Due,
         /// The time of a scheduled one has come, and it cannot or must not be done.
         Missed,
+        /// Nobody asked for one: our standby replays nothing more before it.
+        Blocked,
         /// One is wanted; the leader's commits wait for our standby still.
         Listed,
         /// One is wanted; the checkpoint is still to be written.

@@ -3,6 +3,7 @@
 //! Four statements go in one message. Text and reader stand together because a
 //! column and its name are one thing.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ SELECT pg_is_in_recovery() AS in_recovery,
  pg_last_wal_receive_lsn() AS received, pg_last_wal_replay_lsn() AS replayed,
  (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000)::bigint AS replayed_at,
  CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused,
+ CASE WHEN pg_is_in_recovery() AND pg_is_wal_replay_paused() THEN
+  (SELECT string_agg(name || '=' || setting, ' ') FROM pg_settings WHERE left(name, 4) = 'max_') END AS maxima,
  w.status, w.received_tli, w.written_lsn, w.latest_end_lsn, w.slot_name,
  w.sender_host, w.sender_port,
  (extract(epoch FROM clock_timestamp() - w.last_msg_receipt_time) * 1000)::bigint AS message_age,
@@ -86,6 +89,8 @@ pub(super) struct Answer {
     pub(super) server: Server,
     /// The process that recovers, or 0.
     pub(super) startup_pid: u32,
+    /// The settings that begin with `max_`, when replay is paused.
+    pub(super) maxima: BTreeMap<String, u64>,
 }
 
 pub(super) fn read(results: &Results, version: Version, parameters: &Parameters) -> Result<Answer> {
@@ -101,7 +106,13 @@ pub(super) fn read(results: &Results, version: Version, parameters: &Parameters)
             flushed: row.value("flushed")?,
         },
     };
+    let maxima: Option<String> = row.optional("maxima")?;
+    let maxima = maxima.unwrap_or_default();
+    let pairs = maxima.split(' ').filter_map(|pair| pair.split_once('='));
     Ok(Answer {
+        maxima: pairs
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect(),
         startup_pid: row.optional("startup_pid")?.unwrap_or(0),
         server: Server {
             version,
@@ -161,6 +172,7 @@ fn read_standby(row: Row<'_>) -> Result<Standby> {
         replay_paused: row
             .optional::<String>("paused")?
             .is_some_and(|text| text == "t"),
+        too_small: Vec::new(),
         wal_end_reached: streamed.is_some() || is_at_end,
         receiver: read_receiver(row)?,
         upstream: row

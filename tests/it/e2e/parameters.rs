@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use herdsman_tests::cluster::{Cluster, Member, wait_for};
 use herdsman_tests::keys::Keys;
 
-use super::{EVERY, assert_nothing_lost};
+use super::{EVERY, assert_nothing_lost, decided_at};
 
 fn configure(keys: &Keys, parameters: &Value) {
     keys.configure("postgresql", json!({"parameters": parameters}));
@@ -54,6 +54,39 @@ fn parameters_of_the_store_are_in_force_at_once_or_wait_for_a_restart() {
         wait_for_setting(member, "work_mem", "4MB");
         wait_for_pending(&keys, member, &Value::Null);
     }
+}
+
+#[test]
+fn standby_that_stands_still_for_a_setting_of_its_primary_is_started_anew() {
+    let cluster = Cluster::builder()
+        .members(2)
+        .config(&json!({"primary_start_timeout": 60}))
+        .start();
+    let leader = cluster.wait_until_settled();
+    let standby = cluster.others(leader.name())[0];
+    let keys = Keys::of(&cluster);
+    configure(&keys, &json!({"max_connections": 40}));
+    for member in cluster.members() {
+        let reason = json!({"max_connections": {"old_value": "30", "new_value": "40"}});
+        wait_for_pending(&keys, member, &reason);
+    }
+
+    // It comes up again in its place, with what waited for a restart.
+    leader.kill_postmaster();
+    wait_for_setting(leader, "max_connections", "40");
+    assert_eq!(leader.is_primary(), Some(true));
+
+    wait_for_setting(standby, "max_connections", "40");
+    let version = standby.ask("SHOW server_version_num");
+    let stands_still = version.is_some_and(|version| version.as_str() >= "140000");
+    assert!(!stands_still || decided_at(standby, "replay-blocked").is_some());
+    let moved = || {
+        let answer = cluster.switchover(leader.name(), Some(standby.name()));
+        (answer.status == 200).then_some(())
+    };
+    wait_for("the leadership to be handed over", moved);
+    cluster.wait_for_leader(standby.name());
+    cluster.wait_until_settled();
 }
 
 #[test]

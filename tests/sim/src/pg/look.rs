@@ -143,6 +143,7 @@ fn standby(files: &Files, receiver: Receiver, tree: &Tree) -> StandbyView {
         },
         replayed: files.replayed,
         wal_end_reached: receiver.wal_end_reached,
+        is_blocked: false,
         is_streaming: receiver.connected.is_some(),
         upstream: files.upstream.map(|node| (host(node), PORT)),
         slots: slots(files),
