@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::callbacks::Callbacks;
+use crate::kept_config;
 use crate::looking::Looking;
 use crate::member::{self, Setup};
 use crate::settings::Settings;
@@ -22,6 +23,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// A configuration that the server is to be told, which the instance has already.
 #[derive(Clone, Debug)]
 struct Wish {
+    /// The cluster's, of which it was made.
+    dynamic: Value,
     /// What of it is not in force.
     warnings: Vec<String>,
 }
@@ -46,7 +49,8 @@ impl Applying {
     pub(crate) fn wish(&self, settings: &Settings, dynamic: &Value, setup: Setup) {
         let (wanted, warnings) = member::config(settings, dynamic, setup);
         self.instance.set_config(wanted);
-        self.wish.send_replace(Some(Wish { warnings }));
+        let dynamic = dynamic.clone();
+        self.wish.send_replace(Some(Wish { dynamic, warnings }));
     }
 
     /// What the machine says has changed: most configurations are the same in every role, and then
@@ -119,6 +123,9 @@ impl Worker {
     async fn apply(&mut self, wish: &Wish) -> pgctl::Result<Applied> {
         self.say(wish.warnings.clone());
         let facts = self.instance.facts().await;
+        if matches!(facts.data, pgctl::DataDirectory::Cluster(_)) {
+            kept_config::write(self.instance.data_dir(), &wish.dynamic).await;
+        }
         match (&facts.data, &facts.process, &facts.server) {
             (pgctl::DataDirectory::Cluster(_), pgctl::Process::Running { .. }, Some(_)) => {
                 self.tell_server().await?;

@@ -1,10 +1,11 @@
 //! The user's scripts at events of the server: `callbacks` of the section `postgresql`.
 //!
-//! Scripts are told what has happened and decide nothing: the loop never waits for one, and what
-//! becomes of it is only logged. One runs at a time; a new one ends the one before with all of its
+//! Scripts are told what has happened and decide nothing: the loop never waits for one but at its end,
+//! and what becomes of it is only logged. One runs at a time; a new one ends the one before with all of its
 //! children. Reloads have a turn of their own.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use herdsman_ha_core::{LocalView, StartAs, Task};
 use herdsman_pgctl::Script;
@@ -12,6 +13,9 @@ use tokio::task::JoinHandle;
 
 use crate::member::{self, Effective};
 use crate::settings::ServerRole;
+
+/// How long a script may go on when the agent ends.
+const LAST_LIMIT: Duration = Duration::from_secs(30);
 
 /// What happened, in the words that scripts are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +181,19 @@ impl Callbacks {
         }
     }
 
+    /// Waits for the scripts that run still: whoever drops us kills them.
+    pub(crate) async fn finish(&self) {
+        let running = {
+            let mut state = self.state();
+            [state.usual.take(), state.reload.take()]
+        };
+        for script in running.into_iter().flatten() {
+            if tokio::time::timeout(LAST_LIMIT, script).await.is_err() {
+                tracing::warn!("a callback still ran when the agent ended, and is ended with it");
+            }
+        }
+    }
+
     fn call(&self, state: &mut State, action: Action, role: ServerRole) {
         let effective = self.effective.get();
         let Some(command) = effective.callbacks.get(action.as_str()) else {
@@ -221,7 +238,7 @@ mod tests {
 
     use super::*;
     use std::path::Path;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     fn callbacks(folder: &Path, command: &str) -> Callbacks {
         let folder = folder.display();

@@ -25,6 +25,7 @@ use crate::execute::Executor;
 use crate::looking::Looking;
 use crate::member::{self, Effective, Setup};
 use crate::publish::Publisher;
+use crate::reloading;
 use crate::settings::Settings;
 use crate::telemetry;
 
@@ -152,7 +153,7 @@ impl Driver {
                 let (next, quit) = self.step(input).await?;
                 wake = next;
                 if let Some(quit) = quit {
-                    return self.end(quit);
+                    return self.end(quit).await;
                 }
             }
         }
@@ -192,7 +193,12 @@ impl Driver {
                 }]
             }
             Event::Reload(settings) => {
-                let settings = Arc::new(*settings);
+                let (settings, kept) = reloading::take(*settings, &self.executor.settings);
+                let warnings = settings.warnings.iter().map(ToString::to_string);
+                for warning in warnings.chain(kept) {
+                    tracing::warn!("{warning}");
+                }
+                let settings = Arc::new(settings);
                 let effective = match self.applied_config.as_deref() {
                     Some(dynamic) => Effective::new(&settings, dynamic),
                     None => Effective::first(&settings),
@@ -418,7 +424,7 @@ impl Driver {
         }
     }
 
-    fn end(mut self, quit: Quit) -> Result<(), Error> {
+    async fn end(mut self, quit: Quit) -> Result<(), Error> {
         for (_, reply) in std::mem::take(&mut self.replies) {
             let text = "the agent ends".to_owned();
             reply.send(Answer {
@@ -429,6 +435,8 @@ impl Driver {
         for running in self.running.values() {
             running.handle.abort();
         }
+        // Whoever is told of the stop has a moment to act on it.
+        self.callbacks.finish().await;
         if quit.is_orderly {
             Ok(())
         } else {

@@ -12,6 +12,7 @@ use herdsman_pgctl as pgctl;
 use serde_json::{Value, json};
 
 use crate::callbacks::Deed;
+use crate::kept_config;
 use crate::settings::{
     CommandOption, Credentials, EffectivePostgres, Secret, ServerRole, Settings, WatchdogMode,
     effective_parameters, standby_cluster_problems,
@@ -28,6 +29,8 @@ pub(crate) fn core_settings(settings: &Settings, effective: &EffectivePostgres) 
         api_url: format!("http://{}/patroni", settings.rest_api.connect_address),
         proxy_url: proxy.map(|proxy| format!("postgres://{proxy}/{}", effective.database)),
         tags: core::Tags::read(&settings.tags.published()),
+        known_config: kept_config::read(&settings.postgresql.data_dir),
+        standby_start_limit: Some(effective.pg_ctl_timeout),
         bootstrap_config: settings
             .bootstrap
             .as_ref()
@@ -95,6 +98,11 @@ impl Effective {
 
 /// The dynamic configuration before the store has told one.
 fn first_config(settings: &Settings) -> Value {
+    kept_config::read(&settings.postgresql.data_dir).unwrap_or_else(|| bootstrap_config(settings))
+}
+
+/// That of a new cluster.
+fn bootstrap_config(settings: &Settings) -> Value {
     settings
         .bootstrap
         .as_ref()
@@ -271,7 +279,7 @@ pub(crate) fn store_limits(call: Duration) -> Limits {
 
 /// What of a new cluster's configuration this program does not serve and will not ignore.
 pub(crate) fn refusals(settings: &Settings) -> Vec<String> {
-    let (rules, _) = core::Rules::read(&first_config(settings));
+    let (rules, _) = core::Rules::read(&bootstrap_config(settings));
     let mut refusals = Vec::new();
     if rules.synchronous_mode == SynchronousMode::Quorum {
         refusals.push("bootstrap.dcs.synchronous_mode quorum");
@@ -281,6 +289,6 @@ pub(crate) fn refusals(settings: &Settings) -> Vec<String> {
     });
     // A cluster that was to follow another one must not become one of its own by a slip of the pen.
     not_served
-        .chain(standby_cluster_problems(&first_config(settings)))
+        .chain(standby_cluster_problems(&bootstrap_config(settings)))
         .collect()
 }

@@ -161,7 +161,7 @@ fn running(server: &pgctl::Server) -> ServerView {
                 received: lsn(standby.received),
                 replayed: lsn(standby.replayed),
                 wal_end_reached: standby.wal_end_reached,
-                is_blocked: !standby.too_small.is_empty(),
+                is_blocked: !server.too_small.is_empty(),
                 is_streaming: receiver.is_some_and(|receiver| receiver.status == "streaming"),
                 upstream: standby.upstream.clone(),
                 slots,

@@ -19,6 +19,8 @@
 //!     api_url: "http://10.0.0.1:8008/patroni".to_string(),
 //!     tags: Tags::default(),
 //!     proxy_url: None,
+//!     known_config: None,
+//!     standby_start_limit: None,
 //!     bootstrap_config: Some(serde_json::json!({ "ttl": 5 })),
 //!     watchdog_required: false,
 //!     rejoin: RejoinSettings::default(),

@@ -6,6 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,6 +50,13 @@ pub struct Settings {
     pub tags: Tags,
     /// The configuration to begin a new cluster with; none: it never makes a cluster.
     pub bootstrap_config: Option<Value>,
+    /// What the store said when the agent ran last: in force until it says something, and written to
+    /// a store that has lost it.
+    #[serde(default)]
+    pub known_config: Option<Value>,
+    /// How long a standby may take to accept connections; none: a minute.
+    #[serde(default)]
+    pub standby_start_limit: Option<Duration>,
     /// Whether leading needs a watchdog.
     pub watchdog_required: bool,
     /// What its operator permits about data that cannot follow the leader as it is.
@@ -273,10 +281,9 @@ pub(crate) struct KnownKey {
 
 impl Memory {
     pub(crate) fn new(settings: Settings, boot: Boot, now: Now) -> Self {
-        let rules = settings
-            .bootstrap_config
-            .as_ref()
-            .map(|config| Rules::read(config).0);
+        let config = settings.known_config.as_ref();
+        let config = config.or(settings.bootstrap_config.as_ref()).cloned();
+        let rules = config.as_ref().map(|config| Rules::read(config).0);
         Self {
             lease: Lease::new(Broken::of(&boot)),
             failsafe: Failsafe::default(),
@@ -288,7 +295,7 @@ impl Memory {
             seen_revision: Revision(0),
             fault: None,
             rules: Arc::new(rules.unwrap_or_default()),
-            config: settings.bootstrap_config.clone().map(Arc::new),
+            config: config.map(Arc::new),
             settings,
             has_known_cluster: false,
             highest_timeline: Timeline(0),

@@ -34,8 +34,8 @@ pub(crate) use rejoin::{opposite, witness};
 pub(crate) use timeline::reserved_timeline;
 use timeline::{highest_timeline, next_timeline};
 
-/// How long a standby may take to accept connections before its start counts as failed. The
-/// server goes on meanwhile: a failed start is only looked at again.
+/// How long a standby may take to accept connections before its start counts as failed, when nothing
+/// is configured. The server goes on meanwhile: a failed start is only looked at again.
 const STANDBY_START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The tasks that carry an act out.
@@ -63,9 +63,9 @@ pub(crate) fn tasks(memory: &Memory, act: Act) -> Vec<Task> {
         Act::PrePromote => pre_promote(memory).into_iter().collect(),
         Act::Promote => promote(memory).into_iter().collect(),
         Act::StartPrimary => start_primary(memory).into_iter().collect(),
-        Act::StartStandby => vec![start_standby(upstream(memory))],
-        Act::StartAlone => vec![start_standby(None)],
-        Act::StartFromSource => vec![start_standby(remote::source(memory))],
+        Act::StartStandby => vec![start_standby(memory, upstream(memory))],
+        Act::StartAlone => vec![start_standby(memory, None)],
+        Act::StartFromSource => vec![start_standby(memory, remote::source(memory))],
         Act::CopySource => copy::from_source(memory).into_iter().collect(),
         Act::StopFast => vec![Task::Stop {
             mode: StopMode::Fast,
@@ -405,10 +405,11 @@ fn start_primary(memory: &Memory) -> Option<Task> {
     })
 }
 
-fn start_standby(upstream: Option<Upstream>) -> Task {
+fn start_standby(memory: &Memory, upstream: Option<Upstream>) -> Task {
+    let limit = memory.settings.standby_start_limit;
     Task::Start {
         role: StartAs::Standby(upstream),
-        limit: STANDBY_START_LIMIT,
+        limit: limit.unwrap_or(STANDBY_START_LIMIT),
     }
 }
 

@@ -48,8 +48,13 @@ pub(crate) struct Tool {
 enum Surroundings {
     /// PostgreSQL's programs: English, and nothing that would change where they look.
     Clean,
-    /// A command of the user's: as it is.
+    /// A command of the user's: as it is, without what is meant for us.
     Inherited,
+}
+
+/// Whether a variable of the environment is meant for us alone: passwords stand in some.
+pub(crate) fn is_ours(name: &str) -> bool {
+    name.starts_with("HERDSMAN_") || name.starts_with("PATRONI_")
 }
 
 impl Tool {
@@ -144,6 +149,12 @@ impl Tool {
 
     fn spawn(self) -> Result<(Running, Vec<u8>)> {
         let mut command = Command::new(&self.program);
+        // Nobody shall see our secrets.
+        for (name, _) in std::env::vars_os() {
+            if is_ours(&name.to_string_lossy()) {
+                command.env_remove(&name);
+            }
+        }
         if self.surroundings == Surroundings::Clean {
             command
                 .env("LC_ALL", "C")

@@ -112,6 +112,10 @@ pub struct Server {
     pub timeline: Timeline,
     /// Primary or standby, with what only that one has.
     pub role: ServerRole,
+    /// The parameters of which a standby was started with less than the primary has, while its replay
+    /// stands still for that (version 14 and later): only a restart lets it go on, and there is no
+    /// promotion before.
+    pub too_small: Vec<&'static str>,
     /// Who streams from it.
     pub senders: Vec<Sender>,
     /// Its replication slots.
@@ -165,10 +169,6 @@ pub struct Standby {
     pub replayed_at_millis: Option<i64>,
     /// Whether replay is paused.
     pub replay_paused: bool,
-    /// The parameters of which the server was started with less than the primary has, while replay
-    /// stands still for that (version 14 and later): only a restart lets it go on, and there is no
-    /// promotion before.
-    pub too_small: Vec<&'static str>,
     /// Whether it has come to the end of its local log since it started.
     /// Before that, what it replayed says nothing about what it has.
     pub wal_end_reached: bool,

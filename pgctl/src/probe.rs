@@ -175,7 +175,7 @@ impl Instance {
                     answer.maxima.get(*name).is_some_and(|own| own < needed)
                 };
                 let too_small = limits.into_iter().filter(is_too_small);
-                standby.too_small = too_small.map(|(name, _)| name).collect();
+                answer.server.too_small = too_small.map(|(name, _)| name).collect();
             }
         }
         answer.server.synchronous.is_overruled = self.overrules(&parameters);

@@ -12,7 +12,6 @@ use crate::connection::{Session, timed_out};
 use crate::control_data::{ClusterState, Leading};
 use crate::data_directory::blocking;
 use crate::error::{Error, Result};
-use crate::facts::ServerRole;
 use crate::instance::Instance;
 use crate::process::{StartAs, StopMode, open_pidfd, proc, signal_pidfd};
 use crate::standby::Recovery;
@@ -223,14 +222,13 @@ impl Instance {
     /// for a restart, without an end.
     async fn check_replay(&self) -> Result<()> {
         let server = self.facts().await.server;
-        match server.map(|server| server.role) {
-            Some(ServerRole::Standby(standby)) if !standby.too_small.is_empty() => {
-                Err(Error::ReplayBlocked {
-                    parameters: standby.too_small.join(", "),
-                })
-            }
-            Some(ServerRole::Standby(_) | ServerRole::Primary { .. }) | None => Ok(()),
+        let too_small = server.map(|server| server.too_small).unwrap_or_default();
+        if too_small.is_empty() {
+            return Ok(());
         }
+        Err(Error::ReplayBlocked {
+            parameters: too_small.join(", "),
+        })
     }
 
     /// The way of `pg_ctl promote`.

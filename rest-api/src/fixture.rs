@@ -139,6 +139,8 @@ fn member(name: &str) -> Snapshot {
         api_url: format!("http://{name}:8008/patroni"),
         tags: tags(json!({"clonefrom": true, "rack": "a1"})),
         proxy_url: None,
+        known_config: None,
+        standby_start_limit: None,
         bootstrap_config: None,
         watchdog_required: false,
         rejoin: herdsman_ha_core::RejoinSettings::default(),

@@ -23,6 +23,8 @@
 //!     api_url: "http://127.0.0.1:8008/patroni".to_owned(),
 //!     tags: Tags::default(),
 //!     proxy_url: None,
+//!     known_config: None,
+//!     standby_start_limit: None,
 //!     bootstrap_config: None,
 //!     watchdog_required: false,
 //!     rejoin: herdsman_ha_core::RejoinSettings::default(),

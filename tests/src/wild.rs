@@ -62,6 +62,8 @@ impl Run {
             api_url: "http://a:8008/patroni".to_owned(),
             tags: Tags::read(&tags),
             proxy_url: None,
+            known_config: None,
+            standby_start_limit: None,
             bootstrap_config: chance
                 .once_in(2)
                 .then(|| json!({ "ttl": 5, "loop_wait": 1 })),

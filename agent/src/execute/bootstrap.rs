@@ -126,7 +126,10 @@ impl Executor {
         if bootstrap.pg_hba.is_empty() || self.instance.config().pg_hba.is_some() {
             return;
         }
-        let path = self.instance.data_dir().join("pg_hba.conf");
+        // Where there is one beside the configuration the server reads that.
+        let own = self.settings.postgresql.config_dir.join("pg_hba.conf");
+        let usual = self.instance.data_dir().join("pg_hba.conf");
+        let path = if own.exists() { own } else { usual };
         let lines = format!("\n{}\n", bootstrap.pg_hba.join("\n"));
         let appended = async {
             let mut file = tokio::fs::OpenOptions::new()

@@ -13,7 +13,7 @@ use super::{Executor, done, failed, transient};
 use crate::observe;
 use crate::settings::RESERVED_NAME;
 
-/// How long a stop in order may take before everything is dropped.
+/// How long a stop in order may take before everything is dropped, when nothing is configured.
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long the user's command before a stop may hold it up.
 const BEFORE_STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -74,15 +74,14 @@ impl Executor {
         if mode == StopMode::Fast {
             self.call_before_stop().await;
         }
-        let orders = match mode {
-            StopMode::Fast => &[
-                (pgctl::StopMode::Fast, FAST_STOP_LIMIT),
-                (pgctl::StopMode::Immediate, IMMEDIATE_STOP_LIMIT),
-            ][..],
-            StopMode::Immediate => &[(pgctl::StopMode::Immediate, IMMEDIATE_STOP_LIMIT)][..],
-        };
-        for (mode, limit) in orders {
-            match self.instance.stop(*mode, *limit).await {
+        let in_order = self.effective.get().stop_timeout;
+        let orders = [
+            (pgctl::StopMode::Fast, in_order.unwrap_or(FAST_STOP_LIMIT)),
+            (pgctl::StopMode::Immediate, IMMEDIATE_STOP_LIMIT),
+        ];
+        let first = usize::from(mode == StopMode::Immediate);
+        for (mode, limit) in orders.into_iter().skip(first) {
+            match self.instance.stop(mode, limit).await {
                 Ok(_) => return Outcome::Done(Report::Nothing),
                 Err(error) => tracing::warn!(%error, ?mode, "PostgreSQL did not stop in time"),
             }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::yaml::Value;
+use crate::yaml::{Node, Place, Value};
 
 use super::parameters::{dynamic_postgresql, passed_over};
 use super::reader::{Findings, Section};
@@ -65,6 +66,9 @@ pub struct EffectivePostgres {
     pub before_stop: Option<String>,
     /// Whether a standby that misses WAL may be replaced by a new copy (no).
     pub remove_data_directory_on_missing_wal: bool,
+    /// How long a stop in order may take before everything is dropped; none: 30 s. Only in
+    /// synchronous mode, as in Patroni.
+    pub stop_timeout: Option<Duration>,
     /// What the section `standby_cluster` says of servers and copies; none: there is no standby
     /// cluster.
     pub standby_source: Option<StandbySource>,
@@ -82,6 +86,9 @@ impl EffectivePostgres {
         let whole = dynamic;
         let node = dynamic_postgresql(dynamic);
         let section = Section::at(&node, "postgresql".to_owned());
+        let root = Node::from_json(whole, &Place::Whole(Arc::from("dynamic configuration")));
+        let top = Section::at(&root, String::new());
+        keys::check(&mut findings, &top, &[keys::DYNAMIC], |_, _| false);
         check_keys(&mut findings, &section);
         let use_slots = findings.optional_boolean(&section, "use_slots");
         let dynamic = SharedPostgres::read(&mut findings, &section);
@@ -138,6 +145,7 @@ impl EffectivePostgres {
                 dynamic.remove_data_directory_on_missing_wal,
             ),
             standby_source,
+            stop_timeout: stop_timeout(&mut findings, &top),
             warnings: passed_over(findings),
         }
     }
@@ -150,6 +158,16 @@ impl EffectivePostgres {
         let mut methods = self.replica_methods.iter().flatten();
         methods.any(|method| method.no_leader)
     }
+}
+
+fn stop_timeout(findings: &mut Findings, top: &Section<'_>) -> Option<Duration> {
+    let mode = top.field("synchronous_mode")?;
+    let is_on = !matches!(mode.node.value, Value::Null | Value::Bool(false));
+    let key = ["primary_stop_timeout", "master_stop_timeout"]
+        .into_iter()
+        .find(|key| top.field(key).is_some())?;
+    let seconds = u64::try_from(findings.optional_integer(top, key)?).ok()?;
+    (is_on && seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 /// In a standby cluster the archive of its section is every member's.

@@ -91,7 +91,13 @@ pub(super) const REST_API: &Keys = &[
     ("cafile", NotServed),
     ("ciphers", NotServed),
     ("verify_client", NotServed),
-    ("allowlist_include_members", NotServed),
+    (
+        "allowlist_include_members",
+        Refused(
+            "an allow list is not served yet, and without it everybody could change the cluster; \
+             remove it and use authentication",
+        ),
+    ),
     ("http_extra_headers", NotServed),
     ("https_extra_headers", NotServed),
     ("request_queue_size", NotServed),
@@ -195,6 +201,34 @@ pub(super) const SHARED_POSTGRESQL: &Keys = &[
     ("pg_ident_primary", Served),
     ("pg_ident_replica", Served),
     ("pg_ident_standby_leader", Served),
+];
+
+/// Keys of the dynamic configuration.
+pub(super) const DYNAMIC: &Keys = &[
+    ("ttl", Served),
+    ("loop_wait", Served),
+    ("retry_timeout", Served),
+    ("maximum_lag_on_failover", Served),
+    ("maximum_lag_on_syncnode", Served),
+    ("max_timelines_history", Served),
+    ("check_timeline", Served),
+    ("primary_start_timeout", Served),
+    ("master_start_timeout", Served),
+    ("primary_stop_timeout", Served),
+    ("master_stop_timeout", Served),
+    ("primary_race_backoff", NotServed),
+    ("synchronous_mode", Served),
+    ("synchronous_mode_strict", Served),
+    ("synchronous_node_count", Served),
+    ("failsafe_mode", Served),
+    ("standby_cluster", Served),
+    ("member_slots_ttl", Served),
+    ("slots", Served),
+    ("permanent_slots", Served),
+    ("permanent_replication_slots", Served),
+    ("ignore_slots", Served),
+    ("postgresql", Served),
+    ("pause", Served),
 ];
 
 pub(super) const STANDBY_CLUSTER: &Keys = &[

@@ -23,6 +23,8 @@ fn settings() -> Settings {
         api_url: "http://h:8008/patroni".to_owned(),
         tags: Tags::default(),
         proxy_url: None,
+        known_config: None,
+        standby_start_limit: None,
         bootstrap_config: Some(json!({"ttl": 5})),
         watchdog_required: false,
         rejoin: crate::RejoinSettings::default(),

@@ -408,6 +408,8 @@ fn settings() -> Settings {
         api_url: "http://a:8008/patroni".to_owned(),
         tags: Tags::default(),
         proxy_url: None,
+        known_config: None,
+        standby_start_limit: None,
         bootstrap_config: Some(json!({})),
         watchdog_required: false,
         rejoin: crate::RejoinSettings::default(),

@@ -121,6 +121,7 @@ pub(super) fn read(results: &Results, version: Version, parameters: &Parameters)
             system_id: row.value("system_id")?,
             timeline: read_timeline(row)?,
             role,
+            too_small: Vec::new(),
             senders: senders
                 .iter()
                 .map(|row| read_sender(Row(row)))
@@ -172,7 +173,6 @@ fn read_standby(row: Row<'_>) -> Result<Standby> {
         replay_paused: row
             .optional::<String>("paused")?
             .is_some_and(|text| text == "t"),
-        too_small: Vec::new(),
         wal_end_reached: streamed.is_some() || is_at_end,
         receiver: read_receiver(row)?,
         upstream: row

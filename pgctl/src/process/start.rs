@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::lock_file::{LockFile, Status};
 use super::postmaster::Postmaster;
 use super::{log, reap_orphans, stale};
+use crate::command::is_ours;
 use crate::connection::{Session, timed_out};
 use crate::control_data::ControlData;
 use crate::data_directory::{blocking, no_processes};
@@ -357,7 +358,6 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// The server shall not see what is meant for us, nor our secrets.
 fn clean_environment(command: &mut Command) {
-    const OURS: [&str; 3] = ["HERDSMAN_", "PATRONI_", "KUBERNETES_"];
     const SINGLE: [&str; 6] = [
         "NOTIFY_SOCKET",
         "WATCHDOG_PID",
@@ -368,7 +368,7 @@ fn clean_environment(command: &mut Command) {
     ];
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if OURS.iter().any(|prefix| text.starts_with(prefix)) || SINGLE.contains(&&*text) {
+        if is_ours(&text) || text.starts_with("KUBERNETES_") || SINGLE.contains(&&*text) {
             command.env_remove(&name);
         }
     }

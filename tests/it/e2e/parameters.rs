@@ -234,6 +234,38 @@ fn a_server_has_what_the_configuration_says_for_its_role() {
     wait_for_setting(old, "work_mem", "6MB");
 }
 
+#[test]
+fn configuration_outlives_a_store_that_lost_it_and_agents_that_were_started_anew() {
+    let cluster = Cluster::builder().members(2).start();
+    let leader = cluster.wait_until_settled();
+    let keys = Keys::of(&cluster);
+    configure(&keys, &json!({"max_connections": 30, "work_mem": "6MB"}));
+    for member in cluster.members() {
+        wait_for_setting(member, "work_mem", "6MB");
+        let path = member.data_dir().join("patroni.dynamic.json");
+        wait_for("the configuration to be kept", || {
+            std::fs::read_to_string(&path)
+                .ok()?
+                .contains("6MB")
+                .then_some(())
+        });
+    }
+
+    for member in cluster.others(leader.name()).into_iter().chain([leader]) {
+        assert!(member.stop_daemon().success());
+    }
+    keys.delete("config");
+    cluster.members().iter().for_each(Member::start_daemon);
+    cluster.wait_until_settled();
+
+    wait_for("the configuration to be back", || {
+        keys.read("config")?.contains("6MB").then_some(())
+    });
+    for member in cluster.members() {
+        wait_for_setting(member, "work_mem", "6MB");
+    }
+}
+
 /// The lines that the callbacks of a member have written.
 fn told(member: &Member) -> Vec<String> {
     let path = member.configuration().with_file_name("callbacks");
@@ -243,10 +275,12 @@ fn told(member: &Member) -> Vec<String> {
 
 #[test]
 fn callbacks_are_told_of_a_failover_in_order() {
-    let script = "sh -c 'echo \"$@\" >> callbacks' callback";
+    let script = "echo \"$@\" >> callbacks' callback";
+    let slow = format!("sh -c 'sleep 0.5; {script}");
+    let script = format!("sh -c '{script}");
     let callbacks = json!({
         "on_start": script,
-        "on_stop": script,
+        "on_stop": slow,
         "on_reload": script,
         "on_role_change": script,
     });
@@ -292,6 +326,12 @@ fn callbacks_are_told_of_a_failover_in_order() {
             told(member).contains(&line).then_some(())
         });
     }
+    // An agent that leaves gives the script time to end.
+    assert!(old.stop_daemon().success());
+    assert_eq!(
+        told(old).last().map(String::as_str),
+        Some("on_stop replica e2e")
+    );
 }
 
 #[test]

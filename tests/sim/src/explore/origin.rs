@@ -32,6 +32,8 @@ pub(super) fn settings(node: Node) -> Settings {
         api_url: format!("http://{node}:8008/patroni"),
         tags: Tags::default(),
         proxy_url: None,
+        known_config: None,
+        standby_start_limit: None,
         bootstrap_config: Some(configuration()),
         watchdog_required: false,
         rejoin: RejoinSettings {

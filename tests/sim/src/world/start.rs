@@ -40,6 +40,8 @@ impl World {
             name,
             tags: Tags::read(&tags),
             proxy_url: None,
+            known_config: None,
+            standby_start_limit: None,
             bootstrap_config: Some(self.configuration()),
             watchdog_required: false,
             rejoin: RejoinSettings {

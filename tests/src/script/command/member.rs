@@ -28,6 +28,8 @@ pub(crate) fn start(world: &mut World, name: &str, words: &mut Words) -> Result<
         name: full,
         tags: tags(world, words)?,
         proxy_url: None,
+        known_config: None,
+        standby_start_limit: None,
         bootstrap_config: bootstrap(words)?,
         watchdog_required: words.flag("watchdog"),
         rejoin: rejoin(words)?,
