@@ -12,6 +12,7 @@ mod slots;
 mod store;
 
 pub(crate) use copied::Copied;
+use replica::Copy;
 pub(crate) use store::Sessions;
 
 use std::sync::Arc;
@@ -87,12 +88,22 @@ impl Executor {
             Task::Bootstrap => self.bootstrap().await,
             Task::Clone { from } => self.clone_from(from.as_ref(), tell).await,
             Task::Rewind { witness, from } => self.rewind(&witness, &from).await,
-            Task::Replace { witness, from } => self.replace(&witness, &from, &from, tell).await,
+            Task::Replace { witness, from } => {
+                let copy = Copy::usual(&from);
+                self.replace(&witness, &from, copy, tell).await
+            }
             Task::Reinitialize {
                 witness,
                 leader,
                 from,
-            } => self.replace(&witness, &leader, &from, tell).await,
+                is_direct,
+            } => {
+                let copy = Copy {
+                    is_direct,
+                    ..Copy::usual(&from)
+                };
+                self.replace(&witness, &leader, copy, tell).await
+            }
             Task::Start { role, limit } => self.start(role, limit).await,
             Task::Stop { mode } => self.stop(mode).await,
             Task::PrePromote { generation } => self.pre_promote(generation).await,

@@ -178,6 +178,8 @@ pub enum Task {
         leader: Upstream,
         /// Whom to copy.
         from: Upstream,
+        /// Whether the server itself is to be copied, and nothing that was made from it before.
+        is_direct: bool,
     },
     /// Stop the server and take its data back to where the leader's history left it, and on to
     /// what the leader has. The witness must still hold when it is executed.

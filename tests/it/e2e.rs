@@ -34,6 +34,7 @@ mod store_lost;
 mod store_of_three;
 mod switchover;
 mod synchronous;
+mod take_over;
 mod zookeeper;
 mod zookeeper_guide;
 

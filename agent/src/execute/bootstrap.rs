@@ -56,6 +56,7 @@ impl Executor {
         if method.is_some() {
             // Users have the passwords of the configuration from here on.
             instance.trust_nobody().await?;
+            self.start_anew().await?;
         }
         self.run_post_bootstrap().await?;
         instance.unmark().await
@@ -115,6 +116,20 @@ impl Executor {
         let started = self.instance.start(role, RESTORE_LIMIT).await?;
         tracing::info!(pid = started.pid, "what was restored is recovered");
         self.instance.wait_for_writes(RESTORE_LIMIT).await
+    }
+
+    /// While it was recovered it let no readers in, and trusted whoever came from this machine: both
+    /// end with that run of the server.
+    async fn start_anew(&self) -> pgctl::Result<()> {
+        self.check_claim()?;
+        let fast = pgctl::StopMode::Fast;
+        self.instance.stop(fast, BOOTSTRAP_LIMIT).await?;
+        let started = self
+            .instance
+            .start(pgctl::StartAs::Primary, BOOTSTRAP_LIMIT)
+            .await?;
+        tracing::info!(pid = started.pid, "the new cluster runs");
+        Ok(())
     }
 
     /// `bootstrap.pg_hba` goes behind what initdb wrote, when nothing else rules that file.

@@ -12,7 +12,7 @@ use herdsman_ha_core::{
 use herdsman_pgctl as pgctl;
 use tokio::time::Instant;
 
-use super::replica::COPY_SILENCE;
+use super::replica::{COPY_SILENCE, Copy};
 use super::server::{KILL_LIMIT, upstream};
 use super::{Executor, Tell, done, failed, transient};
 
@@ -121,7 +121,7 @@ impl Executor {
         &self,
         witness: &LeaderElsewhere,
         leader: &core::Upstream,
-        from: &core::Upstream,
+        copy: Copy<'_>,
         tell: &Tell,
     ) -> Outcome {
         if let Err(refused) = self.prove(witness, leader).await {
@@ -135,13 +135,13 @@ impl Executor {
         if let Err(refused) = self.prove(witness, leader).await {
             return refused;
         }
-        tracing::warn!(leader = %leader.name, from = %from.name, "our data is removed and copied anew");
+        tracing::warn!(leader = %leader.name, from = %copy.from.name, "our data is removed and copied anew");
         let replaced = async {
             // What an earlier run of the agent left at work there, a rewind for example.
             let _ = self.instance.kill_all(KILL_LIMIT).await?;
             self.instance.mark(pgctl::Leftover::Clone).await?;
             // The mark makes it ours to empty; a way that works on what is there may keep it.
-            self.copy(&upstream(from), tell).await
+            self.copy(copy, tell).await
         };
         done(replaced.await)
     }

@@ -17,10 +17,28 @@ use crate::settings::ReplicaMethod;
 /// The longest silence of a running copy.
 pub(super) const COPY_SILENCE: Duration = Duration::from_secs(120);
 
+/// Whom to copy, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Copy<'a> {
+    pub(super) from: &'a core::Upstream,
+    /// By `pg_basebackup`, whatever other ways are configured.
+    pub(super) is_direct: bool,
+}
+
+impl<'a> Copy<'a> {
+    /// In the ways that are configured.
+    pub(super) const fn usual(from: &'a core::Upstream) -> Self {
+        Self {
+            from,
+            is_direct: false,
+        }
+    }
+}
+
 impl Executor {
     pub(super) async fn clone_from(&self, from: Option<&core::Upstream>, tell: &Tell) -> Outcome {
         match from {
-            Some(from) => done(self.copy(&upstream(from), tell).await),
+            Some(from) => done(self.copy(Copy::usual(from), tell).await),
             None => self.restore().await,
         }
     }
@@ -43,8 +61,12 @@ impl Executor {
 
     /// Tries each way until one succeeds. The caller has seen that nothing but remains of our own
     /// copies is in the data directory, or may be deleted.
-    pub(super) async fn copy(&self, from: &pgctl::Upstream, tell: &Tell) -> pgctl::Result<()> {
-        let methods = self.effective.get().replica_methods.clone();
+    pub(super) async fn copy(&self, copy: Copy<'_>, tell: &Tell) -> pgctl::Result<()> {
+        let from = &upstream(copy.from);
+        let methods = match copy.is_direct {
+            true => vec![None],
+            false => self.effective.get().replica_methods.clone(),
+        };
         let mut last = None;
         for method in &methods {
             let Some(method) = method else {

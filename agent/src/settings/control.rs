@@ -132,10 +132,23 @@ fn nothing() -> Source {
     }
 }
 
+/// The kind of store that usually has this port.
+fn scheme_of_port(url: &str) -> &'static str {
+    let hosts = url.split('/').next().unwrap_or_default();
+    match hosts.rsplit(':').next() {
+        Some("2181") => "zookeeper",
+        Some("8500") => "consul",
+        Some("8181") => "exhibitor",
+        Some(_) | None => "etcd3",
+    }
+}
+
 /// The store that a URL names, and the namespace in it.
 fn from_url(findings: &mut Findings, url: &str) -> (Option<Store>, Option<String>) {
     let place = Place::Whole(Arc::from("the URL of the store"));
-    let (scheme, rest) = url.split_once("://").unwrap_or(("etcd3", url));
+    let (scheme, rest) = url
+        .split_once("://")
+        .unwrap_or_else(|| (scheme_of_port(url), url));
     let (hosts, namespace) = match rest.split_once('/') {
         Some((hosts, namespace)) => (hosts, Some(namespace.trim_matches('/'))),
         None => (rest, None),

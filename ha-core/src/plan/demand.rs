@@ -53,6 +53,7 @@ pub(super) fn reinitialize(memory: &Memory) -> Option<Task> {
         witness: reinit::witness(memory)?,
         leader,
         from,
+        is_direct: wish.is_from_leader,
     })
 }
 

@@ -172,6 +172,11 @@ impl Instance {
             }
         };
         let mut command = self.postmaster_command(&raised)?;
+        if matches!(signal, Some(SignalFile::Recovery) | None) {
+            // Nobody reads while a backup is recovered, and its log may raise settings meanwhile: with
+            // readers let in it would stand still then.
+            command.arg("--hot_standby=off");
+        }
         // It reads them all.
         self.set_unread(false);
         let log_start = self.log_length();

@@ -374,5 +374,16 @@ fn members_are_made_by_commands_of_the_user() {
     assert!(arguments.contains(" --connstring=dbname="), "{arguments}");
     // A colon and quotes in the password: it must have come by the password file.
     assert!(!arguments.contains("ecret"), "{arguments}");
-    assert!(standby.log().contains("no copy by this method"));
+    let failed = || standby.log().matches("no copy by this method").count();
+    assert_eq!(failed(), 1);
+
+    // Who asks for the leader's data gets it from the leader itself.
+    let reinit = json!({"from_leader": true});
+    let answer = standby.send("POST", "/reinitialize", &reinit);
+    assert_eq!(answer.expect("an answer").status, 200);
+    wait_for("the copy to begin", || {
+        decided_at(standby, "reinitializing")
+    });
+    cluster.wait_until_settled();
+    assert_eq!(failed(), 1);
 }

@@ -10,8 +10,8 @@ pub(crate) const SCOPE: &str = "e2e";
 pub(crate) const SUPERUSER: &str = "postgres";
 /// A password that any quoting mistake would break.
 pub(crate) const SUPERUSER_PASSWORD: &str = r"su:per\'s ecret";
-const REPLICATION: &str = "replicator";
-const REPLICATION_PASSWORD: &str = r"re:pl\'s ecret";
+pub(crate) const REPLICATION: &str = "replicator";
+pub(crate) const REPLICATION_PASSWORD: &str = r"re:pl\'s ecret";
 
 /// What tells a member from the others.
 #[derive(Clone, Debug)]

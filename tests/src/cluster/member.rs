@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::configuration::{Place, SUPERUSER, SUPERUSER_PASSWORD};
+use super::configuration::{
+    Place, REPLICATION, REPLICATION_PASSWORD, SUPERUSER, SUPERUSER_PASSWORD,
+};
 use super::http::{self, Response};
 use super::processes;
 use super::relay::Relay;
@@ -101,6 +103,16 @@ impl Member {
         }
     }
 
+    /// The same for the role of standbys.
+    #[must_use]
+    pub fn replication_endpoint(&self) -> Endpoint {
+        Endpoint {
+            user: REPLICATION.to_owned(),
+            password: REPLICATION_PASSWORD.to_owned(),
+            ..self.endpoint()
+        }
+    }
+
     fn daemon(&self) -> MutexGuard<'_, Option<Child>> {
         self.daemon.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,6 +125,22 @@ impl Member {
     /// # Panics
     /// When one of this member runs, or it cannot be started.
     pub fn start_daemon(&self) {
+        self.start(&self.program);
+    }
+
+    /// Starts the daemon of this build with the member's configuration, whichever the cluster has.
+    ///
+    /// # Panics
+    /// When one of this member runs, or it cannot be started.
+    pub fn start_our_daemon(&self) {
+        let path = super::programs::built("herdsman");
+        self.start(&Program {
+            path,
+            arguments: Vec::new(),
+        });
+    }
+
+    fn start(&self, program: &Program) {
         let mut daemon = self.daemon();
         assert!(
             daemon.as_mut().is_none_or(has_ended),
@@ -124,7 +152,7 @@ impl Member {
             .append(true)
             .open(self.place.log())
             .expect("the member's folder is writable");
-        let mut command = Command::new(&self.program.path);
+        let mut command = Command::new(&program.path);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("PATRONI_") || text.starts_with("PG") {
@@ -133,7 +161,7 @@ impl Member {
         }
         let output = log.try_clone().expect("a file can be opened twice");
         let child = command
-            .args(&self.program.arguments)
+            .args(&program.arguments)
             .arg(self.configuration())
             .current_dir(&self.place.folder)
             .env("HERDSMAN_LOG", LOG_LEVEL)
@@ -141,7 +169,7 @@ impl Member {
             .stdout(output)
             .stderr(log)
             .spawn();
-        let program = self.program.path.display();
+        let program = program.path.display();
         *daemon = Some(child.unwrap_or_else(|error| panic!("cannot start {program}: {error}")));
     }
 

@@ -110,13 +110,15 @@ fn describe(task: &Task, show: Show) -> String {
             witness,
             leader,
             from,
+            is_direct,
         } => {
             format!(
-                "from={} leader={} witness={} gen={}",
+                "from={} leader={} witness={} gen={}{}",
                 from.name,
                 leader.name,
                 witness.leader(),
-                witness.generation()
+                witness.generation(),
+                if *is_direct { " direct" } else { "" }
             )
         }
         Task::Start { role, limit } => start(role, *limit),

@@ -46,6 +46,7 @@ impl World {
                 witness,
                 leader,
                 from,
+                ..
             } => self.replace(node, op, (witness, leader), from, stage),
             Task::Rewind { witness, from } => self.rewind(node, op, witness, from, stage),
             Task::Start { role, limit } => self.start_server(node, op, role, *limit, stage),
