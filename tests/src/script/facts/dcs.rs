@@ -170,6 +170,9 @@ pub(crate) fn describe_member(world: &mut World, mut words: Words) -> Result<(),
             tags.insert(tag.to_owned(), json!(true));
         }
     }
+    if let Some(priority) = words.parsed::<i64>("sync-priority")? {
+        tags.insert("sync_priority".to_owned(), json!(priority));
+    }
     if let Some(upstream) = words.value("replicatefrom") {
         let upstream = world.name(&upstream).to_string();
         tags.insert("replicatefrom".to_owned(), json!(upstream));
