@@ -83,7 +83,9 @@ impl Row {
             return true;
         };
         let first = self.series.first().and_then(Option::as_ref);
-        let median = first.and_then(Series::median);
+        let median = first
+            .filter(|series| series.stuck().is_none())
+            .and_then(Series::median);
         median.is_some_and(|median| median <= target)
     }
 

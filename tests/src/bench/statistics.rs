@@ -3,6 +3,7 @@
 //! Invariant: the median of an even number of values is the mean of the two in the middle.
 
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// What a value counts.
@@ -45,19 +46,28 @@ impl Unit {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     values: Vec<f64>,
+    stuck: Option<usize>,
 }
 
 impl Series {
-    /// Measures something so often, and tells each value as soon as it is there.
+    /// Measures something so often, and tells each value as soon as it is there. A run that does not
+    /// end in its time is the last one.
     pub(super) fn of_runs(
         runs: usize,
         what: &str,
         tell: &impl Fn(&str),
-        measure: impl Fn() -> Duration,
+        mut measure: impl FnMut() -> Duration,
     ) -> Self {
         let mut series = Self::default();
         for run in 1..=runs {
-            let took = measure();
+            let took = match survive(&mut measure) {
+                Ok(took) => took,
+                Err(why) => {
+                    tell(&format!("{what}, run {run} of {runs}: did not end: {why}"));
+                    series.stuck = Some(run);
+                    return series;
+                }
+            };
             tell(&format!("{what}, run {run} of {runs}: {took:.3?}"));
             series.push_duration(took);
         }
@@ -96,7 +106,20 @@ impl Series {
             return "-".to_owned();
         };
         let format = |value| unit.format(value);
-        format!("{} [{}-{}]", format(median), format(*least), format(*most))
+        let stuck = self.stuck.map(|run| format!(", run {run} did not end"));
+        format!(
+            "{} [{}-{}]{}",
+            format(median),
+            format(*least),
+            format(*most),
+            stuck.unwrap_or_default()
+        )
+    }
+
+    /// The run that did not end, after which there are no more.
+    #[must_use]
+    pub const fn stuck(&self) -> Option<usize> {
+        self.stuck
     }
 
     /// Every value.
@@ -117,6 +140,15 @@ impl Series {
     }
 }
 
+/// What a run gives; the reason when it fails, which is not the end of the others.
+fn survive(measure: impl FnMut() -> Duration) -> Result<Duration, String> {
+    catch_unwind(AssertUnwindSafe(measure)).map_err(|cause| {
+        let text = cause.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| cause.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        text.unwrap_or_else(|| "it panicked".to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +165,16 @@ mod tests {
         assert_eq!(series(&[3.0]).median(), Some(3.0));
         assert_eq!(series(&[3.0, 1.0, 2.0]).median(), Some(2.0));
         assert_eq!(series(&[4.0, 1.0, 2.0, 3.0]).median(), Some(2.5));
+    }
+
+    #[test]
+    fn run_that_does_not_end_ends_its_series_alone() {
+        let mut left = [0.2, 0.1].into_iter();
+        let measure = || Duration::from_secs_f64(left.next().expect("a third run"));
+        let series = Series::of_runs(5, "it", &|_: &str| {}, measure);
+        assert_eq!(series.stuck(), Some(3));
+        let summary = series.summary(Unit::Seconds);
+        assert_eq!(summary, "0.150 [0.100-0.200], run 3 did not end");
     }
 
     #[test]
