@@ -235,7 +235,10 @@ fn whatever_the_section_says_is_so_on_real_servers() {
 
     let second = Cluster::builder()
         .ttl(5)
-        .config(&json!({"standby_cluster": section}))
+        .config(&json!({
+            "standby_cluster": section,
+            "postgresql": {"parameters_standby_leader": {"work_mem": "9MB"}},
+        }))
         .local_of("n3", json!({"tags": {"replicatefrom": "n2"}}))
         .prepare();
     let [n1, n2, n3] = ["n1", "n2", "n3"].map(|name| second.member(name));
@@ -256,6 +259,8 @@ fn whatever_the_section_says_is_so_on_real_servers() {
     let delay = |member: &Member| member.ask("SHOW recovery_min_apply_delay");
     assert_eq!(delay(n1).as_deref(), Some("1h"));
     assert_eq!(delay(n2).as_deref(), Some("0"));
+    wait_for_answer(n1, "SHOW work_mem", "9MB");
+    wait_for_answer(n2, "SHOW work_mem", "4MB");
     assert_eq!(n1.ask("SELECT count(*) FROM kept").as_deref(), Some("1"));
 
     // From now on WAL comes from the archive alone.
