@@ -276,9 +276,9 @@ pub(super) const LOG: &Keys = &[
     ("dateformat", NotServed),
     ("static_fields", NotServed),
     ("max_queue_size", NotServed),
-    ("file_num", NotServed),
-    ("file_size", NotServed),
-    ("mode", NotServed),
+    ("file_num", Served),
+    ("file_size", Served),
+    ("mode", Served),
     ("loggers", NotServed),
     ("deduplicate_heartbeat_logs", NotServed),
 ];

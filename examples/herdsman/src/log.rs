@@ -1,11 +1,13 @@
 //! Where the daemon's log goes: to a file of the configured folder, or to standard error.
 
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::Mutex;
 
 use herdsman_agent::settings::{Log, LogLevel};
 use tracing_subscriber::EnvFilter;
+
+use crate::rotating::{Limits, Rotating};
 
 /// Begins to log. The level of the configuration can be refined by the variable `HERDSMAN_LOG`.
 pub(crate) fn begin(log: &Log) -> io::Result<()> {
@@ -25,17 +27,18 @@ pub(crate) fn begin(log: &Log) -> io::Result<()> {
     match &log.dir {
         Some(dir) => {
             let path = Path::new(dir).join("herdsman.log");
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .map_err(|error| {
-                    io::Error::new(
-                        error.kind(),
-                        format!("log.dir: cannot write {}: {error}", path.display()),
-                    )
-                })?;
-            logger.with_ansi(false).with_writer(file).init();
+            let limits = Limits {
+                bytes: log.file_size,
+                copies: log.file_num,
+                mode: log.mode,
+            };
+            let file = Rotating::open(path.clone(), limits).map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("log.dir: cannot write {}: {error}", path.display()),
+                )
+            })?;
+            logger.with_ansi(false).with_writer(Mutex::new(file)).init();
         }
         None => logger
             .with_ansi(io::stderr().is_terminal())

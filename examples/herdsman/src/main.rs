@@ -4,6 +4,7 @@
 
 mod init;
 mod log;
+mod rotating;
 mod store;
 
 use std::path::PathBuf;
