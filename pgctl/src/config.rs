@@ -276,7 +276,9 @@ impl Instance {
         let config = self.config();
         let mut role = config.rewind_role().clone();
         if reached_at.is_some() {
-            // This hop does not leave the machine.
+            // This hop does not leave the machine: it ends at a socket of our relay, which encrypts
+            // the one to the source as the role says.
+            role.sslpassword = None;
             role.sslmode = Some("disable".to_owned());
             role.keywords = [("gssencmode".to_owned(), "disable".to_owned())].into();
         }

@@ -8,14 +8,16 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
+use crate::link::{self, Opened, Place, Route, message};
 use crate::options::Config;
 use crate::process::LockFile;
 use crate::text;
+use crate::tls::Bound;
 use crate::upstream::Upstream;
 use crate::version::Version;
 
@@ -33,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) version: Version,
     /// Which server, for messages.
     peer: String,
+    /// How it was reached.
+    route: Route,
 }
 
 impl fmt::Debug for Session {
@@ -104,27 +108,23 @@ impl Session {
     ) -> Result<Self> {
         let mut settings = tokio_postgres::Config::new();
         settings
-            .host(&place.host)
-            .port(place.port)
             .dbname(database)
             .application_name("herdsman")
             .options(format!(
                 "{QUIET} -c statement_timeout={}",
                 limit.as_millis()
-            ))
-            .connect_timeout(limit);
-        if let Some(user) = &role.username {
-            settings.user(user);
-        }
-        if let Some(password) = &role.password {
-            settings.password(password.expose());
-        }
+            ));
         let peer = format!("at {}:{}", place.host, place.port);
-        let connecting = settings.connect(NoTls);
+        let connecting = link::open(place, role, settings, |wire| wire);
         let connected = tokio::time::timeout(limit, connecting).await;
-        let (client, connection) = connected
+        let opened = connected
             .map_err(|_| timed_out(format!("connecting to PostgreSQL {peer}"), limit))?
-            .map_err(|error| unreachable_error(&peer, &error))?;
+            .map_err(|failure| failure.into_error(&peer))?;
+        let Opened {
+            client,
+            connection,
+            route,
+        } = opened;
         let version = connection.parameter("server_version");
         let version = version
             .and_then(Version::of_program_output)
@@ -142,7 +142,24 @@ impl Session {
             io,
             version,
             peer,
+            route,
         })
+    }
+
+    /// How another connection reaches the same server.
+    pub(crate) const fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Asks the server to give up the present statement, by a connection of its own.
+    fn cancel(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (cancel, route) = (self.client.cancel_token(), self.route.clone());
+        async move {
+            if let Ok(wire) = route.dial().await {
+                // Nobody waits for it, and the session is thrown away in any case.
+                let _ = cancel.cancel_query_raw(wire, Bound::to(None)).await;
+            }
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -157,24 +174,16 @@ impl Session {
             Ok(Ok(messages)) => Ok(by_statement(messages)),
             Ok(Err(error)) => Err(query_error(what, &self.peer, &error)),
             Err(_) => {
-                let cancel = self.client.cancel_token();
-                tokio::spawn(async move {
-                    let _ = tokio::time::timeout(limit, cancel.cancel_query(NoTls)).await;
-                });
+                tokio::spawn(tokio::time::timeout(limit, self.cancel()));
                 Err(timed_out(what.to_owned(), limit))
             }
         }
     }
 }
 
-/// Where the running server can be reached from here. It may have been started
-/// with other settings than the present ones, so its own note is asked.
-struct Place {
-    host: String,
-    port: u16,
-}
-
 impl Place {
+    /// Where the running server can be reached from here. It may have been started
+    /// with other settings than the present ones, so its own note is asked.
     fn of(config: &Config, lock: &LockFile) -> Self {
         let socket = lock.socket_dir.clone();
         let address = lock.listen_address.as_deref().map(|address| match address {
@@ -209,7 +218,7 @@ pub(crate) const fn timed_out(what: String, after: Duration) -> Error {
     Error::TimedOut { what, after }
 }
 
-pub(crate) fn unreachable_error(peer: &str, error: &tokio_postgres::Error) -> Error {
+fn unreachable_error(peer: &str, error: &tokio_postgres::Error) -> Error {
     Error::Unreachable {
         to: peer.to_owned(),
         message: message(error),
@@ -226,13 +235,6 @@ pub(crate) fn query_error(what: &str, peer: &str, error: &tokio_postgres::Error)
             code: refused.code().code().to_owned(),
         },
         Some(_) | None => unreachable_error(peer, error),
-    }
-}
-
-fn message(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(refused) => refused.message().to_owned(),
-        None => text::chain(error),
     }
 }
 

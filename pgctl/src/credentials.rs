@@ -38,10 +38,14 @@ pub struct Credentials {
     pub username: Option<String>,
     /// Its password.
     pub password: Option<Secret>,
-    /// `disable`, `prefer`, `require`, ... for connections to other servers.
+    /// Whether connections over TCP are encrypted, and what the server must prove, as in libpq:
+    /// `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`. Without one it is
+    /// `prefer`, for our own connections to the local server as well.
     pub sslmode: Option<String>,
+    /// What opens the key in `sslkey`, when that is encrypted.
+    pub sslpassword: Option<Secret>,
     /// Other connection keywords by name, for example `sslcert`, `sslrootcert`,
-    /// `gssencmode`, `channel_binding`. Names that libpq does not know, or that
+    /// `gssencmode`, `channel_binding`; never secrets. Names that libpq does not know, or that
     /// its version is too old for, are left out of connection strings.
     pub keywords: BTreeMap<String, String>,
 }
@@ -54,6 +58,7 @@ impl Credentials {
             username: Some(username.into()),
             password,
             sslmode: None,
+            sslpassword: None,
             keywords: BTreeMap::new(),
         }
     }
@@ -65,6 +70,7 @@ impl Credentials {
             username: None,
             password: None,
             sslmode: None,
+            sslpassword: None,
             keywords: BTreeMap::new(),
         }
     }
@@ -72,12 +78,13 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `sslpassword` is a keyword and a secret: only the names are shown.
+        // Somebody may take `sslpassword` for one of the keywords: only the names are shown.
         let keywords: Vec<&String> = self.keywords.keys().collect();
         f.debug_struct("Credentials")
             .field("username", &self.username)
             .field("password", &self.password)
             .field("sslmode", &self.sslmode)
+            .field("sslpassword", &self.sslpassword)
             .field("keywords", &keywords)
             .finish()
     }
@@ -90,9 +97,10 @@ mod tests {
     #[test]
     fn debug_shows_neither_password_nor_keyword_values() {
         let mut credentials = Credentials::new("rep", Some(Secret::new("hunter2")));
+        credentials.sslpassword = Some(Secret::new("hunter3"));
         credentials
             .keywords
-            .insert("sslpassword".to_owned(), "hunter3".to_owned());
+            .insert("sslpassword".to_owned(), "hunter4".to_owned());
         let shown = format!("{credentials:?}");
         assert!(shown.contains("rep") && shown.contains("sslpassword"));
         assert!(!shown.contains("hunter"), "{shown}");

@@ -5,23 +5,19 @@
 
 mod startup;
 
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, NoTls, SimpleQueryRow};
+use tokio_postgres::{Client, SimpleQueryRow};
 
-use crate::connection::{by_statement, query_error, timed_out, unreachable_error};
+use crate::connection::{by_statement, query_error, timed_out};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
+use crate::link::{self, Failure, Place};
 use crate::lsn::Lsn;
 use crate::options::Config;
 use crate::timeline::{HistoryLine, Timeline, parse_history};
 use crate::upstream::Upstream;
 use startup::AsReplication;
-pub(crate) use startup::Wire;
 
 /// Who a server is, as `IDENTIFY_SYSTEM` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,55 +122,54 @@ impl Walsender {
     /// Connects to the first host that takes the connection, and writes if it must.
     async fn connect(config: &Config, server: &Upstream) -> Result<Self> {
         let peer = server.to_string();
-        let mut last = io::Error::from(io::ErrorKind::InvalidInput);
+        let unreachable = |message: String| Error::Unreachable {
+            to: peer.clone(),
+            message,
+            code: None,
+        };
+        let mut last = unreachable("no host is named".to_owned());
         for host in server.hosts() {
-            let wire = match dial(host, server.port).await {
-                Ok(wire) => wire,
-                Err(error) => {
-                    last = error;
+            let place = Place {
+                host: host.to_owned(),
+                port: server.port,
+            };
+            let walsender = match Self::begin(config, &place, &peer).await {
+                Ok(walsender) => walsender,
+                Err(failure) => {
+                    // A server that refuses is an answer. One of several that must take writes may
+                    // still be starting, which is no reason to ask no other.
+                    let is_answer = !failure.is_of_the_way() && !server.read_write_only;
+                    last = failure.into_error(&peer);
+                    if is_answer {
+                        return Err(last);
+                    }
                     continue;
                 }
             };
-            if !server.read_write_only {
-                return Self::begin(config, wire, peer).await;
+            if !server.read_write_only || walsender.takes_writes().await? {
+                return Ok(walsender);
             }
-            // One of several: a server that is still starting is no reason to ask no other.
-            let begun = Self::begin(config, wire, peer.clone()).await;
-            match begun {
-                Ok(walsender) if walsender.takes_writes().await? => return Ok(walsender),
-                Ok(_) => last = io::Error::other(format!("{host} takes no writes")),
-                Err(error) => last = io::Error::other(error.to_string()),
-            }
+            last = unreachable(format!("{host} takes no writes"));
         }
-        Err(Error::Unreachable {
-            to: peer,
-            message: last.to_string(),
-            code: None,
-        })
+        Err(last)
     }
 
-    async fn begin(config: &Config, wire: Wire, peer: String) -> Result<Self> {
+    async fn begin(config: &Config, place: &Place, peer: &str) -> Result<Self, Failure> {
         let mut settings = tokio_postgres::Config::new();
-        let role = &config.replication;
-        // The seam for TLS: the packet must be completed inside the encryption,
-        // so the wrapper goes around the encrypted stream.
-        settings
-            .ssl_mode(SslMode::Disable)
-            .application_name("herdsman");
-        if let Some(user) = &role.username {
-            settings.user(user);
-        }
-        if let Some(password) = &role.password {
-            settings.password(password.expose());
-        }
-        let connected = settings.connect_raw(AsReplication::new(wire), NoTls).await;
-        let (client, connection) = connected.map_err(|error| unreachable_error(&peer, &error))?;
+        settings.application_name("herdsman");
+        // The packet must be completed inside the encryption, so the wrapper goes around it.
+        let opened = link::open(place, &config.replication, settings, AsReplication::new).await?;
+        let connection = opened.connection;
         let io = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "replication connection ended");
             }
         });
-        Ok(Self { client, io, peer })
+        Ok(Self {
+            client: opened.client,
+            io,
+            peer: peer.to_owned(),
+        })
     }
 
     async fn takes_writes(&self) -> Result<bool> {
@@ -201,16 +196,6 @@ impl Walsender {
             found: format!("no row for {command}"),
         })
     }
-}
-
-pub(crate) async fn dial(host: &str, port: u16) -> io::Result<Wire> {
-    if host.starts_with('/') {
-        let socket = Path::new(host).join(format!(".s.PGSQL.{port}"));
-        return Ok(Wire::Unix(UnixStream::connect(socket).await?));
-    }
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(Wire::Tcp(stream))
 }
 
 fn column<T: std::str::FromStr>(row: &SimpleQueryRow, name: &'static str) -> Result<T> {

@@ -141,10 +141,10 @@ impl Instance {
         }
         self.let_archive_be_used().await?;
         self.archive_what_is_ready().await;
-        let has_sockets = self.source_has_sockets(source, ASK_LIMIT).await?;
-        let relay = match has_sockets {
-            true => Some(Relay::open(source)?),
-            false => None,
+        let route = self.way_around_sockets(source, ASK_LIMIT).await?;
+        let relay = match route {
+            Some(route) => Some(Relay::open(source, &route)?),
+            None => None,
         };
         let reached_at = relay.as_ref().map(Relay::as_upstream);
         let (connection, passfile) = self.prepare_rewind(source, reached_at.as_ref()).await?;

@@ -5,6 +5,10 @@
 //! fails when the server cannot open it (seen with version 15; base backups pass
 //! it over). So the program talks to its source through a socket of ours, and
 //! what passes is left as it is but for these rows of the list.
+//!
+//! The program's way to us does not leave the machine, ours to the source may: it is encrypted as
+//! the credentials say. A login cannot be bound to that encryption, because the program does not
+//! see it; so what the server offers of that is hidden too.
 
 use std::fs;
 use std::io;
@@ -16,11 +20,15 @@ use tokio::net::UnixListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::{Error, Result};
-use crate::replication::dial;
+use crate::link::Route;
 use crate::upstream::Upstream;
 
 /// The columns of the list of files: path, size, whether a directory, link.
 const LIST_COLUMNS: u16 = 4;
+/// What a server begins a login by SCRAM with: the kind of request, before the names of its ways.
+const SASL: [u8; 4] = [0, 0, 0, 10];
+/// The way that is bound to the encryption.
+const BOUND_WAY: &[u8] = b"SCRAM-SHA-256-PLUS";
 /// No message of a server is larger.
 const LARGEST_MESSAGE: usize = 1 << 30;
 
@@ -33,8 +41,9 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Opens a socket that only this user can reach.
-    pub(super) fn open(source: &Upstream) -> Result<Self> {
+    /// Opens a socket that only this user can reach. It leads to the source by a way that a
+    /// connection as the same role has gone before.
+    pub(super) fn open(source: &Upstream, route: &Route) -> Result<Self> {
         let folder = make_folder()?;
         let path = folder.join(format!(".s.PGSQL.{}", source.port));
         let bound = UnixListener::bind(&path);
@@ -46,7 +55,7 @@ impl Relay {
             }
         };
         let port = source.port;
-        let accepting = tokio::spawn(accept(listener, source.clone()));
+        let accepting = tokio::spawn(accept(listener, source.clone(), route.clone()));
         Ok(Self {
             folder,
             port,
@@ -81,23 +90,28 @@ fn make_folder() -> Result<PathBuf> {
     }
 }
 
-async fn accept(listener: UnixListener, source: Upstream) {
+async fn accept(listener: UnixListener, source: Upstream, route: Route) {
     // What is connected ends with the task that accepts.
     let mut connected = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        let source = source.clone();
+        let (source, route) = (source.clone(), route.clone());
         connected.spawn(async move {
-            if let Err(error) = pass(client, &source).await {
-                tracing::debug!(%error, "relay to the source of a rewind");
+            if let Err(error) = pass(client, &source, &route).await {
+                // The program sees no more of it than that its connection has ended.
+                tracing::warn!(%error, "relay to the source of a rewind");
             }
         });
     }
 }
 
-async fn pass(client: impl AsyncRead + AsyncWrite, source: &Upstream) -> io::Result<()> {
+async fn pass(
+    client: impl AsyncRead + AsyncWrite,
+    source: &Upstream,
+    route: &Route,
+) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::InvalidInput);
     for host in source.hosts() {
-        match dial(host, source.port).await {
+        match route.dial_to(host, source.port).await {
             Ok(server) => {
                 let (mut from_client, to_client) = tokio::io::split(client);
                 let (from_server, mut to_server) = tokio::io::split(server);
@@ -109,13 +123,14 @@ async fn pass(client: impl AsyncRead + AsyncWrite, source: &Upstream) -> io::Res
                 tokio::try_join!(up, down)?;
                 return Ok(());
             }
-            Err(error) => last = error,
+            Err(trouble) => last = io::Error::other(trouble.to_string()),
         }
     }
     Err(last)
 }
 
-/// Passes a server's messages on, without the rows that name a socket.
+/// Passes a server's messages on, without the rows that name a socket and the way to log in that
+/// is bound to the encryption.
 async fn filter(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -143,8 +158,12 @@ async fn filter(
         if message.len() != length + 1 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if !names_a_socket(&message) {
-            to.write_all(&message).await?;
+        if names_a_socket(&message) {
+            continue;
+        }
+        match without_bound_way(&message) {
+            Some(unbound) => to.write_all(&unbound).await?,
+            None => to.write_all(&message).await?,
         }
     }
 }
@@ -168,6 +187,25 @@ fn names_a_socket(message: &[u8]) -> bool {
     let name = path.and_then(|path| path.rsplit(|byte| *byte == b'/').next());
     name.and_then(|name| name.strip_prefix(b".s.PGSQL."))
         .is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
+}
+
+/// The offer of ways to log in without the one that is bound to the encryption; `None` for a message
+/// that does not have it. libpq gives up when it is offered that on a connection in plain.
+fn without_bound_way(message: &[u8]) -> Option<Vec<u8>> {
+    let (b'R', body) = message.split_first()? else {
+        return None;
+    };
+    let ways = body.get(4..)?.strip_prefix(&SASL)?;
+    let kept: Vec<&[u8]> = ways
+        .split(|byte| *byte == 0)
+        .filter(|way| *way != BOUND_WAY)
+        .collect();
+    let kept = kept.join(&0);
+    if kept.len() == ways.len() {
+        return None;
+    }
+    let length = u32::try_from(4 + SASL.len() + kept.len()).ok()?;
+    Some([&b"R"[..], &length.to_be_bytes(), &SASL, &kept].concat())
 }
 
 #[cfg(test)]
@@ -200,6 +238,20 @@ mod tests {
         assert!(!names_a_socket(&row(&[".s.PGSQL.5432", "0", "x"])));
         assert!(!names_a_socket(b"D\0\0\0\x06\0\x04"));
         assert!(!names_a_socket(&message(b'C', b"SELECT 4\0")));
+    }
+
+    #[test]
+    fn the_way_to_log_in_that_is_bound_to_the_encryption_is_hidden() {
+        let offer = |ways: &[u8]| message(b'R', &[&SASL, ways].concat());
+        assert_eq!(
+            without_bound_way(&offer(b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")),
+            Some(offer(b"SCRAM-SHA-256\0\0"))
+        );
+        assert_eq!(without_bound_way(&offer(b"SCRAM-SHA-256\0\0")), None);
+        let other = message(b'R', b"\0\0\0\x0bSCRAM-SHA-256-PLUS\0");
+        assert_eq!(without_bound_way(&other), None);
+        assert_eq!(without_bound_way(&message(b'R', &[0; 4])), None);
+        assert_eq!(without_bound_way(b"R"), None);
     }
 
     #[tokio::test]

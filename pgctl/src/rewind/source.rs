@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::connection::Session;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
+use crate::link::Route;
 use crate::upstream::Upstream;
 
 /// `pg_rewind` before version 16 takes a source for one of the timeline in its
@@ -34,14 +35,27 @@ impl Instance {
         Ok(self.ask_source(source, SETTLED, limit).await? == "true")
     }
 
-    /// Whether files in the source's data directory cannot be read, which
-    /// `pg_rewind` does not expect: sockets.
-    pub(super) async fn source_has_sockets(
+    /// How a relay reaches the source, when one is needed: files in its data directory cannot be
+    /// read, which `pg_rewind` does not expect: sockets.
+    pub(super) async fn way_around_sockets(
         &self,
         source: &Upstream,
         limit: Duration,
-    ) -> Result<bool> {
-        Ok(self.ask_source(source, SOCKETS, limit).await? != "0")
+    ) -> Result<Option<Route>> {
+        let session = self.source_session(source, limit).await?;
+        if first_column(&session, SOCKETS, limit).await? == "0" {
+            return Ok(None);
+        }
+        let config = self.config();
+        let binding = config.rewind_role().keywords.get("channel_binding");
+        if binding.is_some_and(|binding| binding == "require") {
+            return Err(Error::NotRewindable {
+                why: "the source has its socket in the data directory (unix_socket_directories), \
+                      and with channel_binding=require pg_rewind cannot be led around it"
+                    .to_owned(),
+            });
+        }
+        Ok(Some(session.route().clone()))
     }
 
     async fn ask_source(&self, source: &Upstream, sql: &str, limit: Duration) -> Result<String> {

@@ -1,0 +1,265 @@
+//! Opens connections as `sslmode` and `channel_binding` of the credentials say.
+//!
+//! Invariant: a second attempt is made only where libpq makes one too, and what both said is told.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::config::{ChannelBinding, SslMode as Ready, SslNegotiation};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Connection};
+
+use crate::credentials::Credentials;
+use crate::error::Error;
+use crate::text;
+use crate::tls::{self, Attempt, Bound, Failed, SslMode, Tls, Trouble};
+use crate::wire::Wire;
+
+/// Where a server is: a host or the folder of its socket, and the port.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+/// A connection, before anybody works for it.
+pub(crate) struct Opened<S> {
+    pub(crate) client: Client,
+    pub(crate) connection: Connection<S, Bound<S>>,
+    pub(crate) route: Route,
+}
+
+/// The way that a connection has gone, to go it again.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    place: Place,
+    attempt: Attempt,
+    tls: Option<Tls>,
+}
+
+impl Place {
+    fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+}
+
+impl Route {
+    fn plain(place: &Place) -> Self {
+        Self {
+            place: place.clone(),
+            attempt: Attempt::Plain,
+            tls: None,
+        }
+    }
+
+    /// Connects in the same way.
+    pub(crate) async fn dial(&self) -> Result<Wire, Trouble> {
+        self.dial_to(&self.place.host, self.place.port).await
+    }
+
+    /// Connects in the same way to another host.
+    pub(crate) async fn dial_to(&self, host: &str, port: u16) -> Result<Wire, Trouble> {
+        Wire::dial(host, port, self.attempt, self.tls.as_ref()).await
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    cause: Cause,
+    /// What another attempt had said before.
+    earlier: Option<String>,
+}
+
+#[derive(Debug)]
+enum Cause {
+    /// No server could be talked to.
+    Wire(Trouble),
+    /// A server was reached, and nothing came of it.
+    Startup {
+        error: tokio_postgres::Error,
+        encrypted: bool,
+    },
+}
+
+impl Failure {
+    /// Whether no server has heard what we want.
+    pub(crate) const fn is_of_the_way(&self) -> bool {
+        matches!(self.cause, Cause::Wire(_))
+    }
+
+    /// The same for callers. `peer` names the server.
+    pub(crate) fn into_error(self, peer: &str) -> Error {
+        let message = match self.earlier {
+            Some(earlier) => format!("{} (before that: {earlier})", self.cause.message()),
+            None => self.cause.message(),
+        };
+        let code = match &self.cause {
+            Cause::Startup { error, .. } => error.code().map(|code| code.code().to_owned()),
+            Cause::Wire(_) => None,
+        };
+        Error::Unreachable {
+            to: peer.to_owned(),
+            message,
+            code,
+        }
+    }
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self {
+            cause,
+            earlier: None,
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Cause::Wire(trouble).into()
+    }
+}
+
+impl From<Trouble> for Cause {
+    fn from(trouble: Trouble) -> Self {
+        Self::Wire(trouble)
+    }
+}
+
+impl Cause {
+    fn message(&self) -> String {
+        match self {
+            Self::Wire(trouble) => trouble.to_string(),
+            Self::Startup { error, .. } => tls::alert(error).unwrap_or_else(|| message(error)),
+        }
+    }
+
+    fn failed(&self) -> Failed {
+        match self {
+            Self::Wire(Trouble::Handshake(_)) => Failed::Handshake,
+            Self::Startup { error, encrypted }
+                if error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) =>
+            {
+                Failed::Unwelcome {
+                    encrypted: *encrypted,
+                }
+            }
+            // Our part of the handshake of TLS 1.3 ends before the server has seen our certificate.
+            Self::Startup { error, .. } if tls::alert(error).is_some() => Failed::Handshake,
+            Self::Wire(Trouble::Io(_) | Trouble::NotOffered | Trouble::Settings(_))
+            | Self::Startup { .. } => Failed::Otherwise,
+        }
+    }
+}
+
+/// What the server said, or what the library did.
+pub(crate) fn message(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(refused) => refused.message().to_owned(),
+        None => text::chain(error),
+    }
+}
+
+/// Opens a connection. `settings` has everything but the role and the place; `wrap` is put around
+/// what is encrypted already.
+pub(crate) async fn open<S>(
+    place: &Place,
+    role: &Credentials,
+    mut settings: tokio_postgres::Config,
+    wrap: impl Fn(Wire) -> S,
+) -> Result<Opened<S>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    settings
+        .channel_binding(channel_binding(role)?)
+        .ssl_negotiation(SslNegotiation::Direct);
+    if let Some(user) = &role.username {
+        settings.user(user);
+    }
+    if let Some(password) = &role.password {
+        settings.password(password.expose());
+    }
+    if place.is_socket() {
+        let route = Route::plain(place);
+        return attempt(route, settings, &wrap).await.map_err(Failure::from);
+    }
+    let mode = SslMode::of(role)?;
+    let first = attempt_as(place, role, mode, mode.first(), &settings, &wrap).await;
+    let failed = match first {
+        Ok(opened) => return Ok(opened),
+        Err(cause) => cause,
+    };
+    let Some(second) = mode.second(failed.failed()) else {
+        return Err(failed.into());
+    };
+    let earlier = failed.message();
+    tracing::debug!(host = place.host, earlier, "connecting in another way");
+    let opened = attempt_as(place, role, mode, second, &settings, &wrap).await;
+    opened.map_err(|cause| Failure {
+        cause,
+        earlier: Some(earlier),
+    })
+}
+
+async fn attempt_as<S>(
+    place: &Place,
+    role: &Credentials,
+    mode: SslMode,
+    how: Attempt,
+    settings: &tokio_postgres::Config,
+    wrap: &impl Fn(Wire) -> S,
+) -> Result<Opened<S>, Cause>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let route = match how {
+        Attempt::Plain => Route::plain(place),
+        Attempt::IfOffered | Attempt::Always => Route {
+            place: place.clone(),
+            attempt: how,
+            tls: Some(Tls::read(role, mode).await?),
+        },
+    };
+    attempt(route, settings.clone(), wrap).await
+}
+
+async fn attempt<S>(
+    mut route: Route,
+    mut settings: tokio_postgres::Config,
+    wrap: &impl Fn(Wire) -> S,
+) -> Result<Opened<S>, Cause>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let wire = route.dial().await?;
+    let encrypted = wire.is_encrypted();
+    // The library takes what is encrypted here for what it has encrypted itself.
+    settings.ssl_mode(match encrypted {
+        true => Ready::Require,
+        false => Ready::Disable,
+    });
+    route.attempt = match encrypted {
+        true => Attempt::Always,
+        false => Attempt::Plain,
+    };
+    let bound = Bound::to(wire.endpoint_hash());
+    let connected = settings.connect_raw(wrap(wire), bound).await;
+    let (client, connection) = connected.map_err(|error| Cause::Startup { error, encrypted })?;
+    Ok(Opened {
+        client,
+        connection,
+        route,
+    })
+}
+
+fn channel_binding(role: &Credentials) -> Result<ChannelBinding, Trouble> {
+    let text = role.keywords.get("channel_binding").map(String::as_str);
+    match text {
+        None | Some("" | "prefer") => Ok(ChannelBinding::Prefer),
+        Some("disable") => Ok(ChannelBinding::Disable),
+        Some("require") => Ok(ChannelBinding::Require),
+        Some(other) => Err(Trouble::Settings(format!(
+            "channel_binding: {other} is none of disable, prefer and require"
+        ))),
+    }
+}
