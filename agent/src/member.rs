@@ -250,6 +250,7 @@ fn credentials(credentials: &Credentials) -> pgctl::Credentials {
         credentials.password.as_ref().map(secret),
     );
     result.username.clone_from(&credentials.username);
+    result.sslpassword = credentials.ssl_password.as_ref().map(secret);
     for (keyword, value) in &credentials.options {
         match keyword.as_str() {
             "sslmode" => result.sslmode = Some(value.clone()),

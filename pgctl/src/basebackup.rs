@@ -63,6 +63,7 @@ impl Instance {
         let version = self.program_version().await?;
         let program = self.program("pg_basebackup")?;
         let (connection, passfile) = self.prepare_connection(from).await?;
+        let key = self.write_key_password(&self.config().replication, "clone")?;
         let mut marked = self.prepare_empty(Leftover::Clone).await?;
         let mut tool = Tool::new("pg_basebackup", program);
         tool = tool
@@ -87,6 +88,9 @@ impl Instance {
         }
         if let Some(passfile) = passfile {
             tool = tool.env("PGPASSFILE", passfile);
+        }
+        if let Some(key) = &key {
+            tool = key.given_to(tool);
         }
         tool.run(Limit::Silence(no_progress_limit), |line| {
             // Its first words come after it has seen that the folder is empty.
@@ -116,8 +120,8 @@ impl Instance {
         self.unmark().await
     }
 
-    /// A connection string to a server for a program of the user's, without password, and the
-    /// password file that belongs to it.
+    /// A connection string to a server for a program of the user's, without passwords, and the
+    /// password file that belongs to it. The password of an encrypted key is not handed over.
     ///
     /// # Errors
     /// A file that cannot be written.

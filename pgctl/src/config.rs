@@ -7,6 +7,7 @@ mod auto_conf;
 mod check;
 mod files;
 mod guc;
+mod key_password;
 mod parameters;
 mod pgpass;
 mod proven;
@@ -16,7 +17,7 @@ mod trust;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::conninfo::ConnInfo;
+use crate::conninfo::{ConnInfo, Reader};
 use crate::data_directory::blocking;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -29,6 +30,7 @@ pub(crate) use check::Refusals;
 pub use check::Refused;
 pub(crate) use files::{file_mode, sync_folder_of, write_atomically};
 pub(crate) use guc::Kind;
+pub(crate) use key_password::KeyPassword;
 pub(crate) use parameters::{Found, Parameters, managed_names, pending_restart};
 
 /// A password file that ends with its use.
@@ -225,7 +227,8 @@ impl Instance {
                 let info = match server {
                     Some(upstream) => {
                         let has_password = self.write_pgpass(config, upstream)?;
-                        Some(self.replication_info(config, upstream, version, has_password))
+                        let reader = Reader::Standby;
+                        Some(self.replication_info(config, upstream, version, has_password, reader))
                     }
                     None => None,
                 };
@@ -241,6 +244,7 @@ impl Instance {
         upstream: &crate::Upstream,
         version: Version,
         has_password: bool,
+        reader: Reader,
     ) -> String {
         let passfile = has_password.then_some(self.options().pgpass.as_path());
         let info = ConnInfo {
@@ -249,6 +253,7 @@ impl Instance {
             database: &config.database,
             passfile,
             application_name: self.name(),
+            reader,
             version,
         };
         info.render()
@@ -271,7 +276,7 @@ impl Instance {
         &self,
         source: &crate::Upstream,
         reached_at: Option<&crate::Upstream>,
-    ) -> Result<(String, Passfile)> {
+    ) -> Result<(String, Passfile, Option<KeyPassword>)> {
         let version = self.program_version().await?;
         let config = self.config();
         let mut role = config.rewind_role().clone();
@@ -298,9 +303,11 @@ impl Instance {
             database: &config.database,
             passfile: content.as_ref().map(|_| passfile.0.as_path()),
             application_name: self.name(),
+            reader: Reader::Program,
             version,
         };
-        Ok((info.render(), passfile))
+        let key = self.write_key_password(&role, "rewind")?;
+        Ok((info.render(), passfile, key))
     }
 
     /// A connection string for a helper program, and its password file.
@@ -311,7 +318,8 @@ impl Instance {
         let version = self.program_version().await?;
         let config = self.config();
         let has_password = self.write_pgpass(&config, upstream)?;
-        let info = self.replication_info(&config, upstream, version, has_password);
+        let reader = Reader::Program;
+        let info = self.replication_info(&config, upstream, version, has_password, reader);
         Ok((info, has_password.then(|| self.options().pgpass.clone())))
     }
 

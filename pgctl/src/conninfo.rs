@@ -1,11 +1,12 @@
 //! Connection strings for libpq: what a standby and the helper programs read.
 //!
 //! Invariant: they never hold the password; that is in the password file which
-//! they name.
+//! they name. The password of a key is in those alone that are in a file of the
+//! server's: there is no other place where a standby would look for it.
 
 use std::path::Path;
 
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Secret};
 use crate::upstream::Upstream;
 use crate::version::Version;
 
@@ -18,8 +19,18 @@ pub(crate) struct ConnInfo<'a> {
     /// The password file, if there is a password in it.
     pub(crate) passfile: Option<&'a Path>,
     pub(crate) application_name: &'a str,
+    pub(crate) reader: Reader,
     /// The version of the libpq that will read it.
     pub(crate) version: Version,
+}
+
+/// Where a connection string is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// In the server's configuration, which others cannot read.
+    Standby,
+    /// Among the arguments of a program, which everybody on the machine can read.
+    Program,
 }
 
 /// The keywords that credentials may bring, in the order in which they are
@@ -74,6 +85,11 @@ impl ConnInfo<'_> {
     fn credential(&self, name: &str) -> Option<&str> {
         match name {
             "sslmode" => self.credentials.sslmode.as_deref(),
+            "sslpassword" => {
+                let password = self.credentials.sslpassword.as_ref();
+                let password = password.filter(|_| self.reader == Reader::Standby);
+                password.map(Secret::expose)
+            }
             _ => self.credentials.keywords.get(name).map(String::as_str),
         }
     }
@@ -157,15 +173,24 @@ mod tests {
         assert_eq!(endpoint_of(""), None);
         assert_eq!(endpoint_of("host=a port=x"), None);
     }
-    use crate::credentials::Secret;
 
     fn render(credentials: &Credentials, upstream: &Upstream, major: u32) -> String {
+        render_for(Reader::Standby, credentials, upstream, major)
+    }
+
+    fn render_for(
+        reader: Reader,
+        credentials: &Credentials,
+        upstream: &Upstream,
+        major: u32,
+    ) -> String {
         let info = ConnInfo {
             upstream,
             credentials,
             database: "postgres",
             passfile: Some(Path::new("/var/lib/my pass")),
             application_name: "node1",
+            reader,
             version: Version::from_number(major * 10_000),
         };
         info.render()
@@ -191,6 +216,18 @@ mod tests {
              gssencmode=prefer channel_binding=prefer target_session_attrs=read-write \
              sslnegotiation=postgres"
         );
+    }
+
+    #[test]
+    fn the_password_of_a_key_is_for_standbys_alone() {
+        let mut credentials = Credentials::system_user();
+        credentials.sslpassword = Some(Secret::new("hunter 3"));
+        let upstream = Upstream::new("a", 5432);
+        let text = |reader| render_for(reader, &credentials, &upstream, 17);
+        let told = text(Reader::Standby);
+        assert!(told.contains(" sslpassword=hunter\\ 3 "), "{told}");
+        let told = text(Reader::Program);
+        assert!(!told.contains("sslpassword"), "{told}");
     }
 
     #[test]

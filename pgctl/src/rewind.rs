@@ -61,6 +61,7 @@ pub enum Rewound {
 struct Plan {
     connection: String,
     passfile: crate::config::Passfile,
+    key: Option<crate::config::KeyPassword>,
     /// Between the program and its source, where files must be hidden from it.
     _relay: Option<Relay>,
     system_id: u64,
@@ -147,10 +148,11 @@ impl Instance {
             None => None,
         };
         let reached_at = relay.as_ref().map(Relay::as_upstream);
-        let (connection, passfile) = self.prepare_rewind(source, reached_at.as_ref()).await?;
+        let (connection, passfile, key) = self.prepare_rewind(source, reached_at.as_ref()).await?;
         Ok(Plan {
             connection,
             passfile,
+            key,
             _relay: relay,
             system_id: control.system_id,
         })
@@ -207,6 +209,9 @@ impl Instance {
             .env("PGOPTIONS", "-c statement_timeout=0")
             // There it is seen by whoever looks for what works on the data.
             .works_in(&data_dir);
+        if let Some(key) = &plan.key {
+            tool = key.given_to(tool);
+        }
         let config_file = absolute(&self.config_file())?;
         if version.major() >= 15 {
             tool = tool.arg(format!("--config-file={}", config_file.display()));

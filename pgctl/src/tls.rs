@@ -242,10 +242,7 @@ mod tests {
         for (_, mode) in ALL {
             let (first, second) = match mode {
                 SslMode::Disable => (Attempt::Plain, [None; 4]),
-                SslMode::Allow => (
-                    Attempt::Plain,
-                    [None, None, Some(Attempt::IfOffered), None],
-                ),
+                SslMode::Allow => (Attempt::Plain, [None, None, Some(Attempt::IfOffered), None]),
                 SslMode::Prefer => (
                     Attempt::IfOffered,
                     [Some(Attempt::Plain), Some(Attempt::Plain), None, None],

@@ -13,9 +13,9 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
+use super::SslMode;
 use super::key::private_key;
 use super::verify::{Authorities, Demand, Verifier};
-use super::SslMode;
 use crate::credentials::Credentials;
 use crate::text;
 
@@ -53,12 +53,10 @@ pub(super) fn read(role: &Credentials, mode: SslMode) -> Result<ClientConfig, St
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match identity(role)? {
         None => builder.with_no_client_auth(),
-        Some((file, chain, key)) => {
-            builder.with_client_auth_cert(chain, key).map_err(|error| {
-                let file = file.display();
-                format!("sslcert: {file} and its key are of no use: {error}")
-            })?
-        }
+        Some((file, chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
+            let file = file.display();
+            format!("sslcert: {file} and its key are of no use: {error}")
+        })?,
     };
     // As libpq 17 does, so that no server of another protocol can be meant.
     config.alpn_protocols = vec![b"postgresql".to_vec()];
@@ -140,8 +138,7 @@ fn revoked(role: &Credentials) -> Result<Vec<CertificateRevocationListDer<'stati
         lists.extend(items("sslcrl", file, &text)?);
     }
     if let Some(folder) = keyword(role, "sslcrldir") {
-        let unreadable =
-            |error: io::Error| format!("sslcrldir: {folder} cannot be read: {error}");
+        let unreadable = |error: io::Error| format!("sslcrldir: {folder} cannot be read: {error}");
         for entry in std::fs::read_dir(folder).map_err(unreadable)? {
             let file = entry.map_err(unreadable)?.path();
             if file.is_file() {
