@@ -11,7 +11,8 @@ use std::sync::Arc;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore, crypto};
 
 use super::SslMode;
 use super::key::private_key;
@@ -46,17 +47,16 @@ pub(super) fn read(role: &Credentials, mode: SslMode) -> Result<ClientConfig, St
         demand: demand(role, mode, &provider)?,
         algorithms: provider.signature_verification_algorithms,
     };
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| text::chain(&error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match identity(role)? {
+    let mut config = match identity(role, &provider)? {
         None => builder.with_no_client_auth(),
-        Some((file, chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
-            let file = file.display();
-            format!("sslcert: {file} and its key are of no use: {error}")
-        })?,
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+        }
     };
     // As libpq 17 does, so that no server of another protocol can be meant.
     config.alpn_protocols = vec![b"postgresql".to_vec()];
@@ -122,7 +122,12 @@ fn authorities(
     let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .with_crls(revoked(role)?)
         .build()
-        .map_err(|error| format!("sslcrl: is of no use: {}", text::chain(&error)))?;
+        .map_err(|error| {
+            format!(
+                "sslcrl: is of no use: {}; it must be of version 2 (crl_extensions)",
+                text::chain(&error)
+            )
+        })?;
     Ok(Authorities {
         chain,
         certificates,
@@ -150,15 +155,12 @@ fn revoked(role: &Credentials) -> Result<Vec<CertificateRevocationListDer<'stati
     Ok(lists)
 }
 
-type Identity = (
-    PathBuf,
-    Vec<CertificateDer<'static>>,
-    tokio_rustls::rustls::pki_types::PrivateKeyDer<'static>,
-);
-
 /// Our own certificate with its key. libpq goes without one when its file is not there, even if it
 /// is named: the server may do without.
-fn identity(role: &Credentials) -> Result<Option<Identity>, String> {
+fn identity(
+    role: &Credentials,
+    provider: &crypto::CryptoProvider,
+) -> Result<Option<CertifiedKey>, String> {
     let path = |name, usual| {
         let named = keyword(role, name).map(PathBuf::from);
         named.or_else(|| in_home(usual))
@@ -175,7 +177,14 @@ fn identity(role: &Credentials) -> Result<Option<Identity>, String> {
     };
     let text = content("sslkey", &key_file, Absence::Wrong)?.unwrap_or_default();
     let key = private_key(&key_file, text, role.sslpassword.as_ref())?;
-    Ok(Some((file, chain, key)))
+    let unfit = |error: Error| format!("sslkey: {} is of no use: {error}", key_file.display());
+    let key = provider.key_provider.load_private_key(key).map_err(unfit)?;
+    let identity = CertifiedKey::new(chain, key);
+    // webpki cannot look into certificates of version 1; a server sees whether the key is theirs.
+    match identity.keys_match() {
+        Err(error @ Error::InconsistentKeys(_)) => Err(unfit(error)),
+        Ok(()) | Err(_) => Ok(Some(identity)),
+    }
 }
 
 fn keyword<'a>(role: &'a Credentials, name: &str) -> Option<&'a str> {

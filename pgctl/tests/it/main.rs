@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod certificates;
 mod clone;
+mod encrypted;
 mod kill;
 mod lifecycle;
 mod numbers;

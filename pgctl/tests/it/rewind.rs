@@ -9,6 +9,8 @@ use herdsman_pgctl::{
     ClusterState, DataDirectory, Error, Instance, Rewound, StartAs, StopMode, Timeline, Upstream,
 };
 
+use crate::certificates::Authority;
+use crate::encrypted::serve_tls;
 use crate::support::{LONG, TestServer, bin_dir, control_of, processes_in, wait_for};
 
 /// A former primary that went on alone, and is down; and the one that took over.
@@ -163,6 +165,63 @@ async fn sockets_in_the_data_directories_do_not_break_a_rewind() {
     assert_eq!(parted.rewind().await.unwrap(), Rewound::Done);
     assert_eq!(parted.own_files(), before);
     assert!(!parted.old.instance.data_dir().join(&socket).exists());
+    parted.old_streams_from_new().await;
+}
+
+/// The source lets the role of a rewind in with TLS only, and it goes through the relay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewind_around_sockets_is_encrypted_as_the_role_demands() {
+    let authority = Authority::new();
+    let issued = authority.issue("server", "x", Some("IP:127.0.0.1"));
+    let demand = |mode: &str| {
+        let root = authority.certificate().display().to_string();
+        let mode = mode.to_owned();
+        move |config: &mut herdsman_pgctl::Config| {
+            let role = config.rewind.as_mut().unwrap();
+            role.sslmode = Some(mode.clone());
+            let root = ("sslrootcert".to_owned(), root.clone());
+            role.keywords.extend([root]);
+        }
+    };
+    let parted = Parted::make_with(|config| {
+        serve_tls(config, &issued);
+        let name = "unix_socket_directories".to_owned();
+        config.parameters.insert(name, ".".to_owned());
+        let lines = config.pg_hba.get_or_insert_default();
+        let only = ["hostssl", "hostnossl"].map(|kind| {
+            let method = if kind == "hostssl" {
+                "scram-sha-256"
+            } else {
+                "reject"
+            };
+            format!("{kind} all rewinder 127.0.0.1/32 {method}")
+        });
+        lines.splice(0..0, only);
+        demand("verify-full")(config);
+    })
+    .await;
+    let _ = parted.old.instance.kill_all(LONG).await.unwrap();
+    let set = |change: &dyn Fn(&mut herdsman_pgctl::Config)| {
+        let mut config = (*parted.old.instance.config()).clone();
+        change(&mut config);
+        parted.old.instance.set_config(config);
+    };
+    set(&|config| {
+        let role = config.rewind.as_mut().unwrap();
+        let word = "require".to_owned();
+        role.keywords.insert("channel_binding".to_owned(), word);
+    });
+    let refused = parted.rewind().await.unwrap_err();
+    assert!(matches!(refused, Error::NotRewindable { .. }), "{refused}");
+    set(&|config| {
+        let role = config.rewind.as_mut().unwrap();
+        role.keywords.remove("channel_binding");
+    });
+    set(&demand("disable"));
+    let refused = parted.rewind().await.unwrap_err();
+    assert!(matches!(refused, Error::Unreachable { .. }), "{refused}");
+    set(&demand("verify-full"));
+    assert_eq!(parted.rewind().await.unwrap(), Rewound::Done);
     parted.old_streams_from_new().await;
 }
 
