@@ -83,6 +83,7 @@ pub use facts::{
 pub use instance::Instance;
 pub use kept_rows::{KeptRows, Xid};
 pub use kill_all::{Gone, kill_server};
+pub use link::connect;
 pub use listen::{Address, Listen};
 pub use lsn::{Lsn, ParseValueError};
 pub use options::{Config, InstanceOptions, ToolOption};

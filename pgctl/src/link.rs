@@ -2,13 +2,19 @@
 //!
 //! Invariant: a second attempt is made only where libpq makes one too, and what both said is told.
 
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::lookup_host;
 use tokio_postgres::config::{ChannelBinding, SslMode as Ready, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Connection};
 
+use crate::connection::timed_out;
 use crate::credentials::Credentials;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::text;
 use crate::tls::{self, Attempt, Bound, Failed, SslMode, Tls, Trouble};
 use crate::wire::Wire;
@@ -31,6 +37,8 @@ pub(crate) struct Opened<S> {
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     place: Place,
+    /// Which one of the host's; none for a socket.
+    address: Option<SocketAddr>,
     attempt: Attempt,
     tls: Option<Tls>,
 }
@@ -42,9 +50,10 @@ impl Place {
 }
 
 impl Route {
-    fn plain(place: &Place) -> Self {
+    const fn plain(place: Place, address: Option<SocketAddr>) -> Self {
         Self {
-            place: place.clone(),
+            place,
+            address,
             attempt: Attempt::Plain,
             tls: None,
         }
@@ -52,12 +61,23 @@ impl Route {
 
     /// Connects in the same way.
     pub(crate) async fn dial(&self) -> Result<Wire, Trouble> {
-        self.dial_to(&self.place.host, self.place.port).await
+        let Place { host, port } = &self.place;
+        match self.address {
+            Some(address) => Wire::dial(host, address, self.attempt, self.tls.as_ref()).await,
+            None => Wire::dial_socket(host, *port).await,
+        }
     }
 
-    /// Connects in the same way to another host.
-    pub(crate) async fn dial_to(&self, host: &str, port: u16) -> Result<Wire, Trouble> {
-        Wire::dial(host, port, self.attempt, self.tls.as_ref()).await
+    /// Connects in the same way to another place.
+    pub(crate) async fn dial_to(&self, place: &Place) -> Result<Wire, Trouble> {
+        let Place { host, port } = place;
+        match place.is_socket() {
+            true => Wire::dial_socket(host, *port).await,
+            false => {
+                let address = (host.as_str(), *port);
+                Wire::dial(host, address, self.attempt, self.tls.as_ref()).await
+            }
+        }
     }
 }
 
@@ -159,6 +179,34 @@ pub(crate) fn message(error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// Opens a session with a server for a program of another crate, encrypted as the role demands and
+/// `sslmode` has it in libpq. `host` is a name, an address, or the folder of a socket; `settings`
+/// has what is neither the place nor the role.
+///
+/// The session ends with the client, whose calls tell what becomes of it.
+///
+/// # Errors
+/// [`Error::Unreachable`], and [`Error::TimedOut`] after `limit`.
+pub async fn connect(
+    (host, port): (&str, u16),
+    role: &Credentials,
+    settings: tokio_postgres::Config,
+    limit: Duration,
+) -> Result<Client> {
+    let place = Place {
+        host: host.to_owned(),
+        port,
+    };
+    let peer = format!("at {host}:{port}");
+    let opening = open(&place, role, settings, |wire| wire);
+    let opened = tokio::time::timeout(limit, opening)
+        .await
+        .map_err(|_| timed_out(format!("connecting to PostgreSQL {peer}"), limit))?
+        .map_err(|failure| failure.into_error(&peer))?;
+    tokio::spawn(opened.connection);
+    Ok(opened.client)
+}
+
 /// Opens a connection. `settings` has everything but the role and the place; `wrap` is put around
 /// what is encrypted already.
 pub(crate) async fn open<S>(
@@ -180,47 +228,77 @@ where
         settings.password(password.expose());
     }
     if place.is_socket() {
-        let route = Route::plain(place);
+        let route = Route::plain(place.clone(), None);
         return attempt(route, settings, &wrap).await.map_err(Failure::from);
     }
-    let mode = SslMode::of(role)?;
-    let first = attempt_as(place, role, mode, mode.first(), &settings, &wrap).await;
-    let failed = match first {
-        Ok(opened) => return Ok(opened),
-        Err(cause) => cause,
+    let knock = Knock {
+        place,
+        role,
+        mode: SslMode::of(role)?,
+        settings,
     };
-    let Some(second) = mode.second(failed.failed()) else {
-        return Err(failed.into());
-    };
-    let earlier = failed.message();
-    tracing::debug!(host = place.host, earlier, "connecting in another way");
-    let opened = attempt_as(place, role, mode, second, &settings, &wrap).await;
-    opened.map_err(|cause| Failure {
-        cause,
-        earlier: Some(earlier),
-    })
+    let addresses = lookup_host((place.host.as_str(), place.port)).await;
+    let mut told: Option<Failure> = None;
+    for address in addresses.map_err(Trouble::Io)? {
+        // One address of a host may be let in and another one not, or lead nowhere.
+        match knock.at(address, &wrap).await {
+            Ok(opened) => return Ok(opened),
+            Err(failure) if told.is_some() && failure.is_of_the_way() => {}
+            Err(failure) => told = Some(failure),
+        }
+    }
+    Err(told.unwrap_or_else(|| Trouble::Io(io::ErrorKind::AddrNotAvailable.into()).into()))
 }
 
-async fn attempt_as<S>(
-    place: &Place,
-    role: &Credentials,
+/// What is the same for all addresses of a host.
+struct Knock<'a> {
+    place: &'a Place,
+    role: &'a Credentials,
     mode: SslMode,
-    how: Attempt,
-    settings: &tokio_postgres::Config,
-    wrap: &impl Fn(Wire) -> S,
-) -> Result<Opened<S>, Cause>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let route = match how {
-        Attempt::Plain => Route::plain(place),
-        Attempt::IfOffered | Attempt::Always => Route {
-            place: place.clone(),
-            attempt: how,
-            tls: Some(Tls::read(role, mode).await?),
-        },
-    };
-    attempt(route, settings.clone(), wrap).await
+    settings: tokio_postgres::Config,
+}
+
+impl Knock<'_> {
+    async fn at<S>(
+        &self,
+        address: SocketAddr,
+        wrap: &impl Fn(Wire) -> S,
+    ) -> Result<Opened<S>, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let failed = match self.once(address, self.mode.first(), wrap).await {
+            Ok(opened) => return Ok(opened),
+            Err(cause) => cause,
+        };
+        let Some(second) = self.mode.second(failed.failed()) else {
+            return Err(failed.into());
+        };
+        let earlier = failed.message();
+        tracing::debug!(%address, earlier, "connecting in another way");
+        let opened = self.once(address, second, wrap).await;
+        opened.map_err(|cause| Failure {
+            cause,
+            earlier: Some(earlier),
+        })
+    }
+
+    async fn once<S>(
+        &self,
+        address: SocketAddr,
+        how: Attempt,
+        wrap: &impl Fn(Wire) -> S,
+    ) -> Result<Opened<S>, Cause>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut route = Route::plain(self.place.clone(), Some(address));
+        if how != Attempt::Plain {
+            route.attempt = how;
+            route.tls = Some(Tls::read(self.role, self.mode).await?);
+        }
+        attempt(route, self.settings.clone(), wrap).await
+    }
 }
 
 async fn attempt<S>(

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, ToSocketAddrs, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use crate::tls::{Attempt, Tls, Trouble, endpoint_hash};
@@ -26,18 +26,20 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// Connects to a host, or to the socket in a folder, which is never encrypted.
+    /// Connects to the socket in a folder, which is never encrypted.
+    pub(crate) async fn dial_socket(folder: &str, port: u16) -> Result<Self, Trouble> {
+        let socket = Path::new(folder).join(format!(".s.PGSQL.{port}"));
+        Ok(Self::Unix(UnixStream::connect(socket).await?))
+    }
+
+    /// Connects to an address of a host.
     pub(crate) async fn dial(
         host: &str,
-        port: u16,
+        address: impl ToSocketAddrs,
         attempt: Attempt,
         tls: Option<&Tls>,
     ) -> Result<Self, Trouble> {
-        if host.starts_with('/') {
-            let socket = Path::new(host).join(format!(".s.PGSQL.{port}"));
-            return Ok(Self::Unix(UnixStream::connect(socket).await?));
-        }
-        let mut stream = TcpStream::connect((host, port)).await?;
+        let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (Some(tls), Attempt::IfOffered | Attempt::Always) = (tls, attempt) else {
             return Ok(Self::Tcp(stream));

@@ -14,6 +14,7 @@ mod cascade;
 mod crash;
 mod daemon;
 mod embedding;
+mod encrypted;
 mod failsafe;
 mod garbage;
 mod guide;

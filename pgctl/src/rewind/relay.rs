@@ -20,7 +20,7 @@ use tokio::net::UnixListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::{Error, Result};
-use crate::link::Route;
+use crate::link::{Place, Route};
 use crate::upstream::Upstream;
 
 /// The columns of the list of files: path, size, whether a directory, link.
@@ -111,7 +111,11 @@ async fn pass(
 ) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::InvalidInput);
     for host in source.hosts() {
-        match route.dial_to(host, source.port).await {
+        let place = Place {
+            host: host.to_owned(),
+            port: source.port,
+        };
+        match route.dial_to(&place).await {
             Ok(server) => {
                 let (mut from_client, to_client) = tokio::io::split(client);
                 let (from_server, mut to_server) = tokio::io::split(server);

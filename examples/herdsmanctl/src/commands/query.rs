@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use herdsman_agent::settings::ControlSettings;
 use herdsman_ha_core::ClusterView;
-use tokio_postgres::{Client, Config, NoTls};
+use herdsman_pgctl::{Credentials, Secret};
+use tokio_postgres::{Client, Config};
 
 use crate::arguments::{Format, Query, Role};
 use crate::choice::{self, One};
@@ -27,6 +28,16 @@ use password::Login;
 
 /// How long a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How the connection is encrypted beside `PGSSLMODE`, as in every program of PostgreSQL.
+const KEYWORDS: [(&str, &str); 6] = [
+    ("sslrootcert", "PGSSLROOTCERT"),
+    ("sslcert", "PGSSLCERT"),
+    ("sslkey", "PGSSLKEY"),
+    ("sslcrl", "PGSSLCRL"),
+    ("sslcrldir", "PGSSLCRLDIR"),
+    ("channel_binding", "PGCHANNELBINDING"),
+];
 
 /// What is asked, and by whom.
 struct Question<'a> {
@@ -123,21 +134,29 @@ async fn ask(view: &ClusterView, question: &Question<'_>) -> Result<Option<Sheet
 }
 
 async fn connect(login: &Login<'_>, password: Option<String>) -> Result<Client, String> {
-    let mut config = Config::new();
-    config
-        .host(login.host)
-        .port(login.port)
+    let mut settings = Config::new();
+    settings
         .dbname(login.database)
-        .user(login.user)
-        .application_name("herdsmanctl")
-        .connect_timeout(CONNECT_LIMIT);
-    if let Some(password) = password {
-        config.password(password);
+        .application_name("herdsmanctl");
+    let mut role = Credentials::new(login.user, password.map(Secret::new));
+    role.sslmode = variable("PGSSLMODE");
+    for (keyword, name) in KEYWORDS {
+        let value = variable(name).map(|value| (keyword.to_owned(), value));
+        role.keywords.extend(value);
     }
-    let (client, connection) = config.connect(NoTls).await.map_err(|error| told(&error))?;
-    // It ends with the client, and its errors come out of the client's calls.
-    tokio::spawn(connection);
-    Ok(client)
+    let place = (login.host, login.port);
+    let connected = herdsman_pgctl::connect(place, &role, settings, CONNECT_LIMIT).await;
+    connected.map_err(|error| {
+        let told = if let herdsman_pgctl::Error::Unreachable {
+            code: Some(code), ..
+        } = error
+        {
+            code
+        } else {
+            error.to_string()
+        };
+        format!("ERROR, SQLSTATE: {told}").replace('\n', " ")
+    })
 }
 
 /// What the store says of a role may be old; the server itself knows.
