@@ -17,7 +17,7 @@ mod trust;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::conninfo::{ConnInfo, Reader};
+use crate::conninfo::ConnInfo;
 use crate::data_directory::blocking;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -227,8 +227,14 @@ impl Instance {
                 let info = match server {
                     Some(upstream) => {
                         let has_password = self.write_pgpass(config, upstream)?;
-                        let reader = Reader::Standby;
-                        Some(self.replication_info(config, upstream, version, has_password, reader))
+                        let service = self.service_for_standby(config)?;
+                        Some(self.replication_info(
+                            config,
+                            upstream,
+                            version,
+                            has_password,
+                            service,
+                        ))
                     }
                     None => None,
                 };
@@ -244,7 +250,7 @@ impl Instance {
         upstream: &crate::Upstream,
         version: Version,
         has_password: bool,
-        reader: Reader,
+        service: Option<&str>,
     ) -> String {
         let passfile = has_password.then_some(self.options().pgpass.as_path());
         let info = ConnInfo {
@@ -253,7 +259,7 @@ impl Instance {
             database: &config.database,
             passfile,
             application_name: self.name(),
-            reader,
+            service,
             version,
         };
         info.render()
@@ -303,7 +309,7 @@ impl Instance {
             database: &config.database,
             passfile: content.as_ref().map(|_| passfile.0.as_path()),
             application_name: self.name(),
-            reader: Reader::Program,
+            service: None,
             version,
         };
         let key = self.write_key_password(&role, "rewind")?;
@@ -318,8 +324,7 @@ impl Instance {
         let version = self.program_version().await?;
         let config = self.config();
         let has_password = self.write_pgpass(&config, upstream)?;
-        let reader = Reader::Program;
-        let info = self.replication_info(&config, upstream, version, has_password, reader);
+        let info = self.replication_info(&config, upstream, version, has_password, None);
         Ok((info, has_password.then(|| self.options().pgpass.clone())))
     }
 

@@ -7,16 +7,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
-use crate::link::{self, Opened, Place, Route, message};
+use crate::link::{self, Opened, Place, Route, Work, message};
 use crate::options::Config;
 use crate::process::LockFile;
-use crate::text;
 use crate::tls::Bound;
 use crate::upstream::Upstream;
 use crate::version::Version;
@@ -30,7 +28,7 @@ pub(crate) type Results = Vec<Vec<SimpleQueryRow>>;
 /// A session with a server.
 pub(crate) struct Session {
     client: Client,
-    io: JoinHandle<()>,
+    _work: Work,
     /// The version the server reported.
     pub(crate) version: Version,
     /// Which server, for messages.
@@ -44,13 +42,6 @@ impl fmt::Debug for Session {
         f.debug_struct("Session")
             .field("peer", &self.peer)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        // Otherwise it would wait for the answer to a query that nobody wants.
-        self.io.abort();
     }
 }
 
@@ -132,14 +123,9 @@ impl Session {
                 what: "server version",
                 found: version.unwrap_or("none").to_owned(),
             })?;
-        let io = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = %text::chain(&error), "connection ended");
-            }
-        });
         Ok(Self {
             client,
-            io,
+            _work: Work::on(connection),
             version,
             peer,
             route,

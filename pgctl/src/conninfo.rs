@@ -1,12 +1,12 @@
 //! Connection strings for libpq: what a standby and the helper programs read.
 //!
-//! Invariant: they never hold the password; that is in the password file which
-//! they name. The password of a key is in those alone that are in a file of the
-//! server's: there is no other place where a standby would look for it.
+//! Invariant: they never hold a password; that is in the password file which they
+//! name, and that of a key in a service file. PostgreSQL shows connection strings:
+//! a server logs its own when it changes, and programs have it in their arguments.
 
 use std::path::Path;
 
-use crate::credentials::{Credentials, Secret};
+use crate::credentials::Credentials;
 use crate::upstream::Upstream;
 use crate::version::Version;
 
@@ -19,28 +19,19 @@ pub(crate) struct ConnInfo<'a> {
     /// The password file, if there is a password in it.
     pub(crate) passfile: Option<&'a Path>,
     pub(crate) application_name: &'a str,
-    pub(crate) reader: Reader,
+    /// The service with what must not be shown, for a reader that knows its file.
+    pub(crate) service: Option<&'a str>,
     /// The version of the libpq that will read it.
     pub(crate) version: Version,
 }
 
-/// Where a connection string is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// In the server's configuration, which others cannot read.
-    Standby,
-    /// Among the arguments of a program, which everybody on the machine can read.
-    Program,
-}
-
 /// The keywords that credentials may bring, in the order in which they are
 /// written, with the first version that knows them and their default.
-const BEFORE_NAME: [(&str, u32, Option<&str>); 8] = [
+const BEFORE_NAME: [(&str, u32, Option<&str>); 7] = [
     ("sslmode", 0, Some("prefer")),
     ("sslcompression", 0, None),
     ("sslcert", 0, None),
     ("sslkey", 0, None),
-    ("sslpassword", 13, None),
     ("sslrootcert", 0, None),
     ("sslcrl", 0, None),
     ("sslcrldir", 14, None),
@@ -71,6 +62,7 @@ impl ConnInfo<'_> {
             words.push("target_session_attrs", Some("read-write"));
         }
         self.push_keywords(&mut words, &[("sslnegotiation", 17, Some("postgres"))]);
+        words.push("service", self.service);
         words.text
     }
 
@@ -85,11 +77,6 @@ impl ConnInfo<'_> {
     fn credential(&self, name: &str) -> Option<&str> {
         match name {
             "sslmode" => self.credentials.sslmode.as_deref(),
-            "sslpassword" => {
-                let password = self.credentials.sslpassword.as_ref();
-                let password = password.filter(|_| self.reader == Reader::Standby);
-                password.map(Secret::expose)
-            }
             _ => self.credentials.keywords.get(name).map(String::as_str),
         }
     }
@@ -162,6 +149,7 @@ fn value_of(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::Secret;
 
     #[test]
     fn host_and_port_are_found_among_other_keywords() {
@@ -175,31 +163,23 @@ mod tests {
     }
 
     fn render(credentials: &Credentials, upstream: &Upstream, major: u32) -> String {
-        render_for(Reader::Standby, credentials, upstream, major)
-    }
-
-    fn render_for(
-        reader: Reader,
-        credentials: &Credentials,
-        upstream: &Upstream,
-        major: u32,
-    ) -> String {
         let info = ConnInfo {
             upstream,
             credentials,
             database: "postgres",
             passfile: Some(Path::new("/var/lib/my pass")),
             application_name: "node1",
-            reader,
+            service: Some("s"),
             version: Version::from_number(major * 10_000),
         };
         info.render()
     }
 
     #[test]
-    fn keywords_have_one_order_and_no_password() {
+    fn keywords_have_one_order_and_no_passwords() {
         let mut credentials = Credentials::new("rep'l", Some(Secret::new("hunter2")));
         credentials.sslmode = Some("require".to_owned());
+        credentials.sslpassword = Some(Secret::new("hunter3"));
         for (name, value) in [("sslcrldir", "/crl"), ("sslcert", "/c"), ("unknown", "x")] {
             credentials
                 .keywords
@@ -214,20 +194,8 @@ mod tests {
             "dbname=postgres user=rep\\'l passfile=/var/lib/my\\ pass host=a,b port=5433 \
              sslmode=require sslcert=/c sslcrldir=/crl application_name=node1 \
              gssencmode=prefer channel_binding=prefer target_session_attrs=read-write \
-             sslnegotiation=postgres"
+             sslnegotiation=postgres service=s"
         );
-    }
-
-    #[test]
-    fn the_password_of_a_key_is_for_standbys_alone() {
-        let mut credentials = Credentials::system_user();
-        credentials.sslpassword = Some(Secret::new("hunter 3"));
-        let upstream = Upstream::new("a", 5432);
-        let text = |reader| render_for(reader, &credentials, &upstream, 17);
-        let told = text(Reader::Standby);
-        assert!(told.contains(" sslpassword=hunter\\ 3 "), "{told}");
-        let told = text(Reader::Program);
-        assert!(!told.contains("sslpassword"), "{told}");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{ChannelBinding, SslMode as Ready, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Connection};
@@ -18,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::text;
 use crate::tls::{self, Attempt, Bound, Failed, SslMode, Tls, Trouble};
 use crate::wire::Wire;
+
+/// How long a connection that is not wanted any more may take to end in order.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Where a server is: a host or the folder of its socket, and the port.
 #[derive(Clone, Debug)]
@@ -31,6 +36,39 @@ pub(crate) struct Opened<S> {
     pub(crate) client: Client,
     pub(crate) connection: Connection<S, Bound<S>>,
     pub(crate) route: Route,
+}
+
+/// The task that works for a connection. When this value goes, the client must go with it.
+#[derive(Debug)]
+pub(crate) struct Work(JoinHandle<()>);
+
+impl Work {
+    pub(crate) fn on<S, T>(connection: Connection<S, T>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Self(tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = %text::chain(&error), "connection ended");
+            }
+        }))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // By itself the task says goodbye, without which a server logs an encrypted connection as
+        // reset by its peer. But it would wait for the answer to a query that nobody wants.
+        let abort = self.0.abort_handle();
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                tokio::time::sleep(GOODBYE).await;
+                abort.abort();
+            })),
+            Err(_) => abort.abort(),
+        }
+    }
 }
 
 /// The way that a connection has gone, to go it again.

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, SimpleQueryRow};
 use crate::connection::{by_statement, query_error, timed_out};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
-use crate::link::{self, Failure, Place};
+use crate::link::{self, Failure, Place, Work};
 use crate::lsn::Lsn;
 use crate::options::Config;
 use crate::timeline::{HistoryLine, Timeline, parse_history};
@@ -108,14 +108,8 @@ async fn within<T>(
 /// the simple protocol only.
 struct Walsender {
     client: Client,
-    io: tokio::task::JoinHandle<()>,
+    _work: Work,
     peer: String,
-}
-
-impl Drop for Walsender {
-    fn drop(&mut self) {
-        self.io.abort();
-    }
 }
 
 impl Walsender {
@@ -159,15 +153,9 @@ impl Walsender {
         settings.application_name("herdsman");
         // The packet must be completed inside the encryption, so the wrapper goes around it.
         let opened = link::open(place, &config.replication, settings, AsReplication::new).await?;
-        let connection = opened.connection;
-        let io = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "replication connection ended");
-            }
-        });
         Ok(Self {
             client: opened.client,
-            io,
+            _work: Work::on(opened.connection),
             peer: peer.to_owned(),
         })
     }

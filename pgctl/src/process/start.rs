@@ -265,6 +265,7 @@ impl Instance {
             command.arg(format!("--{}={}", higher.name, higher.in_force));
         }
         clean_environment(&mut command);
+        self.name_service_file(&mut command)?;
         // From its first moment on it can be found by its working directory.
         command.current_dir(&data_dir).stdin(Stdio::null());
         if let Some(path) = &self.options().log_file {

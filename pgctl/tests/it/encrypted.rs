@@ -241,7 +241,7 @@ async fn a_login_is_bound_to_the_certificate_when_that_is_demanded() {
 async fn an_encrypted_key_opens_for_ourselves_for_a_clone_and_for_a_standby() {
     let authority = Authority::new();
     let root = authority.certificate();
-    let of_server = authority.issue("server", "x", Some("IP:127.0.0.1"));
+    let of_server = authority.issue("server", "x", Some("IP:127.0.0.1,DNS:localhost"));
     let client = authority.issue("client", "repl", None);
     let key = authority.protect(&client, "pass 'word");
     let lines = [
@@ -286,6 +286,20 @@ async fn an_encrypted_key_opens_for_ourselves_for_a_clone_and_for_a_standby() {
     };
     let _ = standby.instance.start(started, LONG).await.unwrap();
     standby.wait_for_streaming(primary.port).await;
+
+    // The server tells its log what changes in its own connection string.
+    let mut elsewhere = primary.upstream();
+    elsewhere.host = "localhost".to_owned();
+    let followed = standby.instance.follow(Some(elsewhere)).await;
+    let _ = followed.unwrap();
+    wait_for("the server to tell it", async || {
+        let log = std::fs::read_to_string(standby.folder().join("log")).unwrap();
+        log.contains("parameter \"primary_conninfo\" changed")
+    })
+    .await;
+    standby.wait_for_streaming(primary.port).await;
+    let told = std::fs::read_to_string(standby.folder().join("log")).unwrap();
+    assert!(!told.contains("'word"), "{told}");
 
     let ask = async |change_it: &dyn Fn(&mut Credentials)| {
         let mut config = (*primary.instance.config()).clone();
