@@ -3,7 +3,7 @@
 use herdsman_dcs::test_servers::{Authority, Certificate, KeyForm};
 use serde_json::{Value, json};
 
-use herdsman_tests::cluster::{Cluster, Member, postgres_folder, wait_for};
+use herdsman_tests::cluster::{Cluster, Control, Member, postgres_folder, wait_for};
 
 use super::{EVERY, assert_nothing_lost};
 
@@ -23,8 +23,10 @@ fn configuration(authority: &Authority, server: &Certificate) -> Value {
     });
     let psql = postgres_folder().join("psql");
     let psql = psql.display();
-    let tester =
-        format!("sh -c '{psql} -d \"$1\" -c \"CREATE ROLE postgres SUPERUSER LOGIN\"' role");
+    let tester = format!(
+        "sh -c '{psql} -d \"$1\" -c \"CREATE ROLE postgres SUPERUSER LOGIN\" \
+         -c \"CREATE ROLE reader LOGIN\"' role"
+    );
     json!({
         "bootstrap": {"post_bootstrap": tester},
         "postgresql": {
@@ -36,6 +38,7 @@ fn configuration(authority: &Authority, server: &Certificate) -> Value {
                 "hostssl replication replicator 127.0.0.1/32 scram-sha-256 clientcert=verify-ca",
                 "hostssl all admin 127.0.0.1/32 scram-sha-256",
                 "hostssl all replicator 127.0.0.1/32 scram-sha-256",
+                "hostssl all reader 127.0.0.1/32 trust",
                 "hostnossl all postgres 127.0.0.1/32 trust",
             ],
             "parameters": {
@@ -70,6 +73,12 @@ fn a_cluster_with_hostssl_lines_alone_fails_over_and_switches_over() {
     let old = cluster.wait_until_settled();
     let new = cluster.others(old.name())[0];
     wait_until_encrypted(old);
+    let ask = "SELECT 'encrypted: ' || ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let query = [
+        "query", "-U", "reader", "-d", "postgres", "-r", "leader", "-c", ask,
+    ];
+    let ended = Control::with(new.configuration()).run(&query);
+    assert!(ended.out.contains("encrypted: true"), "{ended:?}");
     let writer = cluster.writer(EVERY);
     writer.wait_for_rows(10);
 
