@@ -2,7 +2,7 @@
 //! that browsers would not take. Those that its manual makes name the host as their common name
 //! only, are their own authority, or are of version 1.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ring::digest;
 use tokio_rustls::rustls::DigitallySignedStruct;
@@ -47,8 +47,9 @@ pub(super) fn is_valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> bo
         return false;
     };
     let validity = parsed.tbs_certificate().validity();
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
-    validity.not_before.to_system_time() <= now && now <= validity.not_after.to_system_time()
+    let now = Duration::from_secs(now.as_secs());
+    let between = validity.not_before.to_unix_duration()..=validity.not_after.to_unix_duration();
+    between.contains(&now)
 }
 
 /// Whether the common name is that of the host. As in libpq it counts only in a certificate that
