@@ -19,7 +19,7 @@ use crate::grants::Grants;
 use crate::leadership::LeadershipChanges;
 use crate::publish;
 use crate::settings::{Settings, WatchdogMode};
-use crate::{member, store};
+use crate::{kept_config, member, store};
 
 /// The part of a store that belongs to one cluster: `/<namespace>/<scope>/`.
 ///
@@ -155,7 +155,8 @@ impl AgentBuilder<Arc<dyn Dcs>> {
 
         let clock = Arc::new(Clock::default());
         let effective = member::Effective::first(&settings);
-        let core_settings = member::core_settings(&settings, &effective.get());
+        let mut core_settings = member::core_settings(&settings, &effective.get());
+        core_settings.known_config = kept_config::read(&settings.postgresql.data_dir);
         let boot = Boot::new(instance_id(), random());
         let machine = Machine::new(core_settings, boot, clock.now());
         let first = publish::first_snapshot(

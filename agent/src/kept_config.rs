@@ -13,8 +13,11 @@ use serde_json::Value;
 
 const NAME: &str = "patroni.dynamic.json";
 
-/// What is kept; none: nothing is, or it is no configuration.
+/// What is kept beside data that is there; none: nothing is, or it is no configuration.
 pub(crate) fn read(data_dir: &Path) -> Option<Value> {
+    if !has_data(data_dir) {
+        return None;
+    }
     let path = data_dir.join(NAME);
     let content = match fs::read(&path) {
         Ok(content) => content,
@@ -42,10 +45,14 @@ pub(crate) async fn write(data_dir: &Path, config: &Value) {
     }
 }
 
+/// What is left of a cluster says nothing about the next one.
+fn has_data(data_dir: &Path) -> bool {
+    data_dir.join("PG_VERSION").exists()
+}
+
 fn replace(data_dir: &Path, content: &[u8]) -> io::Result<()> {
     let path = data_dir.join(NAME);
-    let is_there = data_dir.join("PG_VERSION").exists();
-    if !is_there || fs::read(&path).is_ok_and(|found| found == content) {
+    if !has_data(data_dir) || fs::read(&path).is_ok_and(|found| found == content) {
         return Ok(());
     }
     let new = data_dir.join(format!("{NAME}.new"));

@@ -29,7 +29,8 @@ pub(crate) fn core_settings(settings: &Settings, effective: &EffectivePostgres) 
         api_url: format!("http://{}/patroni", settings.rest_api.connect_address),
         proxy_url: proxy.map(|proxy| format!("postgres://{proxy}/{}", effective.database)),
         tags: core::Tags::read(&settings.tags.published()),
-        known_config: kept_config::read(&settings.postgresql.data_dir),
+        // Counts once, when the agent begins.
+        known_config: None,
         standby_start_limit: Some(effective.pg_ctl_timeout),
         bootstrap_config: settings
             .bootstrap

@@ -89,6 +89,7 @@ fn the_file_of_a_guide_starts_three_members_and_its_commands_and_calls_work() {
     reloads_and_restarts(&cluster, &control, &leader);
     let leader = moves_with_the_old_spelling(&cluster, &control, &leader);
     copies_a_standby_anew(&cluster, &control, &leader);
+    let leader = fails_over_by_hand(&cluster, &control, &leader);
     survives_the_end_of_the_leader(&cluster, &control, &leader);
 }
 
@@ -220,6 +221,19 @@ fn moves_with_the_old_spelling(cluster: &Cluster, control: &Control, leader: &st
     });
     let history = done(control.run(&["history", CLUSTER, "-f", "tsv"]));
     assert!(history.ends_with(&format!("\t{candidate}\n")), "{history}");
+    candidate.to_owned()
+}
+
+/// As the guide does it while the leader is in order: the named one takes over all the same.
+fn fails_over_by_hand(cluster: &Cluster, control: &Control, leader: &str) -> String {
+    let candidate = cluster.others(leader)[0].name();
+    let order = ["failover", CLUSTER, "--candidate", candidate, "--force"];
+    let moved = done(control.run(&order));
+    let sentence = format!("Successfully failed over to \"{candidate}\"");
+    assert!(moved.contains(&sentence), "{moved}");
+    wait_for("all to follow the new leader", || {
+        (cluster.wait_until_settled().name() == candidate).then_some(())
+    });
     candidate.to_owned()
 }
 
