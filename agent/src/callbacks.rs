@@ -188,7 +188,9 @@ impl Callbacks {
             [state.usual.take(), state.reload.take()]
         };
         for script in running.into_iter().flatten() {
+            let abort = script.abort_handle();
             if tokio::time::timeout(LAST_LIMIT, script).await.is_err() {
+                abort.abort();
                 tracing::warn!("a callback still ran when the agent ended, and is ended with it");
             }
         }

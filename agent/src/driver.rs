@@ -83,6 +83,8 @@ pub(crate) struct Driver {
     applying: Applying,
     /// What the server was set up for.
     setup: Setup,
+    /// The configuration that counts until the store tells one.
+    first_config: Value,
     callbacks: Callbacks,
 }
 
@@ -103,6 +105,7 @@ impl Driver {
         let publisher = Publisher::new(writer, &executor.settings);
         let settings = Arc::new(executor.settings.clone());
         let told = member::core_settings(&settings, &executor.effective.get());
+        let first_config = member::first_config(&settings);
         let callbacks = Callbacks::new(executor.effective.clone(), executor.settings.scope.clone());
         let applying = Applying::start(
             executor.instance.clone(),
@@ -126,6 +129,7 @@ impl Driver {
             applied_config: None,
             applying,
             setup: Setup::FIRST,
+            first_config,
             callbacks,
         }
     }
@@ -199,10 +203,8 @@ impl Driver {
                     tracing::warn!("{warning}");
                 }
                 let settings = Arc::new(settings);
-                let effective = match self.applied_config.as_deref() {
-                    Some(dynamic) => Effective::new(&settings, dynamic),
-                    None => Effective::first(&settings),
-                };
+                let dynamic = self.applied_config.as_deref();
+                let effective = Effective::new(&settings, dynamic.unwrap_or(&self.first_config));
                 self.told = member::core_settings(&settings, &effective.get());
                 let told = Input::Settings(Box::new(self.told.clone()));
                 self.settings = settings;
@@ -387,11 +389,15 @@ impl Driver {
     /// Hands a changed configuration of the cluster to the server, or that of another role.
     fn apply_config(&mut self, status: &Status, outputs: &[Output]) {
         let view = status.cluster.as_ref();
-        let Some(config) = view.and_then(|view| view.config.value.as_ref()) else {
-            return;
-        };
         let setup = self.setup(status, outputs);
         let is_other_setup = std::mem::replace(&mut self.setup, setup) != setup;
+        let Some(config) = view.and_then(|view| view.config.value.as_ref()) else {
+            if is_other_setup {
+                let config = self.applied_config.as_deref().unwrap_or(&self.first_config);
+                self.applying.wish_if_new(&self.settings, config, setup);
+            }
+            return;
+        };
         if self.applied_config.as_ref() == Some(config) {
             if is_other_setup {
                 self.applying.wish_if_new(&self.settings, config, setup);

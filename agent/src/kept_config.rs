@@ -36,6 +36,18 @@ pub(crate) fn read(data_dir: &Path) -> Option<Value> {
     }
 }
 
+/// Forgets what came with data of another cluster.
+pub(crate) async fn forget(data_dir: &Path) {
+    let path = data_dir.join(NAME);
+    match tokio::fs::remove_file(&path).await {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "it is another cluster's, and stays");
+        }
+    }
+}
+
 /// Keeps a configuration beside data that is there.
 pub(crate) async fn write(data_dir: &Path, config: &Value) {
     let (data_dir, config) = (data_dir.to_owned(), config.to_string());

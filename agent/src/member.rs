@@ -98,7 +98,7 @@ impl Effective {
 }
 
 /// The dynamic configuration before the store has told one.
-fn first_config(settings: &Settings) -> Value {
+pub(crate) fn first_config(settings: &Settings) -> Value {
     kept_config::read(&settings.postgresql.data_dir).unwrap_or_else(|| bootstrap_config(settings))
 }
 

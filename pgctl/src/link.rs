@@ -24,6 +24,9 @@ use crate::wire::Wire;
 /// How long a connection that is not wanted any more may take to end in order.
 const GOODBYE: Duration = Duration::from_millis(500);
 
+/// How long an address of a host is tried while there is another one.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(1);
+
 /// Where a server is: a host or the folder of its socket, and the port.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -276,10 +279,18 @@ where
         settings,
     };
     let addresses = lookup_host((place.host.as_str(), place.port)).await;
+    let mut addresses = addresses.map_err(Trouble::Io)?.peekable();
     let mut told: Option<Failure> = None;
-    for address in addresses.map_err(Trouble::Io)? {
+    while let Some(address) = addresses.next() {
         // One address of a host may be let in and another one not, or lead nowhere.
-        match knock.at(address, &wrap).await {
+        let knocking = knock.at(address, &wrap);
+        let opened = match addresses.peek() {
+            Some(_) => tokio::time::timeout(ADDRESS_LIMIT, knocking)
+                .await
+                .unwrap_or_else(|_| Err(Trouble::Io(io::ErrorKind::TimedOut.into()).into())),
+            None => knocking.await,
+        };
+        match opened {
             Ok(opened) => return Ok(opened),
             Err(failure) if told.is_some() && failure.is_of_the_way() => {}
             Err(failure) => told = Some(failure),

@@ -170,7 +170,9 @@ impl Instance {
             }
             standby.wal_end_reached = probe.wal_end == Some(recovery);
             if standby.replay_paused && session.version.major() >= 14 {
-                let limits = self.control_data().await?.limits;
+                // Without an answer the server is looked at again soon.
+                let limits = self.control_data().await.map(|control| control.limits);
+                let limits = limits.unwrap_or_default();
                 let is_too_small = |(name, needed): &(&'static str, u64)| {
                     answer.maxima.get(*name).is_some_and(|own| own < needed)
                 };

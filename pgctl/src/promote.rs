@@ -206,7 +206,8 @@ impl Instance {
                 return Err(order.timed_out());
             }
             if begun.elapsed() >= SOON {
-                self.check_replay().await?;
+                let checked = tokio::time::timeout_at(order.deadline, self.check_replay());
+                checked.await.map_err(|_| order.timed_out())??;
             }
             wake(startup, postmaster.pid);
             let step = if begun.elapsed() < SOON {

@@ -65,10 +65,15 @@ pub(crate) enum Failed {
 impl SslMode {
     /// The mode that the credentials name; `prefer` without one.
     pub(crate) fn of(role: &Credentials) -> Result<Self, Trouble> {
+        // libpq takes no less with it, and verifies where nobody says how much.
+        let is_system = role.keywords.get("sslrootcert").map(String::as_str) == Some(files::SYSTEM);
         let Some(text) = role.sslmode.as_deref().filter(|text| !text.is_empty()) else {
-            return Ok(Self::Prefer);
+            return Ok(match is_system {
+                true => Self::VerifyFull,
+                false => Self::Prefer,
+            });
         };
-        Ok(match text {
+        let mode = match text {
             "disable" => Self::Disable,
             "allow" => Self::Allow,
             "prefer" => Self::Prefer,
@@ -81,7 +86,12 @@ impl SslMode {
                      verify-full"
                 )));
             }
-        })
+        };
+        if is_system && mode != Self::VerifyFull {
+            let sentence = "sslrootcert: system demands sslmode verify-full";
+            return Err(Trouble::Settings(sentence.to_owned()));
+        }
+        Ok(mode)
     }
 
     /// What is tried first.
@@ -219,6 +229,13 @@ mod tests {
             role.sslmode = Some(text.to_owned());
             assert_eq!(SslMode::of(&role).unwrap(), mode);
         }
+        let system = ("sslrootcert".to_owned(), "system".to_owned());
+        role.keywords.extend([system]);
+        role.sslmode = Some("require".to_owned());
+        let refused = SslMode::of(&role).unwrap_err();
+        assert!(matches!(refused, Trouble::Settings(_)), "{refused}");
+        role.sslmode = None;
+        assert_eq!(SslMode::of(&role).unwrap(), SslMode::VerifyFull);
         role.sslmode = Some("requier".to_owned());
         let refused = SslMode::of(&role).unwrap_err().to_string();
         assert!(

@@ -12,6 +12,7 @@ use herdsman_ha_core::Outcome;
 use herdsman_pgctl as pgctl;
 
 use super::{Executor, done, transient};
+use crate::kept_config;
 use crate::settings::{BootstrapMethod, Parameter};
 
 /// The longest that initdb, its configuration and the first start may take.
@@ -101,6 +102,7 @@ impl Executor {
         let name = method.name.as_str();
         let said = |line: &str| tracing::info!(line, "{name}");
         script.run(None, said).await?;
+        kept_config::forget(self.instance.data_dir()).await;
         self.check_claim()?;
         // The users of a backup may have other passwords.
         self.instance.trust_local_users();

@@ -18,6 +18,9 @@ use crate::observe;
 /// (`wal_receiver_status_interval`).
 const STEP: Duration = Duration::from_secs(1);
 
+/// The same when it has taken long already.
+const LATER_STEP: Duration = Duration::from_secs(15);
+
 /// How long a server may take to answer.
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -90,12 +93,18 @@ impl Watch {
     /// Asks until all are ready, or our server is a primary.
     async fn run(mut self, state: Weak<Mutex<State>>) {
         loop {
-            tokio::time::sleep(STEP).await;
+            let is_soon = self.since.elapsed() < RELAYED;
+            tokio::time::sleep(if is_soon { STEP } else { LATER_STEP }).await;
             let Some(unready) = state.upgrade().map(|state| lock(&state).unready.clone()) else {
                 return;
             };
             match self.instance.facts().await.server.map(|server| server.role) {
-                Some(pgctl::ServerRole::Primary { .. }) => return,
+                Some(pgctl::ServerRole::Primary { .. }) => {
+                    if let Some(state) = state.upgrade() {
+                        lock(&state).unready.clear();
+                    }
+                    return;
+                }
                 Some(pgctl::ServerRole::Standby(standby)) => self.notice(standby.upstream),
                 None => continue,
             }
@@ -148,7 +157,9 @@ impl Watch {
         for (slot, xid) in &theirs {
             self.first.entry(slot.clone()).or_insert(*xid);
         }
-        let is_ready = |slot: &&String| is_ready(slot, kept, &self.first, &ours);
+        // A slot that is not here any more needs nothing.
+        let is_ready =
+            |slot: &&String| !ours.contains_key(*slot) || is_ready(slot, kept, &self.first, &ours);
         Ok(unready.iter().filter(is_ready).cloned().collect())
     }
 }

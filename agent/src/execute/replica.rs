@@ -12,6 +12,7 @@ use herdsman_pgctl as pgctl;
 
 use super::server::upstream;
 use super::{Executor, Tell, done, failed, transient};
+use crate::kept_config;
 use crate::settings::ReplicaMethod;
 
 /// The longest silence of a running copy.
@@ -38,7 +39,13 @@ impl<'a> Copy<'a> {
 impl Executor {
     pub(super) async fn clone_from(&self, from: Option<&core::Upstream>, tell: &Tell) -> Outcome {
         match from {
-            Some(from) => done(self.copy(Copy::usual(from), tell).await),
+            Some(from) => {
+                let copied = self.copy(Copy::usual(from), tell).await;
+                if from.is_source {
+                    kept_config::forget(self.instance.data_dir()).await;
+                }
+                done(copied)
+            }
             None => self.restore().await,
         }
     }

@@ -44,13 +44,16 @@ impl Rotating {
             path.push(format!(".{number}"));
             PathBuf::from(path)
         };
-        for number in (1..self.limits.copies).rev() {
+        // Somebody else may have taken it away, which sets nothing else aside.
+        for number in (1..self.limits.copies).rev().filter(|_| self.path.exists()) {
             let from = numbered(number);
             if from.exists() {
                 fs::rename(from, numbered(number + 1))?;
             }
         }
-        fs::rename(&self.path, numbered(1))?;
+        if self.path.exists() {
+            fs::rename(&self.path, numbered(1))?;
+        }
         self.file = open(&self.path, self.limits)?;
         self.length = 0;
         Ok(())
@@ -71,8 +74,11 @@ impl Write for Rotating {
         let added = u64::try_from(line.len()).unwrap_or(u64::MAX);
         let is_full = self.length.saturating_add(added) > bytes;
         if bytes > 0 && copies > 0 && is_full && self.length > 0 {
-            // There is nowhere to say that it did not work.
-            let _ = self.set_aside();
+            // There is nowhere to say that it did not work; it is tried again after as much more.
+            let done = self.set_aside();
+            if done.is_err() {
+                self.length = 0;
+            }
         }
         let written = self.file.write(line)?;
         self.length += u64::try_from(written).unwrap_or(0);

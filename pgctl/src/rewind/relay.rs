@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixListener;
@@ -104,6 +105,9 @@ async fn accept(listener: UnixListener, source: Upstream, route: Route) {
     }
 }
 
+/// How long one host may take until it can be talked to.
+const DIAL_LIMIT: Duration = Duration::from_secs(5);
+
 async fn pass(
     client: impl AsyncRead + AsyncWrite,
     source: &Upstream,
@@ -115,7 +119,8 @@ async fn pass(
             host: host.to_owned(),
             port: source.port,
         };
-        match route.dial_to(&place).await {
+        let dialled = tokio::time::timeout(DIAL_LIMIT, route.dial_to(&place)).await;
+        match dialled.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into())) {
             Ok(server) => {
                 let (mut from_client, to_client) = tokio::io::split(client);
                 let (from_server, mut to_server) = tokio::io::split(server);

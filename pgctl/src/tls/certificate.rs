@@ -9,10 +9,11 @@ use tokio_rustls::rustls::DigitallySignedStruct;
 use tokio_rustls::rustls::crypto::WebPkiSupportedAlgorithms;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_cert::Certificate;
+use x509_cert::certificate::Version;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode as _, Encode as _};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, NameConstraints, SubjectAltName};
 
 fn parse(certificate: &CertificateDer<'_>) -> Option<Certificate> {
     Certificate::from_der(certificate.as_ref()).ok()
@@ -50,6 +51,34 @@ pub(super) fn is_valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> bo
     let now = Duration::from_secs(now.as_secs());
     let between = validity.not_before.to_unix_duration()..=validity.not_after.to_unix_duration();
     between.contains(&now)
+}
+
+/// Whether it can be read at all.
+pub(super) fn is_understood(certificate: &CertificateDer<'_>) -> bool {
+    parse(certificate).is_some()
+}
+
+/// Whether it may vouch for others: one of version 3 says so, one of version 1 had no way to.
+pub(super) fn is_authority(certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
+    let Some(parsed) = parse(certificate) else {
+        return false;
+    };
+    let tbs = parsed.tbs_certificate();
+    let says_so = match tbs.get_extension::<BasicConstraints>() {
+        Ok(Some((_, constraints))) => constraints.ca,
+        Ok(None) => tbs.version() != Version::V3 && tbs.issuer() == tbs.subject(),
+        Err(_) => false,
+    };
+    says_so && is_valid_at(certificate, now)
+}
+
+/// Whether it limits the names of those whom it vouches for.
+pub(super) fn limits_names(certificate: &CertificateDer<'_>) -> bool {
+    let limits = |parsed: &Certificate| {
+        let found = parsed.tbs_certificate().get_extension::<NameConstraints>();
+        !matches!(found, Ok(None))
+    };
+    parse(certificate).as_ref().is_none_or(limits)
 }
 
 /// Whether the common name is that of the host. As in libpq it counts only in a certificate that

@@ -10,18 +10,19 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore, crypto};
 
 use super::SslMode;
+use super::certificate::{is_authority, is_understood};
 use super::key::private_key;
 use super::verify::{Authorities, Demand, Verifier};
 use crate::credentials::Credentials;
 use crate::text;
 
 /// A list of authorities that stands for the system's.
-const SYSTEM: &str = "system";
+pub(super) const SYSTEM: &str = "system";
 /// Names that list when it is not in one of the usual places.
 const SYSTEM_VARIABLE: &str = "SSL_CERT_FILE";
 /// Where distributions put it.
@@ -71,9 +72,6 @@ fn demand(
     provider: &Arc<crypto::CryptoProvider>,
 ) -> Result<Demand, String> {
     let named = keyword(role, "sslrootcert");
-    if named == Some(SYSTEM) && mode != SslMode::VerifyFull {
-        return Err("sslrootcert: system demands sslmode verify-full".to_owned());
-    }
     let is_needed = matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull);
     let absence = match is_needed {
         true => Absence::Wrong,
@@ -114,13 +112,24 @@ fn authorities(
     provider: &Arc<crypto::CryptoProvider>,
 ) -> Result<Authorities, String> {
     let mut roots = RootCertStore::empty();
-    // Old ones may be none that webpki understands; as a server's own they are of use.
-    roots.add_parsable_certificates(certificates.iter().cloned());
-    if roots.is_empty() {
+    // webpki takes whatever is put there for an authority. One that is a server's own vouches for
+    // nobody else; and old ones may be none that webpki understands.
+    let now = UnixTime::now();
+    let vouching = certificates.iter().filter(|one| is_authority(one, now));
+    roots.add_parsable_certificates(vouching.cloned());
+    if !certificates.iter().any(is_understood) {
         return Err("sslrootcert: holds no certificate that can be understood".to_owned());
+    }
+    if roots.is_empty() {
+        let chain = None;
+        return Ok(Authorities {
+            chain,
+            certificates,
+        });
     }
     let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .with_crls(revoked(role)?)
+        .enforce_revocation_expiration()
         .build()
         .map_err(|error| {
             format!(
@@ -129,7 +138,7 @@ fn authorities(
             )
         })?;
     Ok(Authorities {
-        chain,
+        chain: Some(chain),
         certificates,
     })
 }
@@ -137,10 +146,16 @@ fn authorities(
 /// The lists of revoked certificates, of a file and of all files of a folder.
 fn revoked(role: &Credentials) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
     let mut lists = Vec::new();
-    if let Some(file) = keyword(role, "sslcrl") {
-        let file = Path::new(file);
-        let text = content("sslcrl", file, Absence::Wrong)?.unwrap_or_default();
-        lists.extend(items("sslcrl", file, &text)?);
+    let named = keyword(role, "sslcrl").map(PathBuf::from);
+    let is_silent = named.is_none() && keyword(role, "sslcrldir").is_none();
+    let (file, absence) = match is_silent {
+        true => (in_home("root.crl"), Absence::Allowed),
+        false => (named, Absence::Wrong),
+    };
+    if let Some(file) = file
+        && let Some(text) = content("sslcrl", &file, absence)?
+    {
+        lists.extend(items("sslcrl", &file, &text)?);
     }
     if let Some(folder) = keyword(role, "sslcrldir") {
         let unreadable = |error: io::Error| format!("sslcrldir: {folder} cannot be read: {error}");

@@ -16,12 +16,13 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::certificate::{has_signed, is_common_name, is_valid_at};
+use super::certificate::{has_signed, is_common_name, is_valid_at, limits_names};
 
 /// Who may vouch for a server.
 #[derive(Debug)]
 pub(super) struct Authorities {
-    pub(super) chain: Arc<WebPkiServerVerifier>,
+    /// None: nobody vouches for another one.
+    pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
     /// The certificates themselves: a server's own may be among them.
     pub(super) certificates: Vec<CertificateDer<'static>>,
 }
@@ -56,7 +57,9 @@ impl Authorities {
                 false => Err(CertificateError::Expired.into()),
             };
         }
-        let chain = &self.chain;
+        let Some(chain) = &self.chain else {
+            return Err(CertificateError::UnknownIssuer.into());
+        };
         let verified = chain.verify_server_cert(shown, intermediates, name, &[], now);
         match verified {
             // The name is the last thing that is looked at.
@@ -69,12 +72,19 @@ impl Authorities {
     }
 }
 
-fn is_for(shown: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
+fn is_for(
+    shown: &CertificateDer<'_>,
+    mut above: impl Iterator<Item = CertificateDer<'static>>,
+    name: &ServerName<'_>,
+) -> Result<(), Error> {
     let by_alternative_name = ParsedCertificate::try_from(shown)
         .and_then(|certificate| verify_server_name(&certificate, name));
-    by_alternative_name.or_else(|error| match is_common_name(shown, name) {
-        true => Ok(()),
-        false => Err(error),
+    // webpki holds common names against no limits of those who have signed.
+    by_alternative_name.or_else(|error| {
+        match is_common_name(shown, name) && !above.any(|one| limits_names(&one)) {
+            true => Ok(()),
+            false => Err(error),
+        }
     })
 }
 
@@ -92,7 +102,15 @@ impl ServerCertVerifier for Verifier {
             Demand::Chain(authorities) => authorities.vouch_for(shown, intermediates, name, now)?,
             Demand::ChainAndName(authorities) => {
                 authorities.vouch_for(shown, intermediates, name, now)?;
-                is_for(shown, name)?;
+                let above = intermediates
+                    .iter()
+                    .cloned()
+                    .map(CertificateDer::into_owned);
+                is_for(
+                    shown,
+                    above.chain(authorities.certificates.iter().cloned()),
+                    name,
+                )?;
             }
         }
         Ok(ServerCertVerified::assertion())

@@ -255,7 +255,10 @@ fn configuration_outlives_a_store_that_lost_it_and_agents_that_were_started_anew
         assert!(member.stop_daemon().success());
     }
     keys.delete("config");
-    cluster.members().iter().for_each(Member::start_daemon);
+    // Whoever stopped last has a record that nobody else has.
+    leader.start_daemon();
+    cluster.wait_for_leader(leader.name());
+    cluster.others(leader.name())[0].start_daemon();
     cluster.wait_until_settled();
 
     wait_for("the configuration to be back", || {
