@@ -290,7 +290,10 @@ fn callbacks_are_told_of_a_failover_in_order() {
     });
     let cluster = Cluster::builder()
         .members(2)
-        .local(&json!({"postgresql": {"callbacks": callbacks}}))
+        .local(&json!({"postgresql": {
+            "callbacks": callbacks,
+            "before_stop": "sh -c 'echo stops >> before'",
+        }}))
         .start();
     let old = cluster.wait_until_settled();
     let new = cluster.others(old.name())[0];
@@ -331,7 +334,16 @@ fn callbacks_are_told_of_a_failover_in_order() {
         });
     }
     // An agent that leaves gives the script time to end.
+    let before = |member: &Member| {
+        let path = member.configuration().with_file_name("before");
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    assert_eq!(
+        (before(old).as_str(), before(new).as_str()),
+        ("stops\n", "")
+    );
     assert!(old.stop_daemon().success());
+    assert_eq!(before(old), "stops\nstops\n");
     assert_eq!(
         told(old).last().map(String::as_str),
         Some("on_stop replica e2e")
@@ -347,7 +359,8 @@ fn members_are_made_by_commands_of_the_user() {
                   exec \"$PG\"/pg_basebackup -D data -X stream -c fast -d \"$to\"' copies";
     let bin_dir = herdsman_tests::cluster::postgres_folder();
     let copies = copies.replace("\"$PG\"", &bin_dir.display().to_string());
-    let after = "sh -c 'echo \"$1\" > after' after";
+    // What has failed once is made anew.
+    let after = "sh -c 'echo \"$1\" > after; test -e once || { touch once; exit 1; }' after";
     let cluster = Cluster::builder()
         .members(2)
         .local(&json!({

@@ -285,6 +285,21 @@ mod tests {
         });
     }
 
+    /// `b` hears from `c` what that is and has.
+    fn answers(run: &mut Run, is_primary: bool, position: Position) {
+        let answer = PeerServer {
+            instance: None,
+            is_primary,
+            position,
+            wal_end_reached: Some(true),
+            may_lead: true,
+            failover_priority: 1,
+        };
+        let (node, answers) = (B, vec![(C, answer)]);
+        run.world.facts.push(Fact::PeersHeard { node, answers });
+        assert_eq!(violated(run), None);
+    }
+
     /// `b` has heard this from `c`, and takes the leadership of a dead `a`.
     fn heard(options: Options, is_primary: bool, ahead: u64, request: Option<&str>) -> Run {
         told(settled_with(options), is_primary, ahead, request)
@@ -293,21 +308,9 @@ mod tests {
     fn told(mut run: Run, is_primary: bool, ahead: u64, request: Option<&str>) -> Run {
         kill(&mut run, A);
         // Who asks, asks a moment before.
-        let mine = run.world.host(B).server.wal().expect("it has data");
-        let answer = PeerServer {
-            instance: None,
-            is_primary,
-            position: Position {
-                timeline: run.world.tree.timeline(mine),
-                lsn: Lsn(mine.end.0 + ahead),
-            },
-            wal_end_reached: Some(true),
-            may_lead: true,
-            failover_priority: 1,
-        };
-        let (node, answers) = (B, vec![(C, answer)]);
-        run.world.facts.push(Fact::PeersHeard { node, answers });
-        assert_eq!(violated(&mut run), None);
+        let mine = position(&run.world, B).expect("it has data");
+        let lsn = Lsn(mine.lsn.0 + ahead);
+        answers(&mut run, is_primary, Position { lsn, ..mine });
         begins(&mut run, "acquire", Lane::Leadership);
         assert_eq!(violated(&mut run), None);
         if let Some(request) = request {
@@ -333,17 +336,7 @@ mod tests {
         deafen(&mut run, B);
         write(&mut run);
         let theirs = position(&run.world, C).expect("it has data");
-        let answer = PeerServer {
-            instance: None,
-            is_primary: false,
-            position: theirs,
-            wal_end_reached: Some(true),
-            may_lead: true,
-            failover_priority: 1,
-        };
-        let (node, answers) = (B, vec![(C, answer)]);
-        run.world.facts.push(Fact::PeersHeard { node, answers });
-        assert_eq!(violated(&mut run), None);
+        answers(&mut run, false, theirs);
         run.world.hosts[B.index()].server.quirks.clear();
         write(&mut run);
         assert!(position(&run.world, B) > Some(theirs));
