@@ -14,10 +14,15 @@ fn write(member: &Member, sql: &str) {
     session.execute(sql).expect("the primary takes writes");
 }
 
-fn is_archived(member: &Member) -> Option<()> {
-    let query =
-        "SELECT last_archived_wal >= pg_walfile_name(pg_switch_wal()) FROM pg_stat_archiver";
-    (member.ask(query)? == "t").then_some(())
+/// Waits until all that this primary has written is in the archive.
+fn wait_for_archive(member: &Member) {
+    let ask = |query: &str| member.ask(query).expect("an answer");
+    let newest = ask("SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
+    ask("SELECT pg_switch_wal()");
+    wait_for(&format!("{newest} to be archived"), || {
+        let query = format!("SELECT last_archived_wal >= '{newest}' FROM pg_stat_archiver");
+        (member.ask(&query)? == "t").then_some(())
+    });
 }
 
 #[test]
@@ -71,7 +76,7 @@ fn cluster_is_made_from_a_backup_and_what_its_archive_has_since() {
     source.kill_postmaster();
     before.wait_until_settled();
     write(source, "INSERT INTO kept VALUES (2)");
-    wait_for("the log to be archived", || is_archived(source));
+    wait_for_archive(source);
     let system = source.status().expect("an answer")["database_system_identifier"].clone();
     drop(before);
 
