@@ -47,19 +47,22 @@ impl Applying {
 
     /// Wishes for another configuration. A server that is started from now on has it.
     pub(crate) fn wish(&self, settings: &Settings, dynamic: &Value, setup: Setup) {
-        let (wanted, warnings) = member::config(settings, dynamic, setup);
-        self.instance.set_config(wanted);
-        let dynamic = dynamic.clone();
-        self.wish.send_replace(Some(Wish { dynamic, warnings }));
+        self.set(member::config(settings, dynamic, setup), dynamic);
     }
 
     /// What the machine says has changed: most configurations are the same in every role, and then
     /// a server is not asked in the middle of a failover.
     pub(crate) fn wish_if_new(&self, settings: &Settings, dynamic: &Value, setup: Setup) {
-        let (wanted, _) = member::config(settings, dynamic, setup);
-        if *self.instance.config() != wanted {
-            self.wish(settings, dynamic, setup);
+        let made = member::config(settings, dynamic, setup);
+        if *self.instance.config() != made.0 {
+            self.set(made, dynamic);
         }
+    }
+
+    fn set(&self, (wanted, warnings): (pgctl::Config, Vec<String>), dynamic: &Value) {
+        self.instance.set_config(wanted);
+        let dynamic = dynamic.clone();
+        self.wish.send_replace(Some(Wish { dynamic, warnings }));
     }
 
     /// Compares once more: a server that has just come up may have been started with less.

@@ -64,6 +64,8 @@ pub struct Agent {
     commands: CommandReceiver,
     sender: CommandSender,
     on_reload: Reloading,
+    /// The dynamic configuration that counts until the store tells one.
+    first_config: serde_json::Value,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
 }
 
@@ -139,7 +141,10 @@ impl AgentBuilder<Arc<dyn Dcs>> {
     pub async fn build(self) -> Result<Agent, Error> {
         let settings = self.settings;
         let prefix = cluster_prefix(&settings)?;
-        let instance = member::instance(&settings, self.log_file);
+        let known_config = kept_config::read(&settings.postgresql.data_dir);
+        let first_config = known_config.clone();
+        let first_config = first_config.unwrap_or_else(|| member::bootstrap_config(&settings));
+        let instance = member::instance(&settings, &first_config, self.log_file);
         let mut problems = member::refusals(&settings);
         problems.extend(
             instance
@@ -154,9 +159,9 @@ impl AgentBuilder<Arc<dyn Dcs>> {
         let server = Server::bind(&settings.rest_api.listen.to_string()).await?;
 
         let clock = Arc::new(Clock::default());
-        let effective = member::Effective::first(&settings);
+        let effective = member::Effective::new(&settings, &first_config);
         let mut core_settings = member::core_settings(&settings, &effective.get());
-        core_settings.known_config = kept_config::read(&settings.postgresql.data_dir);
+        core_settings.known_config = known_config;
         let boot = Boot::new(instance_id(), random());
         let machine = Machine::new(core_settings, boot, clock.now());
         let first = publish::first_snapshot(
@@ -189,6 +194,7 @@ impl AgentBuilder<Arc<dyn Dcs>> {
             commands,
             sender,
             on_reload: self.on_reload,
+            first_config,
             events: mpsc::unbounded_channel(),
         })
     }
@@ -246,6 +252,7 @@ impl Agent {
             self.writer,
             self.commands,
             self.events,
+            self.first_config,
         )
         .run()
         .await

@@ -96,6 +96,7 @@ impl Driver {
         writer: SnapshotWriter,
         commands: CommandReceiver,
         (sender, events): (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+        first_config: Value,
     ) -> Self {
         let looking = Looking::new(
             executor.instance.clone(),
@@ -105,7 +106,6 @@ impl Driver {
         let publisher = Publisher::new(writer, &executor.settings);
         let settings = Arc::new(executor.settings.clone());
         let told = member::core_settings(&settings, &executor.effective.get());
-        let first_config = member::first_config(&settings);
         let callbacks = Callbacks::new(executor.effective.clone(), executor.settings.scope.clone());
         let applying = Applying::start(
             executor.instance.clone(),

@@ -4,11 +4,11 @@
 //! It is in force for a member that is started while the store is away, and what a leader writes to a
 //! store that has lost it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::Path;
 
+use herdsman_pgctl as pgctl;
 use serde_json::Value;
 
 const NAME: &str = "patroni.dynamic.json";
@@ -62,22 +62,11 @@ fn has_data(data_dir: &Path) -> bool {
     data_dir.join("PG_VERSION").exists()
 }
 
-fn replace(data_dir: &Path, content: &[u8]) -> io::Result<()> {
-    let path = data_dir.join(NAME);
-    if !has_data(data_dir) || fs::read(&path).is_ok_and(|found| found == content) {
-        return Ok(());
+fn replace(data_dir: &Path, content: &[u8]) -> pgctl::Result<()> {
+    if has_data(data_dir) {
+        pgctl::write_atomically(&data_dir.join(NAME), content, 0o600)?;
     }
-    let new = data_dir.join(format!("{NAME}.new"));
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(new, path)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use herdsman_pgctl as pgctl;
 use serde_json::{Value, json};
 
 use crate::callbacks::Deed;
-use crate::kept_config;
 use crate::settings::{
     CommandOption, Credentials, EffectivePostgres, Secret, ServerRole, Settings, WatchdogMode,
     effective_parameters, standby_cluster_problems,
@@ -29,7 +28,7 @@ pub(crate) fn core_settings(settings: &Settings, effective: &EffectivePostgres) 
         api_url: format!("http://{}/patroni", settings.rest_api.connect_address),
         proxy_url: proxy.map(|proxy| format!("postgres://{proxy}/{}", effective.database)),
         tags: core::Tags::read(&settings.tags.published()),
-        // Counts once, when the agent begins.
+        // Of use only to a machine that begins: whoever makes it says what is known.
         known_config: None,
         standby_start_limit: Some(effective.pg_ctl_timeout),
         bootstrap_config: settings
@@ -50,12 +49,15 @@ pub(crate) fn core_settings(settings: &Settings, effective: &EffectivePostgres) 
     }
 }
 
-/// The instance that the configuration describes.
-pub(crate) fn instance(settings: &Settings, log_file: Option<PathBuf>) -> pgctl::Instance {
-    let dynamic = first_config(settings);
-    let effective = EffectivePostgres::new(settings, &dynamic);
+/// The instance that the configuration describes; `dynamic` is what counts until the store tells.
+pub(crate) fn instance(
+    settings: &Settings,
+    dynamic: &Value,
+    log_file: Option<PathBuf>,
+) -> pgctl::Instance {
+    let effective = EffectivePostgres::new(settings, dynamic);
     let postgresql = &settings.postgresql;
-    let (config, _) = config(settings, &dynamic, Setup::FIRST);
+    let (config, _) = config(settings, dynamic, Setup::FIRST);
     let mut options =
         pgctl::InstanceOptions::new(settings.name.clone(), postgresql.data_dir.clone(), config);
     options.config_dir = Some(postgresql.config_dir.clone());
@@ -82,11 +84,6 @@ impl Effective {
         Self(Arc::new(RwLock::new(Arc::new(effective))))
     }
 
-    /// Before the store has told anything.
-    pub(crate) fn first(settings: &Settings) -> Self {
-        Self::new(settings, &first_config(settings))
-    }
-
     pub(crate) fn set(&self, settings: &Settings, dynamic: &Value) {
         let effective = Arc::new(EffectivePostgres::new(settings, dynamic));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = effective;
@@ -97,13 +94,8 @@ impl Effective {
     }
 }
 
-/// The dynamic configuration before the store has told one.
-pub(crate) fn first_config(settings: &Settings) -> Value {
-    kept_config::read(&settings.postgresql.data_dir).unwrap_or_else(|| bootstrap_config(settings))
-}
-
-/// That of a new cluster.
-fn bootstrap_config(settings: &Settings) -> Value {
+/// The dynamic configuration of a new cluster.
+pub(crate) fn bootstrap_config(settings: &Settings) -> Value {
     settings
         .bootstrap
         .as_ref()

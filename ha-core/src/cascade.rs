@@ -123,15 +123,19 @@ fn relays(member: &MemberView, timeline: Timeline) -> bool {
 
 /// The timeline that the leader says its primary is on.
 pub(crate) fn leader_timeline(view: &ClusterView) -> Option<Timeline> {
-    let leader = view.members.get(&view.leader.as_ref()?.name)?;
-    leader.timeline.filter(|_| leader.is_primary())
+    timeline_of_leader(view, MemberView::is_primary)
 }
 
 /// The timeline that the leader says its server is on, whichever cluster's it is.
 fn led_timeline(view: &ClusterView) -> Option<Timeline> {
+    timeline_of_leader(view, |leader| {
+        leader.is_primary() || leader.is_standby_leader()
+    })
+}
+
+fn timeline_of_leader(view: &ClusterView, leads: impl Fn(&MemberView) -> bool) -> Option<Timeline> {
     let leader = view.members.get(&view.leader.as_ref()?.name)?;
-    let leads = leader.is_primary() || leader.is_standby_leader();
-    leader.timeline.filter(|_| leads)
+    leader.timeline.filter(|_| leads(leader))
 }
 
 /// Whether our standby is on the line that is led.

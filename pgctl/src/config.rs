@@ -28,7 +28,8 @@ use crate::version::Version;
 
 pub(crate) use check::Refusals;
 pub use check::Refused;
-pub(crate) use files::{file_mode, sync_folder_of, write_atomically};
+pub use files::write_atomically;
+pub(crate) use files::{file_mode, sync_folder_of};
 pub(crate) use guc::Kind;
 pub(crate) use key_password::KeyPassword;
 pub(crate) use parameters::{Found, Parameters, managed_names, pending_restart};

@@ -72,7 +72,7 @@ mod version;
 mod wire;
 
 pub use basebackup::CloneProgress;
-pub use config::{ConfigChange, Refused};
+pub use config::{ConfigChange, Refused, write_atomically};
 pub use control_data::{ClusterState, ControlData};
 pub use credentials::{Credentials, Secret};
 pub use error::{Advice, Error, Result};

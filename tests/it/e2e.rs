@@ -104,3 +104,9 @@ fn wait_for_rejoin(cluster: &Cluster, leader: &str) {
         (cluster.wait_until_settled().name() == leader).then_some(())
     });
 }
+
+/// What a primary must take.
+fn write(member: &Member, sql: &str) {
+    let session = member.session().expect("the primary takes connections");
+    session.execute(sql).expect("the primary takes writes");
+}

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::yaml::{Node, Place, Value};
+use herdsman_ha_core::{Rules, SynchronousMode};
 
-use super::parameters::{dynamic_postgresql, passed_over};
+use crate::yaml::Value;
+
+use super::parameters::{dynamic_postgresql, dynamic_tree, passed_over};
 use super::reader::{Findings, Section};
 use super::{
     CommandOption, Overlays, Parameter, ProblemKind, ReplicaMethod, Settings, SharedPostgres,
@@ -86,7 +87,7 @@ impl EffectivePostgres {
         let whole = dynamic;
         let node = dynamic_postgresql(dynamic);
         let section = Section::at(&node, "postgresql".to_owned());
-        let root = Node::from_json(whole, &Place::Whole(Arc::from("dynamic configuration")));
+        let root = dynamic_tree(whole);
         let top = Section::at(&root, String::new());
         keys::check(&mut findings, &top, &[keys::DYNAMIC], |_, _| false);
         check_keys(&mut findings, &section);
@@ -145,7 +146,7 @@ impl EffectivePostgres {
                 dynamic.remove_data_directory_on_missing_wal,
             ),
             standby_source,
-            stop_timeout: stop_timeout(&mut findings, &top),
+            stop_timeout: stop_timeout(&mut findings, whole, &top),
             warnings: passed_over(findings),
         }
     }
@@ -160,9 +161,12 @@ impl EffectivePostgres {
     }
 }
 
-fn stop_timeout(findings: &mut Findings, top: &Section<'_>) -> Option<Duration> {
-    let mode = top.field("synchronous_mode")?;
-    let is_on = !matches!(mode.node.value, Value::Null | Value::Bool(false));
+fn stop_timeout(
+    findings: &mut Findings,
+    whole: &serde_json::Value,
+    top: &Section<'_>,
+) -> Option<Duration> {
+    let is_on = Rules::read(whole).0.synchronous_mode != SynchronousMode::Off;
     let key = ["primary_stop_timeout", "master_stop_timeout"]
         .into_iter()
         .find(|key| top.field(key).is_some())?;

@@ -1,7 +1,8 @@
 //! The parameters that must be alike on all members, or that the agent owns.
 //! They come from the dynamic configuration alone and are checked here.
 
-use super::scalar;
+use super::reader::{Findings, Section};
+use super::{WarningKind, scalar};
 
 /// A managed parameter.
 pub(super) struct Managed {
@@ -52,6 +53,18 @@ pub(super) static MANAGED: [Managed; 15] = [
 /// Finds a parameter by its name in lower case.
 pub(super) fn find(name: &str) -> Option<&'static Managed> {
     MANAGED.iter().find(|managed| managed.name == name)
+}
+
+/// Warns of each managed parameter in a map of parameters.
+pub(super) fn warn(findings: &mut Findings, section: &Section<'_>, key: &str, kind: &WarningKind) {
+    let Some(parameters) = section.field(key) else {
+        return;
+    };
+    for (name, field) in parameters.section().fields() {
+        if find(&name.to_ascii_lowercase()).is_some() {
+            findings.warn(&field, kind.clone());
+        }
+    }
 }
 
 impl Managed {

@@ -87,7 +87,8 @@ impl Overlay {
         let mut parameters = Parameter::read_map(findings, section, &key);
         if let Some(parameters) = &mut parameters {
             parameters.retain(|parameter| managed::find(&parameter.name).is_none());
-            warn_of_managed(findings, section, &key);
+            let sentence = "is passed over: a server needs the same in every role".to_owned();
+            managed::warn(findings, section, &key, &WarningKind::Adjusted(sentence));
         }
         Self {
             parameters,
@@ -108,18 +109,6 @@ impl Overlay {
     pub(crate) fn lay_over(&self, values: &mut BTreeMap<String, String>) {
         for parameter in self.parameters.iter().flatten() {
             parameter.clone().lay(values);
-        }
-    }
-}
-
-fn warn_of_managed(findings: &mut Findings, section: &Section<'_>, key: &str) {
-    let Some(parameters) = section.field(key) else {
-        return;
-    };
-    for (name, field) in parameters.section().fields() {
-        if managed::find(&name.to_ascii_lowercase()).is_some() {
-            let sentence = "is passed over: a server needs the same in every role";
-            findings.warn(&field, WarningKind::Adjusted(sentence.to_owned()));
         }
     }
 }

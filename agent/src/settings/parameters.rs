@@ -79,9 +79,12 @@ pub(super) fn dynamic_postgresql(dynamic: &Json) -> Node {
 
 /// A section of the dynamic configuration.
 pub(super) fn dynamic_section(dynamic: &Json, name: &str) -> Node {
-    let place = Place::Whole(Arc::from("dynamic configuration"));
-    let section = dynamic.get(name).unwrap_or(&Json::Null);
-    Node::from_json(section, &place)
+    dynamic_tree(dynamic.get(name).unwrap_or(&Json::Null))
+}
+
+/// The dynamic configuration, or a part of it, as a tree.
+pub(super) fn dynamic_tree(json: &Json) -> Node {
+    Node::from_json(json, &Place::Whole(Arc::from("dynamic configuration")))
 }
 
 /// Turns problems of the dynamic configuration into warnings: a running

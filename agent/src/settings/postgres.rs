@@ -56,7 +56,7 @@ impl Postgres {
         let config_dir = findings.optional_path(&section, "config_dir");
         let authentication = Authentication::read(findings, &section);
         let parameters = Parameter::read_map(findings, &section, "parameters").unwrap_or_default();
-        warn_of_managed(findings, &section);
+        managed::warn(findings, &section, "parameters", &WarningKind::OnlyDynamic);
         let mut shared = SharedPostgres::read(findings, &section);
         if section.field("authentication").is_none() {
             // In old files the user for pg_rewind is what permits it.
@@ -100,15 +100,4 @@ fn connect_address(
         findings.missing(section, "connect_address", advice);
     }
     usable
-}
-
-fn warn_of_managed(findings: &mut Findings, section: &Section<'_>) {
-    let Some(parameters) = section.field("parameters") else {
-        return;
-    };
-    for (name, field) in parameters.section().fields() {
-        if managed::find(&name.to_ascii_lowercase()).is_some() {
-            findings.warn(&field, WarningKind::OnlyDynamic);
-        }
-    }
 }

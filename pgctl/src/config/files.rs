@@ -19,7 +19,11 @@ pub(crate) fn file_mode(data_dir: &Path) -> Result<u32> {
 
 /// Writes a file unless it has this content and mode already. Returns whether
 /// it did. A crash leaves the old content or the new one.
-pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<bool> {
+/// It blocks.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be written; what was there stays.
+pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<bool> {
     if is_the_same(path, content, mode) {
         return Ok(false);
     }

@@ -8,7 +8,7 @@ use herdsman_tests::cluster::{Cluster, Control, Ended, Member, wait_for};
 use herdsman_tests::keys::Keys;
 use serde_json::{Value, json};
 
-use super::decided_at;
+use super::{decided_at, write};
 
 fn follows(source: &Member) -> Value {
     json!({
@@ -36,11 +36,6 @@ fn wait_for_rows(member: &Member, table: &str, count: usize) {
         &format!("{count} rows of {table} on {}", member.name()),
         || (member.ask(&query)? == count).then_some(()),
     );
-}
-
-fn write(member: &Member, sql: &str) {
-    let session = member.session().expect("the primary takes connections");
-    session.execute(sql).expect("the primary takes writes");
 }
 
 fn control(member: &Member, arguments: &[&str]) -> Ended {

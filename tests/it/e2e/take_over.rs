@@ -7,12 +7,7 @@ use herdsman_tests::cluster::{Cluster, Member, postgres_folder, wait_for};
 use herdsman_tests::keys::Keys;
 use serde_json::{Value, json};
 
-use super::{EVERY, assert_nothing_lost};
-
-fn write(member: &Member, sql: &str) {
-    let session = member.session().expect("the primary takes connections");
-    session.execute(sql).expect("the primary takes writes");
-}
+use super::{EVERY, assert_nothing_lost, write};
 
 /// Waits until all that this primary has written is in the archive.
 fn wait_for_archive(member: &Member) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use herdsman_ha_core::schema::key;
-use herdsman_ha_core::{Commit, KeyState, Purpose, Revision, SessionName, StoreGuard, StoreWrite};
+use herdsman_ha_core::{
+    Commit, KeyState, Lane, OpId, Purpose, Revision, SessionName, StoreGuard, StoreWrite,
+};
 
 use crate::fact::Fact;
 use crate::fault::Quirk;
@@ -189,4 +191,16 @@ pub(super) fn take_over(run: &mut Run, node: Node) {
     acquire(run, node);
     let (from, to) = make_primary(run, node);
     run.world.facts.push(Fact::Promoted { node, from, to });
+}
+
+/// A task that a machine is told to have started.
+pub(super) fn begin_task(run: &mut Run, node: Node, name: &'static str, lane: Lane) {
+    let op = OpId(1_000_000 + run.world.steps);
+    run.world.facts.push(Fact::TaskStarted {
+        node,
+        op,
+        name,
+        lane,
+        pre_empts: false,
+    });
 }

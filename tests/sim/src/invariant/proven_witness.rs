@@ -75,27 +75,16 @@ impl Witness {
 
 #[cfg(test)]
 mod tests {
-    use herdsman_ha_core::{Lane, OpId};
+    use herdsman_ha_core::Lane;
 
     use super::super::fixture::*;
     use super::*;
     use crate::fact::Fact;
     use crate::run::Run;
 
-    fn start(run: &mut Run, name: &'static str, lane: Lane) {
-        let op = OpId(1_000_000 + run.world.steps);
-        run.world.facts.push(Fact::TaskStarted {
-            node: B,
-            op,
-            name,
-            lane,
-            pre_empts: false,
-        });
-    }
-
     fn told(is_primary: Option<bool>) -> Run {
         let mut run = settled();
-        start(&mut run, "identify", Lane::Identity);
+        begin_task(&mut run, B, "identify", Lane::Identity);
         if let Some(is_primary) = is_primary {
             let node = B;
             run.world.facts.push(Fact::Identified { node, is_primary });
@@ -107,7 +96,7 @@ mod tests {
     fn data_is_given_up_on_the_word_of_a_primary_alone() {
         for (is_primary, is_good) in [(None, false), (Some(false), false), (Some(true), true)] {
             let mut run = told(is_primary);
-            start(&mut run, "replace", Lane::Server);
+            begin_task(&mut run, B, "replace", Lane::Server);
             run.check();
             let found = run.violation().map(|violation| violation.invariant);
             assert_eq!(found != Some(NAME), is_good, "{is_primary:?}");

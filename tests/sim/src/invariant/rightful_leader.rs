@@ -264,7 +264,7 @@ pub(super) fn published_timeline(world: &World) -> Option<Timeline> {
 
 #[cfg(test)]
 mod tests {
-    use herdsman_ha_core::{Lane, Lsn, OpId, StoreWrite};
+    use herdsman_ha_core::{Lane, Lsn, StoreWrite};
 
     use super::super::fixture::*;
     use super::*;
@@ -272,18 +272,6 @@ mod tests {
     use crate::options::Options;
     use crate::pg::Receiver;
     use crate::run::Run;
-
-    /// A task of `b`.
-    fn begins(run: &mut Run, name: &'static str, lane: Lane) {
-        let op = OpId(1_000_000 + run.world.now.0);
-        run.world.facts.push(Fact::TaskStarted {
-            node: B,
-            op,
-            name,
-            lane,
-            pre_empts: false,
-        });
-    }
 
     /// `b` hears from `c` what that is and has.
     fn answers(run: &mut Run, is_primary: bool, position: Position) {
@@ -311,7 +299,7 @@ mod tests {
         let mine = position(&run.world, B).expect("it has data");
         let lsn = Lsn(mine.lsn.0 + ahead);
         answers(&mut run, is_primary, Position { lsn, ..mine });
-        begins(&mut run, "acquire", Lane::Leadership);
+        begin_task(&mut run, B, "acquire", Lane::Leadership);
         assert_eq!(violated(&mut run), None);
         if let Some(request) = request {
             let now = run.world.now;
@@ -341,7 +329,7 @@ mod tests {
         write(&mut run);
         assert!(position(&run.world, B) > Some(theirs));
         kill(&mut run, A);
-        begins(&mut run, "acquire", Lane::Leadership);
+        begin_task(&mut run, B, "acquire", Lane::Leadership);
         assert_eq!(violated(&mut run), None);
         acquire(&mut run, B);
         assert_violates(&mut run, NAME);
