@@ -133,16 +133,23 @@ pub(crate) fn is_leaving(memory: &Memory) -> bool {
 /// The slots that the leader has and our data lacks. A server that is down does not tell what it
 /// has: whoever copies leaves out what is there.
 pub(crate) fn missing(memory: &Memory) -> BTreeMap<String, LogicalSlot> {
-    let mut missing = slots::logical_of_leader(memory);
     let now = memory.mono();
-    missing.retain(|name, _| {
+    let is_due = |name: &str| {
         let at = memory.carried.not_before.get(name);
         at.is_none_or(|at| now >= *at)
-    });
-    if let Some(ServerView::Standby(standby)) = memory.server() {
-        missing.retain(|name, _| !standby.slots.contains_key(name));
-    }
-    missing
+    };
+    let is_there = |name: &str| match memory.server() {
+        Some(ServerView::Standby(standby)) => standby.slots.contains_key(name),
+        Some(
+            ServerView::Down { .. }
+            | ServerView::Starting
+            | ServerView::Stopping
+            | ServerView::Unresponsive
+            | ServerView::Primary(_),
+        )
+        | None => false,
+    };
+    slots::logical_of_leader(memory, |name| is_due(name) && !is_there(name))
 }
 
 /// The names of the missing ones, for people.

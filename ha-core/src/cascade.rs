@@ -298,8 +298,8 @@ pub(crate) fn note(memory: &mut Memory) {
     let now = memory.mono();
     let found = match memory.server() {
         Some(ServerView::Standby(standby)) => offered(memory, standby).map(|name| {
-            let endpoint = plan::member_as_upstream(memory, name).map(|up| (up.host, up.port));
-            let is_meant = standby.upstream.is_none() || standby.upstream == endpoint;
+            let address = plan::member_address(memory, name);
+            let is_meant = standby.upstream.is_none() || standby.upstream() == address;
             (name.clone(), is_meant)
         }),
         Some(
@@ -336,8 +336,8 @@ fn note_streaming(memory: &mut Memory) {
     let (Some(leader), Some(ServerView::Standby(standby))) = (leader, memory.server()) else {
         return;
     };
-    let endpoint = plan::member_as_upstream(memory, &leader.name).map(|up| (up.host, up.port));
-    if standby.is_streaming && standby.upstream.is_some() && standby.upstream == endpoint {
+    let address = plan::member_address(memory, &leader.name);
+    if standby.is_streaming && address.is_some() && standby.upstream() == address {
         memory.cascade.streamed = Some((leader.generation, standby.timeline));
     }
 }

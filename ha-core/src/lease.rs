@@ -291,19 +291,15 @@ impl Lease {
         })
     }
 
-    /// What the leadership rests on. Each has its own margins: the one that ends last may ask for
-    /// a stop earlier than the other.
+    /// What a leadership rests on. Each has its own margins: the one that ends last may ask for a
+    /// stop earlier than the other.
     fn terms(&self) -> impl Iterator<Item = Term> {
-        let is_held = self.leadership.is_some();
         let session = self.session.as_ref().filter(|_| !self.is_key_gone);
         let session = session.map(|session| Term {
             until: session.valid_until(),
             ttl: session.ttl,
         });
-        [session, self.promised_term()]
-            .into_iter()
-            .flatten()
-            .filter(move |_| is_held)
+        session.into_iter().chain(self.promised_term())
     }
 
     pub(crate) fn session_closed(&mut self) {
@@ -420,7 +416,7 @@ impl Lease {
         if self.lost.is_some() {
             return Hold::Lost;
         }
-        let (Some(step_down_at), Some(fence_at)) = (self.step_down_at(), self.fence_at()) else {
+        let Some(fence_at) = self.fence_at() else {
             // Nothing is left that the leadership could rest on.
             return if self.is_key_gone {
                 Hold::Over
@@ -432,7 +428,7 @@ impl Lease {
             Hold::Firm
         } else if now >= fence_at {
             Hold::Over
-        } else if now >= step_down_at {
+        } else if self.step_down_at().is_some_and(|at| now >= at) {
             Hold::Ending
         } else {
             Hold::Firm
@@ -441,12 +437,14 @@ impl Lease {
 
     /// When a writable server must begin to stop in order; none without a leadership.
     pub(crate) fn step_down_at(&self) -> Option<Mono> {
+        self.leadership?;
         let stop_before = |term: Term| self.fence_before(term).minus(stop_budget(term.ttl));
         self.terms().map(stop_before).max()
     }
 
     /// When a writable server must be killed; none without a leadership.
     pub(crate) fn fence_at(&self) -> Option<Mono> {
+        self.leadership?;
         self.terms().map(|term| self.fence_before(term)).max()
     }
 

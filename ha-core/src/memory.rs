@@ -23,6 +23,7 @@ use crate::mutant::Broken;
 use crate::reinit::Reinit;
 use crate::requests::Requests;
 use crate::restart::{Restart, Scheduled};
+use crate::slots;
 use crate::sync::Proof;
 use crate::tags::Tags;
 use crate::task::{Boot, KeyState, Purpose, SlotWork, Task, Upstream};
@@ -461,8 +462,11 @@ impl Memory {
     /// leader follows, and not copied before.
     pub(crate) fn take_view(&mut self, view: Arc<ClusterView>) {
         let has_leader = view.leader.is_some();
-        self.published.wanted_slots = None;
-        self.published.is_slots_due = true;
+        let known = self.view.as_deref();
+        if known.is_none_or(|known| slots::is_concerned(known, &view)) {
+            self.published.wanted_slots = None;
+            self.published.is_slots_due = true;
+        }
         self.seen_at = self.now.mono;
         self.seen_revision = view.revision;
         let before = self.view.replace(view);

@@ -426,13 +426,32 @@ pub(crate) fn upstream(memory: &Memory) -> Option<Upstream> {
     member_as_upstream(memory, &leader.name)
 }
 
-pub(crate) fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<Upstream> {
+/// Where [`upstream`] is: no host when WAL comes from an archive alone.
+pub(crate) fn upstream_address(memory: &Memory) -> Option<(&str, u16)> {
+    if memory.settings.tags.is_nostream() {
+        return None;
+    }
+    let leader = memory.view.as_ref()?.leader.as_ref()?;
+    if leader.name == *memory.me() {
+        return remote::source_address(memory);
+    }
+    member_address(memory, &leader.name)
+}
+
+/// Where the server of a member is.
+pub(crate) fn member_address<'a>(memory: &'a Memory, name: &MemberName) -> Option<(&'a str, u16)> {
     let member = memory.view.as_ref()?.members.get(name)?;
-    let (host, port) = member.endpoint.clone()?;
+    let (host, port) = member.endpoint.as_ref()?;
+    Some((host, *port))
+}
+
+pub(crate) fn member_as_upstream(memory: &Memory, name: &MemberName) -> Option<Upstream> {
+    let (host, port) = member_address(memory, name)?;
+    let host = host.to_owned();
     let slot = memory
         .rules
         .use_slots
-        .then(|| slot_name(memory.me().as_str()));
+        .then(|| slot_name(memory.me().as_str()).into_owned());
     Some(Upstream {
         name: name.clone(),
         host,

@@ -86,11 +86,16 @@ impl StandbyCluster {
         )
     }
 
+    fn address(&self) -> (&str, u16) {
+        let host = self.host.as_deref();
+        host.map_or(("", 0), |host| (host, self.port))
+    }
+
     fn upstream(&self) -> Upstream {
-        let port = self.host.as_ref().map_or(0, |_| self.port);
+        let (host, port) = self.address();
         Upstream {
             name: self.name(),
-            host: self.host.clone().unwrap_or_default(),
+            host: host.to_owned(),
             port,
             slot: self.slot.clone(),
             is_source: true,
@@ -114,6 +119,11 @@ pub(crate) fn source(memory: &Memory) -> Option<Upstream> {
     section(memory).map(StandbyCluster::upstream)
 }
 
+/// Where the source is: no host when there is none to connect to.
+pub(crate) fn source_address(memory: &Memory) -> Option<(&str, u16)> {
+    section(memory).map(StandbyCluster::address)
+}
+
 /// Whom histories are compared with in a standby cluster: the source, where it can be asked.
 pub(crate) fn opposite(memory: &Memory) -> Option<Upstream> {
     source(memory).filter(|source| !source.host.is_empty())
@@ -124,10 +134,10 @@ pub(crate) fn is_standby_leader(memory: &Memory) -> bool {
     let Some(ServerView::Standby(standby)) = memory.server() else {
         return false;
     };
-    let is_pointed = match source(memory) {
+    let is_pointed = match source_address(memory) {
         None => false,
-        Some(source) if source.host.is_empty() => memory.followed.as_ref() == Some(&source),
-        Some(source) => standby.upstream == Some((source.host, source.port)),
+        Some(("", _)) => memory.followed == source(memory),
+        Some(source) => standby.upstream() == Some(source),
     };
     is_pointed && word::lock(memory) == Lock::Mine
 }

@@ -8,6 +8,9 @@ mod doubt;
 pub(crate) mod read;
 pub(crate) mod write;
 
+use alloc::borrow::Cow;
+use alloc::string::String;
+
 pub(crate) use read::failsafe_list;
 pub use read::{RawEntry, read_cluster};
 pub use write::{
@@ -41,9 +44,13 @@ pub mod key {
 /// The replication slot name of a member: lower case, `-` and `.` become `_`, other characters
 /// outside `[a-z0-9_]` become `u` and their code point, cut at 63 characters.
 #[must_use]
-pub fn slot_name(member: &str) -> alloc::string::String {
+pub fn slot_name(member: &str) -> Cow<'_, str> {
     use core::fmt::Write as _;
-    let mut name = alloc::string::String::new();
+    let is_kept = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+    if member.len() <= LONGEST_SLOT_NAME && member.bytes().all(is_kept) {
+        return Cow::Borrowed(member);
+    }
+    let mut name = String::new();
     for letter in member.chars().flat_map(char::to_lowercase) {
         match letter {
             'a'..='z' | '0'..='9' | '_' => name.push(letter),
@@ -54,9 +61,12 @@ pub fn slot_name(member: &str) -> alloc::string::String {
             }
         }
     }
-    name.truncate(63);
-    name
+    name.truncate(LONGEST_SLOT_NAME);
+    Cow::Owned(name)
 }
+
+/// What PostgreSQL keeps of a name.
+const LONGEST_SLOT_NAME: usize = 63;
 
 #[cfg(test)]
 mod tests {
@@ -66,6 +76,7 @@ mod tests {
     fn slot_names_hold_only_what_postgresql_allows() {
         assert_eq!(slot_name("PG-Node.1"), "pg_node_1");
         assert_eq!(slot_name("a b"), "au0032b");
+        assert_eq!(slot_name("pg_1"), "pg_1");
         assert_eq!(slot_name(&"x".repeat(80)).len(), 63);
     }
 }

@@ -3,11 +3,14 @@
 //! A slot that nobody uses keeps WAL for ever. Whatever is kept for later, on standbys above all, is
 //! therefore moved on to where its user is known to be.
 
+use alloc::borrow::{Cow, ToOwned};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::cascade;
-use crate::config::ClusterType;
+use crate::config::{ClusterType, PermanentSlot};
 use crate::failsafe;
 use crate::memory::Memory;
 use crate::schema::slot_name;
@@ -40,15 +43,15 @@ enum Use {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wish {
     used: Use,
-    /// Up to where its user has everything.
+    /// Up to where its user has everything; none also where the user moves it.
     passed: Option<Lsn>,
 }
 
 /// The slots that should exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Wanted {
-    physical: BTreeMap<String, Wish>,
-    logical: BTreeMap<String, LogicalSlot>,
+struct Wanted<'a> {
+    physical: BTreeMap<Cow<'a, str>, Wish>,
+    logical: BTreeMap<&'a str, &'a LogicalSlot>,
 }
 
 /// What makes our server's slots the wanted ones; none: they are, or it does not run.
@@ -61,58 +64,80 @@ pub(crate) fn work(memory: &Memory, side: Side) -> Option<SlotWork> {
         | ServerView::Stopping
         | ServerView::Unresponsive => return None,
     };
-    let wanted = wanted(memory, memory.view.as_ref()?, side);
-    let mut work = SlotWork::default();
+    let Wanted { physical, logical } = wanted(memory, memory.view.as_ref()?, side);
+    // Mostly there is nothing to do: names are copied only when there is.
+    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+    let (mut advanced, mut followed) = (Vec::new(), Vec::new());
     let mut is_complete = true;
-    for (name, wish) in &wanted.physical {
+    for (name, wish) in &physical {
+        let name = &**name;
         let found = slots.get(name);
         if found.is_some_and(|found| is_in_the_way(found, wish)) {
             // It is made anew once it is gone.
-            work.dropped.insert(name.clone());
+            dropped.push(name);
             continue;
         }
-        work.wanted.insert(name.clone());
+        kept.push(name);
         is_complete &= found.is_some();
         if let (Some(found), Some(passed)) = (found, wish.passed)
-            && wish.used != Use::Expected
             && !found.is_active
             && Some(passed.min(end)) > found.position
         {
-            work.advanced.insert(name.clone(), passed.min(end));
+            advanced.push((name, passed.min(end)));
         }
     }
-    for (name, logical) in &wanted.logical {
-        let found = slots.get(name);
+    let mut made = Vec::new();
+    for (name, logical) in &logical {
+        let found = slots.get(*name);
         if found.is_some_and(|found| found.is_lost || !decodes(found, logical)) {
-            work.dropped.insert(name.clone());
+            dropped.push(name);
         } else if side == Side::Leader {
             is_complete &= found.is_some();
-            work.logical.insert(name.clone(), logical.clone());
+            made.push((*name, *logical));
         } else if let Some(confirmed) = found.and_then(|found| goes_on(memory, name, found, end)) {
-            let database = logical.database.clone();
-            let moved = FollowedSlot {
-                database,
-                confirmed,
-            };
-            work.followed.insert(name.clone(), moved);
+            let database = &logical.database;
+            followed.push((*name, database, confirmed));
         }
         // What is missing on a standby is copied.
     }
-    let is_known =
-        |name: &String| wanted.physical.contains_key(name) || wanted.logical.contains_key(name);
-    let unknown: BTreeSet<String> = slots
-        .keys()
-        .filter(|name| !is_known(name))
-        .cloned()
-        .collect();
-    work.dropped.extend(unknown);
-    work.dropped.retain(|name| {
-        let found = slots.get(name);
+    let is_known = |name: &str| physical.contains_key(name) || logical.contains_key(name);
+    dropped.extend(
+        slots
+            .keys()
+            .map(String::as_str)
+            .filter(|name| !is_known(name)),
+    );
+    dropped.retain(|name| {
+        let found = slots.get(*name);
         found.is_some_and(|found| may_drop(memory, side, name, found))
     });
-    let is_unmoved = work.advanced.is_empty() && work.followed.is_empty();
-    let is_at_rest = is_complete && work.dropped.is_empty() && is_unmoved;
-    (!is_at_rest).then_some(work)
+    let is_unmoved = advanced.is_empty() && followed.is_empty();
+    if is_complete && dropped.is_empty() && is_unmoved {
+        return None;
+    }
+    Some(SlotWork {
+        wanted: kept.into_iter().map(str::to_owned).collect(),
+        logical: made
+            .into_iter()
+            .map(|(name, logical)| (name.to_owned(), logical.clone()))
+            .collect(),
+        advanced: advanced
+            .into_iter()
+            .map(|(name, to)| (name.to_owned(), to))
+            .collect(),
+        followed: followed
+            .into_iter()
+            .map(|(name, database, confirmed)| {
+                let database = database.clone();
+                let moved = FollowedSlot {
+                    database,
+                    confirmed,
+                };
+                (name.to_owned(), moved)
+            })
+            .collect(),
+        dropped: dropped.into_iter().map(str::to_owned).collect(),
+    })
 }
 
 fn decodes(found: &SlotView, logical: &LogicalSlot) -> bool {
@@ -155,7 +180,7 @@ fn may_drop(memory: &Memory, side: Side, name: &str, found: &SlotView) -> bool {
     !is_paused && !found.is_active && !is_postgresqls && !memory.rules.slots.ignores(name, found)
 }
 
-fn wanted(memory: &Memory, view: &ClusterView, side: Side) -> Wanted {
+fn wanted<'a>(memory: &'a Memory, view: &'a ClusterView, side: Side) -> Wanted<'a> {
     let mut wanted = Wanted::default();
     if !memory.rules.use_slots {
         return wanted;
@@ -168,58 +193,95 @@ fn wanted(memory: &Memory, view: &ClusterView, side: Side) -> Wanted {
             false => continue,
         };
         let slot = slot_name(name.as_str());
-        let passed = passed(memory, view, &slot, Some((name, member)));
+        // Who is connected moves a slot itself.
+        let is_moved = used != Use::Expected;
+        let passed = is_moved.then(|| passed(memory, view, &slot, Some((name, member))));
+        let passed = passed.flatten();
         wanted.physical.insert(slot, Wish { used, passed });
     }
     let mine = slot_name(memory.me().as_str());
-    let retained: BTreeSet<&String> = match side {
-        Side::Leader if keeps_all => memory.slot_wanted_at.keys().collect(),
-        Side::Standby if keeps_all => view.status.value.retain_slots.iter().collect(),
-        Side::Leader | Side::Standby => BTreeSet::new(),
+    let mut retain = |name: &'a String| {
+        if *name != *mine && !wanted.physical.contains_key(&**name) {
+            let used = Use::Retained;
+            let passed = passed(memory, view, name, None);
+            let wish = Wish { used, passed };
+            wanted.physical.insert(Cow::Borrowed(name), wish);
+        }
     };
-    for name in retained.into_iter().filter(|name| **name != mine) {
-        let used = Use::Retained;
-        let passed = passed(memory, view, name, None);
-        let wish = Wish { used, passed };
-        wanted.physical.entry(name.clone()).or_insert(wish);
+    match side {
+        Side::Leader if keeps_all => memory.slot_wanted_at.keys().for_each(&mut retain),
+        Side::Standby if keeps_all => view.status.value.retain_slots.iter().for_each(retain),
+        Side::Leader | Side::Standby => {}
     }
-    if side == Side::Leader || !memory.settings.tags.is_nofailover() {
-        add_permanent(memory, view, side, &mine, &mut wanted);
+    for (name, slot) in permanent(memory, side) {
+        if slot.kind == SlotKind::Physical && *name != *mine {
+            let used = match side {
+                Side::Leader => Use::Expected,
+                Side::Standby => Use::Unexpected,
+            };
+            let is_moved = used != Use::Expected;
+            let passed = is_moved.then(|| passed(memory, view, name, None));
+            let passed = passed.flatten();
+            let wish = Wish { used, passed };
+            let name = Cow::Borrowed(name.as_str());
+            wanted.physical.entry(name).or_insert(wish);
+        }
+    }
+    for (name, logical) in permanent_logical(memory, side) {
+        let is_clash = wanted.physical.contains_key(&**name);
+        debug_assert_eq!(
+            is_clash || *name == *mine,
+            is_physical(memory, view, side, name),
+            "{name}"
+        );
+        if !is_clash && *name != *mine {
+            wanted.logical.insert(name, logical);
+        }
     }
     wanted
 }
 
 /// Slots that the configuration asks for.
-fn add_permanent(memory: &Memory, view: &ClusterView, side: Side, mine: &str, wanted: &mut Wanted) {
-    let cluster = match memory.rules.standby_cluster {
+fn permanent(memory: &Memory, side: Side) -> impl Iterator<Item = (&String, &PermanentSlot)> {
+    let is_asked = side == Side::Leader || !memory.settings.tags.is_nofailover();
+    let cluster = cluster_type(memory);
+    let asked = is_asked.then_some(&memory.rules.slots.permanent);
+    let slots = asked.into_iter().flatten();
+    slots.filter(move |(_, slot)| slot.is_for(cluster))
+}
+
+/// The logical ones of them, whatever else has their names.
+fn permanent_logical(memory: &Memory, side: Side) -> impl Iterator<Item = (&String, &LogicalSlot)> {
+    // Whoever takes WAL from an archive alone cannot keep old rows on the primary.
+    let keeps_rows = side == Side::Leader || !memory.settings.tags.is_nostream();
+    let is_kept = keeps_rows && cluster_type(memory) == ClusterType::Primary;
+    let slots = permanent(memory, side).filter(move |_| is_kept);
+    slots.filter_map(|(name, slot)| match &slot.kind {
+        SlotKind::Physical => None,
+        SlotKind::Logical(logical) => Some((name, logical)),
+    })
+}
+
+fn cluster_type(memory: &Memory) -> ClusterType {
+    match memory.rules.standby_cluster {
         Some(_) => ClusterType::Standby,
         None => ClusterType::Primary,
-    };
-    for (name, slot) in &memory.rules.slots.permanent {
-        if !slot.is_for(cluster) {
-            continue;
-        }
-        match &slot.kind {
-            SlotKind::Physical if name == mine => {}
-            SlotKind::Physical => {
-                let used = match side {
-                    Side::Leader => Use::Expected,
-                    Side::Standby => Use::Unexpected,
-                };
-                let passed = passed(memory, view, name, None);
-                let wish = Wish { used, passed };
-                wanted.physical.entry(name.clone()).or_insert(wish);
-            }
-            SlotKind::Logical(logical) => {
-                let is_clash = wanted.physical.contains_key(name) || name == mine;
-                // Whoever takes WAL from an archive alone cannot keep old rows on the primary.
-                let is_kept = side == Side::Leader || !memory.settings.tags.is_nostream();
-                if is_kept && cluster == ClusterType::Primary && !is_clash {
-                    wanted.logical.insert(name.clone(), logical.clone());
-                }
-            }
-        }
     }
+}
+
+/// Whether a name is that of a physical slot, ours or of another member: what [`wanted`] says of
+/// one name, without everything else that it finds out.
+fn is_physical(memory: &Memory, view: &ClusterView, side: Side, slot: &str) -> bool {
+    let keeps_all = keeps_all(memory, side);
+    let is_wanted = |name, member| keeps_all || is_expected(memory, view, side, name, member);
+    let mut owners = slot_owners(memory, view);
+    let is_retained = match side {
+        Side::Leader => memory.slot_wanted_at.contains_key(slot),
+        Side::Standby => view.status.value.retain_slots.contains(slot),
+    };
+    slot_name(memory.me().as_str()) == slot
+        || keeps_all && is_retained
+        || owners.any(|(name, member)| slot_name(name.as_str()) == slot && is_wanted(name, member))
 }
 
 /// Whether slots of members that do not stream from here are kept, for the case that this member
@@ -287,27 +349,62 @@ fn timeline(memory: &Memory) -> Option<Timeline> {
     Some(position.timeline)
 }
 
+/// Whether a view differs from the one before in anything that slots are kept by. Most views tell of
+/// nothing but how far a member is.
+pub(crate) fn is_concerned(before: &ClusterView, view: &ClusterView) -> bool {
+    let is_same = |(one, other): (&MemberView, &MemberView)| {
+        let position = |member: &MemberView| {
+            // It counts only of those that may stream from another standby.
+            let counts = member.tags.replicatefrom().is_some();
+            counts.then_some((member.timeline, member.xlog_location))
+        };
+        one.tags == other.tags
+            && one.state == other.state
+            && one.role == other.role
+            && one.replication_state == other.replication_state
+            && one.timeline == other.timeline
+            && one.endpoint.is_some() == other.endpoint.is_some()
+            && position(one) == position(other)
+    };
+    let mut members = before.members.iter().zip(&view.members);
+    let are_same = before.members.len() == view.members.len()
+        && members.all(|((before, one), (name, other))| {
+            before == name && (Arc::ptr_eq(one, other) || is_same((one, other)))
+        });
+    !are_same
+        || before.leader != view.leader
+        || before.rules != view.rules
+        || before.status.value != view.status.value
+}
+
 /// The names of the slots of all members that may come to stream from us.
 pub(crate) fn of_members(memory: &Memory) -> BTreeSet<String> {
     let Some(view) = memory.view.as_ref().filter(|_| memory.rules.use_slots) else {
         return BTreeSet::new();
     };
     slot_owners(memory, view)
-        .map(|(name, _)| slot_name(name.as_str()))
+        .map(|(name, _)| slot_name(name.as_str()).into_owned())
         .collect()
 }
 
-/// The logical slots that a standby should have, of those that the leader has.
-pub(crate) fn logical_of_leader(memory: &Memory) -> BTreeMap<String, LogicalSlot> {
+/// The logical slots that a standby should have, of those that the leader has and that are asked for.
+pub(crate) fn logical_of_leader(
+    memory: &Memory,
+    is_asked: impl Fn(&str) -> bool,
+) -> BTreeMap<String, LogicalSlot> {
     let Some(view) = memory.view.as_ref() else {
         return BTreeMap::new();
     };
-    if word::lock(memory) != Lock::Other || !memory.rules.slots.has_logical() {
+    let has_any = memory.rules.use_slots && memory.rules.slots.has_logical();
+    if !has_any || word::lock(memory) != Lock::Other {
         return BTreeMap::new();
     }
-    let mut logical = wanted(memory, view, Side::Standby).logical;
-    logical.retain(|name, _| view.status.value.slots.contains_key(name));
-    logical
+    let led = &view.status.value.slots;
+    let is_meant = |name: &str| led.contains_key(name) && is_asked(name);
+    permanent_logical(memory, Side::Standby)
+        .filter(|(name, _)| is_meant(name) && !is_physical(memory, view, Side::Standby, name))
+        .map(|(name, slot)| (name.clone(), slot.clone()))
+        .collect()
 }
 
 /// The physical slots that our server needs as a primary.
@@ -318,6 +415,7 @@ pub(crate) fn of_primary(memory: &Memory) -> BTreeSet<String> {
     wanted(memory, view, Side::Leader)
         .physical
         .into_keys()
+        .map(Cow::into_owned)
         .collect()
 }
 
@@ -332,7 +430,7 @@ pub(crate) fn positions(
         .iter()
         .filter_map(|(name, slot)| Some((name.clone(), slot.position?)))
         .collect();
-    slots.insert(slot_name(memory.me().as_str()), end);
+    slots.insert(slot_name(memory.me().as_str()).into_owned(), end);
     if memory.rules.member_slots_ttl.is_zero() {
         slots.retain(|name, _| memory.rules.slots.permanent.contains_key(name));
     }

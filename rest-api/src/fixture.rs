@@ -233,7 +233,7 @@ pub(crate) fn registered(value: &Value) -> Arc<MemberView> {
         receive_lsn: lsn("receive_lsn"),
         replay_lsn: lsn("replay_lsn"),
         replication_state: text("replication_state"),
-        value: value.clone(),
+        text: value.to_string(),
         ..MemberView::default()
     })
 }

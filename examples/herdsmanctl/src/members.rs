@@ -291,13 +291,14 @@ fn scheduled_restart(facts: &MemberView) -> Cell {
 }
 
 fn tags(facts: &MemberView) -> Cell {
-    object(facts, "tags").map_or(Cell::Empty, |tags| Cell::Map(tags.clone()))
+    object(facts, "tags").map_or(Cell::Empty, Cell::Map)
 }
 
 /// An object with content below a key of the member's value.
-fn object<'a>(facts: &'a MemberView, key: &str) -> Option<&'a Map<String, Value>> {
-    let object = facts.value.get(key)?.as_object()?;
-    (!object.is_empty()).then_some(object)
+fn object(facts: &MemberView, key: &str) -> Option<Map<String, Value>> {
+    let mut value = facts.value();
+    let object = value.get_mut(key)?.as_object_mut()?;
+    (!object.is_empty()).then(|| std::mem::take(object))
 }
 
 fn word(value: &Value) -> String {

@@ -139,6 +139,10 @@ fn look(memory: &Memory) -> Option<Mono> {
     let pause = pause.min(memory.rules.loop_wait);
     // The outside looks only when it is woken for it, and another input may overtake that wake:
     // a look that is overdue is asked for again.
+    let next = local.seen_at.plus(pause);
+    if next > memory.mono() {
+        return Some(next);
+    }
     let overdue = memory.mono().since(local.seen_at).as_nanos() / pause.as_nanos().max(1);
     let pauses = u32::try_from(overdue + 1).unwrap_or(u32::MAX);
     Some(local.seen_at.plus(pause.saturating_mul(pauses)))

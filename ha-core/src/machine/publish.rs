@@ -5,7 +5,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -18,6 +18,7 @@ use crate::mutant::Mutant;
 use crate::plan;
 use crate::remote;
 use crate::restart::Scheduled;
+use crate::schema::read::member_object;
 use crate::schema::{MemberValue, key, write};
 use crate::situation::{self as word, Lock};
 use crate::slots;
@@ -83,17 +84,19 @@ impl Machine {
             .as_ref()
             .and_then(|view| view.members.get(memory.me()));
         let stored = stored.filter(|member| member.session.as_ref() == Some(session));
-        let stored = stored.map(|member| &member.value);
+        let stored = stored.map(|member| member.text.as_str());
         let is_equal = stored == Some(&value);
-        let is_urgent =
-            !is_equal && stored.is_none_or(|stored| !is_equal_but_for_positions(stored, &value));
+        let is_new = |stored| !is_equal_but_for_positions(stored, &value);
+        // What is told now in any case needs no closer look.
+        let is_urgent = !is_equal && !is_due && stored.is_none_or(is_new);
+        let is_left = is_equal || (!is_due && !is_urgent);
         let session = session.clone();
-        self.memory.published.known = (!is_urgent).then(|| KnownKey {
+        self.memory.published.known = is_left.then(|| KnownKey {
             session: session.clone(),
             moving,
             is_equal,
         });
-        if (is_equal && !is_repeated) || (!is_due && !is_urgent) {
+        if is_left && !is_repeated {
             return;
         }
         let commit = Commit {
@@ -102,7 +105,7 @@ impl Machine {
             guards: Vec::new(),
             writes: vec![StoreWrite::PutBound {
                 key: write::member_key(self.memory.me()),
-                value: value.to_string(),
+                value,
             }],
         };
         self.memory.published.member_at = self.memory.mono();
@@ -388,8 +391,9 @@ pub(crate) fn words(memory: &Memory) -> (&'static str, &'static str) {
 }
 
 /// Whether two values of a member differ at most in what moves all the time.
-fn is_equal_but_for_positions(one: &Value, other: &Value) -> bool {
-    let (Value::Object(one), Value::Object(other)) = (one, other) else {
+fn is_equal_but_for_positions(one: &str, other: &str) -> bool {
+    let (one, other) = (member_object(one), member_object(other));
+    let (Value::Object(one), Value::Object(other)) = (&one, &other) else {
         return one == other;
     };
     let is_lasting = |(key, _): &(&String, &Value)| {

@@ -58,10 +58,11 @@ impl Machine {
             // What the leader before us kept for members that are away we keep as long, once.
             memory.published.inherited_for = leadership;
             let view = memory.view.as_ref();
-            let mine = slot_name(memory.me().as_str());
+            let me = memory.me().clone();
+            let mine = slot_name(me.as_str());
             let kept = view.map(|view| view.status.value.retain_slots.clone());
             for slot in kept.unwrap_or_default() {
-                if slot != mine {
+                if *slot != *mine {
                     memory.slot_wanted_at.entry(slot).or_insert(now);
                 }
             }

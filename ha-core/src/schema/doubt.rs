@@ -19,10 +19,16 @@ const LONGEST_NAME: usize = 255;
 /// What a value is as JSON.
 type Json = serde_json::Result<Value>;
 
-/// Why a key does not say what it should; nothing if it does.
+/// What is wrong with bytes that are no text.
+pub(super) fn of_text(entry: &RawEntry<'_>) -> Option<String> {
+    let is_text = core::str::from_utf8(entry.value).is_ok();
+    (!is_text).then(|| "it is not UTF-8".to_owned())
+}
+
+/// Why a key that is not a member's does not say what it should; nothing if it does.
 pub(super) fn reason(entry: &RawEntry<'_>, json: Option<&Json>) -> Option<String> {
     let Ok(text) = core::str::from_utf8(entry.value) else {
-        return Some("it is not UTF-8".to_owned());
+        return of_text(entry);
     };
     let found = match entry.key {
         key::INITIALIZE if text.is_empty() => Ok(()),
@@ -70,21 +76,7 @@ pub(super) fn reason(entry: &RawEntry<'_>, json: Option<&Json>) -> Option<String
             ],
         ),
         key::CONFIG => object(json).map(drop),
-        other if other.starts_with(key::MEMBERS) => match text.starts_with("postgres") {
-            true => Ok(()),
-            false => fields(
-                json,
-                &[
-                    ("conn_url", is_text),
-                    ("api_url", is_text),
-                    ("state", is_text),
-                    ("role", is_text),
-                    ("timeline", is_count),
-                    ("xlog_location", is_count),
-                    ("tags", Value::is_object),
-                ],
-            ),
-        },
+
         // Whatever others keep beside the cluster is theirs.
         _ => Ok(()),
     };

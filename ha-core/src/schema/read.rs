@@ -12,16 +12,16 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::{doubt, key};
-use crate::config::{Rules, truth};
-use crate::tags::Tags;
+
+mod member;
+use crate::config::Rules;
 use crate::task::{Commit, StoreWrite};
-use crate::value::{
-    Generation, InstanceId, Lsn, MemberName, Revision, SessionName, SystemId, Timeline,
-};
+use crate::value::{Generation, Lsn, MemberName, Revision, SessionName, SystemId, Timeline};
 use crate::view::{
-    ClusterView, HistoryLine, Initialize, Keyed, LeaderKey, LeadershipRecord, MemberView,
-    MoveRequest, StatusKey, SyncKey,
+    ClusterView, HistoryLine, Initialize, Keyed, LeaderKey, LeadershipRecord, MoveRequest,
+    StatusKey, SyncKey,
 };
+pub(crate) use member::object as member_object;
 
 /// One key of the store as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,14 +90,18 @@ pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision)
 fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
     // Values are text. A key whose bytes are none is still there.
     let text = core::str::from_utf8(entry.value).unwrap_or(NO_TEXT);
+    if let Some(name) = entry.key.strip_prefix(key::MEMBERS) {
+        let (member, doubt) = member::read(text, entry);
+        view.members
+            .insert(MemberName::from(name), Arc::new(member));
+        note_doubt(view, entry.key, doubt::of_text(entry).or(doubt));
+        return;
+    }
     // Read once, for what it says and for what is wrong with it.
-    let json = is_json(entry.key, text).then(|| serde_json::from_str(text));
+    let json = is_json(entry.key).then(|| serde_json::from_str(text));
     let doubt = doubt::reason(entry, json.as_ref());
     let is_clear = doubt.is_none();
-    match doubt {
-        Some(reason) => drop(view.unread.insert(entry.key.to_owned(), reason)),
-        None => drop(view.unread.remove(entry.key)),
-    }
+    note_doubt(view, entry.key, doubt);
     let json = json.and_then(Result::ok);
     let modified = Some(entry.modified);
     match entry.key {
@@ -146,12 +150,15 @@ fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
                 value: leadership(json),
             };
         }
-        other => {
-            if let Some(name) = other.strip_prefix(key::MEMBERS) {
-                view.members
-                    .insert(MemberName::from(name), Arc::new(member(text, json, entry)));
-            }
-        }
+        // Whatever others keep beside the cluster is theirs.
+        _ => {}
+    }
+}
+
+fn note_doubt(view: &mut ClusterView, key: &str, doubt: Option<String>) {
+    match doubt {
+        Some(reason) => drop(view.unread.insert(key.to_owned(), reason)),
+        None => drop(view.unread.remove(key)),
     }
 }
 
@@ -168,17 +175,17 @@ fn nobody_known() -> SyncKey {
 }
 
 /// Whether the value of a key is JSON, if it is what it should be.
-fn is_json(key: &str, text: &str) -> bool {
-    match key {
+fn is_json(key: &str) -> bool {
+    matches!(
+        key,
         key::STATUS
-        | key::SYNC
-        | key::FAILOVER
-        | key::HISTORY
-        | key::FAILSAFE
-        | key::LEADERSHIP
-        | key::CONFIG => true,
-        other => other.starts_with(key::MEMBERS) && !text.starts_with("postgres"),
-    }
+            | key::SYNC
+            | key::FAILOVER
+            | key::HISTORY
+            | key::FAILSAFE
+            | key::LEADERSHIP
+            | key::CONFIG
+    )
 }
 
 fn object(json: Option<Value>) -> Option<Map<String, Value>> {
@@ -383,78 +390,6 @@ fn leadership(json: Option<Value>) -> Option<LeadershipRecord> {
             .and_then(Value::as_bool)
             .unwrap_or(false),
     })
-}
-
-fn member(text: &str, json: Option<Value>, entry: &RawEntry<'_>) -> MemberView {
-    let mut view = MemberView {
-        revision: entry.modified,
-        session: entry.session.map(SessionName::from),
-        ..MemberView::default()
-    };
-    if text.starts_with("postgres") {
-        // The oldest form: a connection URL with the API's address as its `application_name`.
-        view.endpoint = endpoint(text);
-        view.api_url = text
-            .split_once("application_name=")
-            .map(|(_, url)| url.split('&').next().unwrap_or_default().to_owned());
-        return view;
-    }
-    let Some(map) = object(json) else { return view };
-    view.endpoint = text_of(&map, "conn_url")
-        .as_deref()
-        .and_then(endpoint)
-        .or_else(|| kwargs(&map));
-    view.api_url = text_of(&map, "api_url");
-    view.state = text_of(&map, "state").unwrap_or_default();
-    view.role = text_of(&map, "role").unwrap_or_default();
-    view.timeline = map
-        .get("timeline")
-        .and_then(Value::as_u64)
-        .and_then(|number| u32::try_from(number).ok())
-        .filter(|number| *number > 0)
-        .map(Timeline);
-    view.xlog_location = lsn(map.get("xlog_location"));
-    view.receive_lsn = lsn(map.get("receive_lsn"));
-    view.replay_lsn = lsn(map.get("replay_lsn"));
-    view.replication_state = text_of(&map, "replication_state");
-    view.pending_restart = map.get("pending_restart").and_then(truth).unwrap_or(false);
-    if let Some(Value::Object(tags)) = map.get("tags") {
-        view.tags = Tags::read(tags);
-    }
-    view.instance = map
-        .get("herdsman")
-        .and_then(|ours| ours.get("instance"))
-        .and_then(Value::as_str)
-        .map(InstanceId::from);
-    view.value = Value::Object(map);
-    view
-}
-
-fn kwargs(map: &Map<String, Value>) -> Option<(String, u16)> {
-    let kwargs: &Value = map.get("conn_kwargs")?;
-    let host = kwargs.get("host")?.as_str()?.to_owned();
-    let port = match kwargs.get("port") {
-        Some(Value::String(text)) => text.parse().ok()?,
-        Some(value) => u16::try_from(value.as_u64()?).ok()?,
-        None => 5432,
-    };
-    Some((host, port))
-}
-
-/// Host and port of `postgres://[user@]host[:port]/database`.
-#[must_use]
-pub(crate) fn endpoint(url: &str) -> Option<(String, u16)> {
-    let rest = url.split_once("://")?.1;
-    let authority = rest.split(['/', '?']).next()?;
-    let address = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, address)| address);
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (address, 5432),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
 #[cfg(test)]

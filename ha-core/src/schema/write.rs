@@ -19,46 +19,18 @@ use crate::view::{HistoryLine, LeadershipRecord, MoveRequest, StatusKey, SyncKey
 /// fall back to old key layouts nor expect newer ones.
 pub const INTERFACE_VERSION: &str = "4.1.4";
 
-/// A member's own key.
+/// A member's own key; its fields are written in the order of their names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MemberValue {
-    /// Where clients reach PostgreSQL.
-    pub conn_url: String,
     /// Where the REST API answers.
     pub api_url: String,
-    /// The state word.
-    pub state: &'static str,
-    /// The role word.
-    pub role: &'static str,
-    /// The interface version spoken.
-    pub version: &'static str,
-    /// Where clients reach a pooler in front of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proxy_url: Option<String>,
     /// `Some(false)` while the checkpoint after a promotion is not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_after_promote: Option<bool>,
-    /// What the operator said.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, Value>,
-    /// The end of the WAL.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub xlog_location: Option<u64>,
-    /// What a standby replayed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replay_lsn: Option<u64>,
-    /// What a standby received.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receive_lsn: Option<u64>,
-    /// Where a standby gets WAL.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replication_state: Option<&'static str>,
-    /// The timeline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeline: Option<u32>,
-    /// The restart that is scheduled, with its conditions.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scheduled_restart: Option<Value>,
+    /// Where clients reach PostgreSQL.
+    pub conn_url: String,
+    /// What only we know.
+    pub herdsman: OurField,
     /// Whether pause was noticed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<bool>,
@@ -68,8 +40,36 @@ pub struct MemberValue {
     /// Which setting, with its value before and after.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub pending_restart_reason: BTreeMap<String, ValueChange>,
-    /// What only we know.
-    pub herdsman: OurField,
+    /// Where clients reach a pooler in front of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_url: Option<String>,
+    /// What a standby received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receive_lsn: Option<u64>,
+    /// What a standby replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_lsn: Option<u64>,
+    /// Where a standby gets WAL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication_state: Option<&'static str>,
+    /// The role word.
+    pub role: &'static str,
+    /// The restart that is scheduled, with its conditions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_restart: Option<Value>,
+    /// The state word.
+    pub state: &'static str,
+    /// What the operator said.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, Value>,
+    /// The timeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
+    /// The interface version spoken.
+    pub version: &'static str,
+    /// The end of the WAL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xlog_location: Option<u64>,
 }
 
 /// Our own field of a member's value.
@@ -107,8 +107,8 @@ impl MemberValue {
 
     /// The JSON as stored.
     #[must_use]
-    pub fn render(&self) -> Value {
-        serde_json::to_value(self).expect("a struct of texts and numbers always renders")
+    pub fn render(&self) -> String {
+        serde_json::to_string(self).expect("a struct of texts and numbers always renders")
     }
 }
 
@@ -343,8 +343,9 @@ mod tests {
             InstanceId::from("i"),
             &Tags::default(),
         );
+        let told: Value = serde_json::from_str(&value.render()).expect("JSON");
         assert_eq!(
-            value.render(),
+            told,
             json!({
                 "conn_url": "postgres://h:5432/postgres", "api_url": "http://h:8008/patroni",
                 "state": "stopped", "role": "uninitialized", "version": INTERFACE_VERSION,

@@ -27,7 +27,7 @@ const STALL: Duration = Duration::from_secs(15);
 
 /// How the running standby stands to the leader.
 pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
-    let wanted = crate::plan::upstream(memory).map(|upstream| (upstream.host, upstream.port));
+    let wanted = crate::plan::upstream_address(memory);
     let has_leader = memory
         .view
         .as_ref()
@@ -38,16 +38,16 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Link {
     if let Some(link) = cascade::link(memory, standby) {
         return link;
     }
-    if let Some(archive) = crate::plan::upstream(memory).filter(|from| from.host.is_empty()) {
-        // Nobody can be asked who he is, or is seen to send anything.
-        let is_told = memory.followed.as_ref() == Some(&archive);
+    if let Some(("", _)) = wanted {
+        // An archive: nobody can be asked who he is, or is seen to send anything.
+        let is_told = memory.followed == crate::plan::upstream(memory);
         return if is_told {
             Link::Streaming
         } else {
             Link::Astray
         };
     }
-    if wanted.is_some() && standby.upstream != wanted {
+    if wanted.is_some() && standby.upstream() != wanted {
         return astray(memory, standby);
     }
     if standby.is_streaming {
@@ -146,7 +146,7 @@ fn is_checkpoint_to_come(memory: &Memory) -> bool {
     }
     let said = memory.view.as_ref().and_then(|view| {
         let leader = view.members.get(&view.leader.as_ref()?.name)?;
-        leader.value.get("checkpoint_after_promote")?.as_bool()
+        leader.checkpoint_after_promote
     });
     said == Some(false)
 }

@@ -28,15 +28,15 @@ struct Member<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeline: Option<&'a Value>,
+    timeline: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pending_restart: Option<&'a Value>,
+    pending_restart: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pending_restart_reason: Option<&'a Value>,
+    pending_restart_reason: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scheduled_restart: Option<&'a Value>,
+    scheduled_restart: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a Value>,
+    tags: Option<Value>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     positions: Option<Positions>,
 }
@@ -99,8 +99,9 @@ impl<'a> Member<'a> {
             Some(replication) if role != "leader" => replication,
             Some(_) | None => &member.state,
         };
-        // Copied as the member wrote it.
-        let field = |key: &str| member.value.get(key);
+        // As the member wrote it.
+        let mut value = member.value();
+        let mut field = |key: &str| value.get_mut(key).map(Value::take);
         Self {
             name: name.as_str(),
             role,

@@ -46,7 +46,11 @@ async fn restarts(
     selection::confirm("flush", &members, Asking::unless(arguments.force), out).await?;
     let mut failed = Vec::new();
     for name in members {
-        if view.members[name].value.get("scheduled_restart").is_none() {
+        if view.members[name]
+            .value()
+            .get("scheduled_restart")
+            .is_none()
+        {
             writeln!(out, "No scheduled restart for member {name}")?;
             continue;
         }

@@ -134,7 +134,8 @@ async fn wait(cluster: &Cluster, wanted: Wanted, limit: Duration) -> Result<(), 
 
 fn unaware(view: &ClusterView, wanted: Wanted) -> Vec<&str> {
     let others = view.members.iter().filter(|(_, member)| {
-        let says = member.value.get("pause").and_then(truth).unwrap_or(false);
+        let value = member.value();
+        let says = value.get("pause").and_then(truth).unwrap_or(false);
         says != (wanted == Wanted::Paused)
     });
     others.map(|(name, _)| MemberName::as_str(name)).collect()

@@ -203,7 +203,10 @@ async fn ask_one(
 ) -> Result<Answer, CallError> {
     let url = selection::api_url(view, name)?;
     let authentication = cluster.authentication.as_ref();
-    let has_schedule = view.members[name].value.get("scheduled_restart").is_some();
+    let has_schedule = view.members[name]
+        .value()
+        .get("scheduled_restart")
+        .is_some();
     if body.get("schedule").is_some() && has_schedule && asking == Asking::Nothing {
         let answer = rest::delete(url, "/restart", authentication, LIMIT).await?;
         // It may have happened meanwhile.

@@ -7,7 +7,6 @@ use std::io::Write;
 
 use herdsman_agent::settings::ControlSettings;
 use herdsman_ha_core::{ClusterView, MemberName};
-use serde_json::Value;
 
 use super::list;
 use crate::arguments::Topology;
@@ -64,8 +63,8 @@ fn tree(view: &ClusterView) -> Vec<Shown<'_>> {
 
 /// The standby that feeds a member, where its tags name one.
 fn source<'a>(view: &'a ClusterView, member: &MemberName) -> Option<&'a MemberName> {
-    let tags = view.members[member].value.get("tags")?;
-    let name = tags.get("replicatefrom").and_then(Value::as_str)?;
+    let value = view.members[member].value();
+    let name = value.get("tags")?.get("replicatefrom")?.as_str()?;
     let (source, _) = view.members.get_key_value(&MemberName::from(name))?;
     (source != member && !members::is_leader(view, source)).then_some(source)
 }

@@ -189,7 +189,8 @@ fn other_program(view: &ClusterView, name: &MemberName, status: u16) -> String {
     if member.instance.is_some() {
         return format!("does not tell its decisions (it answered with status {status})\n");
     }
-    let version = member.value.get("version").and_then(Value::as_str);
+    let value = member.value();
+    let version = value.get("version").and_then(Value::as_str);
     let version = version.map_or_else(String::new, |version| format!(" {version}"));
     format!("runs Patroni{version}, which does not tell its decisions\n")
 }

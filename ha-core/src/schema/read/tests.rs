@@ -1,6 +1,7 @@
 //! Reading is lenient: the shapes that other writers leave behind.
 
 use super::*;
+use crate::value::InstanceId;
 use alloc::borrow::ToOwned;
 use alloc::string::ToString;
 use alloc::vec;
@@ -138,23 +139,6 @@ fn history_gives_the_cluster_timeline() {
         Some(MemberName::from("n1"))
     );
     assert_eq!(view.history.value[1].at, None);
-}
-
-#[test]
-fn urls_give_host_and_port() {
-    assert_eq!(
-        endpoint("postgres://[::1]:5433/postgres"),
-        Some(("::1".to_owned(), 5433))
-    );
-    assert_eq!(
-        endpoint("postgres://[::1]/postgres"),
-        Some(("::1".to_owned(), 5432))
-    );
-    assert_eq!(
-        endpoint("postgres://user@h/db"),
-        Some(("h".to_owned(), 5432))
-    );
-    assert_eq!(endpoint("nonsense"), None);
 }
 
 #[test]

@@ -38,7 +38,7 @@ const DETAILS: [&str; 11] = [
     "replay_lsn",
     "replication_state",
     "instance",
-    "value",
+    "text",
 ];
 
 /// What a thing is, and apart from that its instants and numbers in the order of its text.

@@ -325,8 +325,8 @@ fn status(world: &World, text: &str) -> Result<String, String> {
         let name = match name.strip_prefix('=') {
             Some(own) => own.to_owned(),
             None => {
-                retained.push(slot_name(world.name(name).as_str()));
-                slot_name(world.name(name).as_str())
+                retained.push(slot_name(world.name(name).as_str()).into_owned());
+                slot_name(world.name(name).as_str()).into_owned()
             }
         };
         positions.insert(name, json!(lsn(at)?.0));

@@ -64,7 +64,7 @@ fn positions(world: &World, words: &mut Words) -> Result<BTreeMap<String, Lsn>, 
         let (name, at) = text.split_once(':').ok_or_else(wrong)?;
         let name = match name.strip_prefix('=') {
             Some(own) => own.to_owned(),
-            None => slot_name(world.name(name).as_str()),
+            None => slot_name(world.name(name).as_str()).into_owned(),
         };
         Ok((name, at.parse().map_err(|_| wrong())?))
     };

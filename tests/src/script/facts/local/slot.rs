@@ -13,7 +13,7 @@ pub(super) fn read(world: &World, text: &str) -> Result<(String, Option<SlotView
     let name = parts.next().unwrap_or_default();
     let name = match name.strip_prefix('=') {
         Some(own) => own.to_owned(),
-        None => slot_name(world.name(name).as_str()),
+        None => slot_name(world.name(name).as_str()).into_owned(),
     };
     let mut slot = SlotView::physical(Some(Lsn(0)));
     let mut is_usual = true;
