@@ -41,8 +41,7 @@ pub(crate) struct Carried {
 
 /// What has to be done about slots that are missing here.
 pub(crate) fn word(memory: &Memory) -> Carry {
-    let is_waiting = memory.work.must_wait("copy-slots", memory.mono());
-    if is_waiting || missing(memory).is_empty() {
+    if missing(memory).is_empty() || memory.work.must_wait("copy-slots", memory.mono()) {
         return Carry::None;
     }
     match memory.server() {

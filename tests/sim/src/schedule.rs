@@ -36,6 +36,8 @@ pub struct Wish {
     pub synchronous: bool,
     /// Whether failsafe mode is on in every world, not only in some.
     pub failsafe: bool,
+    /// `ttl` and `loop_wait` of every world; none: each draws its own.
+    pub timings: Option<(Duration, Duration)>,
     /// How long faults go on.
     pub safety: Duration,
     /// The story that is told again and again; none: a half of the seeds has one of any.
@@ -53,6 +55,7 @@ impl Default for Wish {
             flavour: None,
             synchronous: false,
             failsafe: false,
+            timings: None,
             focus: None,
             safety: Duration::from_secs(600),
             mutant: None,

@@ -2,6 +2,7 @@
 //! of all that it says.
 
 use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -47,7 +48,7 @@ pub(super) fn read(text: &str, entry: &RawEntry<'_>) -> (MemberView, Option<Stri
 
 /// A value of any kind.
 enum Found<'a> {
-    Object(Fields<'a>),
+    Object(Box<Fields<'a>>),
     Other,
 }
 
@@ -255,7 +256,7 @@ impl<'de> Kind<'de> for Found<'de> {
     const WRONG: Self = Self::Other;
 
     fn map<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut fields = Fields::default();
+        let mut fields = Box::<Fields<'_>>::default();
         while let Some(field) = map.next_key()? {
             match field {
                 Field::ConnUrl => fields.conn_url = map.next_value()?,

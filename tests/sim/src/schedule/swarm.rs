@@ -90,7 +90,8 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
     let flavour = wish.flavour.unwrap_or(drawn);
     let ttl = chance.one_of(&[5, 6, 8, 10, 15, 20, 30, 30]);
     let loop_wait = chance.one_of(&[ttl / 3, ttl / 3, ttl / 5, ttl / 10]).max(1);
-    let ttl = Duration::from_secs(ttl);
+    let drawn = (Duration::from_secs(ttl), Duration::from_secs(loop_wait));
+    let (ttl, loop_wait) = wish.timings.unwrap_or(drawn);
     let start_timeout = chance.one_of(&[Duration::ZERO, ttl, Duration::from_secs(300)]);
     let latency = chance.one_of(&[Latency::Fixed, Latency::Near, Latency::Near, Latency::Far]);
     let write_every = chance.one_of(&[200, 500, 1000, 2000, 5000]);
@@ -100,7 +101,7 @@ fn options(chance: &mut Chance, wish: &Wish) -> Options {
         flavour,
         nodes,
         ttl,
-        loop_wait: Duration::from_secs(loop_wait),
+        loop_wait,
         is_synchronous,
         // No draw of its own: a seed goes on to mean what it meant.
         rewinds: write_every < 1000,

@@ -9,13 +9,15 @@ use herdsman_sim::units;
 
 pub(crate) const USAGE: &str = "\
 usage: sim [--seeds N] [--seed S] [--minutes M] [--flavour F] [--threads T]
-           [--focus STORY] [--keep-going] [--twice] [--no-shrink] [--trace all]
+           [--timings T/L] [--focus STORY] [--keep-going] [--twice] [--no-shrink] [--trace all]
            [--decisions A] [--mutants [NAME] [--write]] [--script FILE]
 
   --seeds N         how many seeds are played (1000, or 1 with --seed)
   --seed S          the first of them (1)
   --minutes M       how long faults go on in each (10)
   --flavour F       etcd or zookeeper (either)
+  --timings T/L     ttl and loop_wait in seconds: 30/10 is what most clusters
+                    have (each world draws its own, mostly much shorter)
   --focus STORY     tell this story in every seed (half of them have one of any)
   --sync            commits wait for standbys in every world (in some)
   --threads T       how many at once (as many as there are processors)
@@ -99,6 +101,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
             }
             "--focus" => arguments.wish.focus = Some(value()?.parse()?),
             "--failsafe" => arguments.wish.failsafe = true,
+            "--timings" => arguments.wish.timings = Some(timings(value()?)?),
             "--sync" => arguments.wish.synchronous = true,
             "--flavour" => arguments.wish.flavour = Some(value()?.parse()?),
             "--threads" => {
@@ -125,6 +128,23 @@ pub(crate) fn parse(words: &[String]) -> Result<Option<Arguments>, String> {
     Ok(Some(arguments))
 }
 
+/// `ttl` and `loop_wait`, of which the first must leave room for two of the second.
+fn timings(text: &str) -> Result<(Duration, Duration), String> {
+    let wrong = || format!("`{text}` is not a ttl and a loop_wait such as 30/10");
+    let (ttl, loop_wait) = text.split_once('/').ok_or_else(wrong)?;
+    let seconds = |text: &str| {
+        text.parse()
+            .ok()
+            .filter(|seconds| (1..=3600).contains(seconds))
+    };
+    let ttl = seconds(ttl).ok_or_else(wrong)?;
+    let loop_wait = seconds(loop_wait).ok_or_else(wrong)?;
+    if ttl < 2 * loop_wait {
+        return Err(wrong());
+    }
+    Ok((Duration::from_secs(ttl), Duration::from_secs(loop_wait)))
+}
+
 fn number(text: &str) -> Result<u64, String> {
     let number = text.parse();
     number.map_err(|_| format!("`{text}` is not a number"))
@@ -132,6 +152,8 @@ fn number(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use herdsman_sim::schedule::Schedule;
+
     use super::*;
 
     fn parsed(line: &str) -> Result<Option<Arguments>, String> {
@@ -162,11 +184,25 @@ mod tests {
     }
 
     #[test]
+    fn timings_are_those_of_every_world() {
+        let seconds = |ttl, loop_wait| (Duration::from_secs(ttl), Duration::from_secs(loop_wait));
+        let wish = arguments("--timings 30/10").wish;
+        assert_eq!(wish.timings, Some(seconds(30, 10)));
+        for seed in 1..20 {
+            let options = Schedule::generate(seed, &wish).options;
+            assert_eq!((options.ttl, options.loop_wait), seconds(30, 10));
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "--seeds",
             "--seeds many",
             "--flavour consul",
+            "--timings 30",
+            "--timings 10/10",
+            "--timings 0/0",
             "--trace some",
             "--decisions ab",
             "--colour",

@@ -111,9 +111,12 @@ fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
     let plain = subject.map_or_else(|| plain.clone(), |subject| subject.wish(&plain));
     let either = [None, Some(options.flavour)];
     let modes = [(false, false), (true, false), (false, true), (true, true)];
+    let timings = [None, Some((options.ttl, options.loop_wait))];
     let worlds = either.map(|flavour| modes.map(|modes| (flavour, modes)));
-    for (flavour, (synchronous, failsafe)) in worlds.into_iter().flatten() {
+    let worlds = timings.map(|timings| worlds.map(|worlds| worlds.map(|world| (timings, world))));
+    for (timings, (flavour, (synchronous, failsafe))) in worlds.into_iter().flatten().flatten() {
         let with_flavour = Wish {
+            timings,
             flavour,
             synchronous: synchronous || plain.synchronous,
             failsafe: failsafe || plain.failsafe,
@@ -137,6 +140,9 @@ fn wished(schedule: &Schedule, mutant: Option<&str>) -> String {
             }
             if failsafe && !plain.failsafe {
                 words += " --failsafe";
+            }
+            if let Some((ttl, loop_wait)) = timings {
+                words += &format!(" --timings {}/{}", ttl.as_secs(), loop_wait.as_secs());
             }
             if let Some(focus) = focus.filter(|_| focus != plain.focus) {
                 words += &format!(" --focus {focus}");
