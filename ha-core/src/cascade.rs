@@ -96,8 +96,8 @@ fn next<'a>(view: &'a ClusterView, tags: &Tags) -> Option<&'a MemberName> {
     if tags.is_nostream() {
         return None;
     }
-    let named = MemberName::from(tags.replicatefrom()?);
-    view.members.get_key_value(&named).map(|(name, _)| name)
+    let named = tags.replicatefrom()?;
+    view.members.get_key_value(named).map(|(name, _)| name)
 }
 
 /// The standby that serves a member with WAL in the leader's place, as far as the view tells.

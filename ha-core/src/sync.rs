@@ -44,7 +44,7 @@ pub(crate) fn next(memory: &Memory) -> Option<Task> {
     match picture.step() {
         SyncStep::Rest => None,
         SyncStep::Claim => commit(memory, Some(&lists(memory, BTreeSet::new()))),
-        SyncStep::Shrink => commit(memory, Some(&lists(memory, picture.kept()))),
+        SyncStep::Shrink => commit(memory, Some(&lists(memory, picture.kept))),
         SyncStep::Grow => commit(memory, Some(&lists(memory, picture.grown()))),
         SyncStep::Forget => commit(memory, None),
         SyncStep::WaitFor => Some(Task::WaitFor {
@@ -56,8 +56,9 @@ pub(crate) fn next(memory: &Memory) -> Option<Task> {
 /// Whether a leader has nothing to do about it and waits for nobody.
 pub(crate) fn is_at_rest(memory: &Memory) -> bool {
     Picture::of(memory).is_none_or(|picture| {
-        let names = picture.wanted_names();
-        picture.step() == SyncStep::Rest && names.is_none_or(|names| names == picture.key.standbys)
+        let names = picture.wanted_names.as_ref();
+        let lists_all = names.is_none_or(|names| *names == picture.key.standbys);
+        lists_all && picture.step() == SyncStep::Rest
     })
 }
 
@@ -97,6 +98,10 @@ struct Picture<'a> {
     keeping: Keeping,
     /// Whom commits should wait for, of those that could confirm them now.
     picks: Vec<MemberName>,
+    /// The names that commits shall wait for; none: the setting is not a list of ours.
+    wanted_names: Option<BTreeSet<MemberName>>,
+    /// Of those that the key lists, the ones that commits wait for and shall wait for.
+    kept: BTreeSet<MemberName>,
 }
 
 impl<'a> Picture<'a> {
@@ -110,25 +115,28 @@ impl<'a> Picture<'a> {
             SynchronousMode::On => Keeping::On,
             SynchronousMode::Quorum => return None,
         };
-        Some(Self {
+        let picks = match keeping {
+            Keeping::Off => Vec::new(),
+            Keeping::On => picks::picks(memory, view, primary),
+        };
+        let mut picture = Self {
             memory,
             key: &view.sync.value,
             primary,
             keeping,
-            picks: picks::picks(memory, view, primary),
-        })
+            picks,
+            wanted_names: None,
+            kept: BTreeSet::new(),
+        };
+        if let SyncNames::All(names) = picture.wanted() {
+            picture.wanted_names = Some(names.into_iter().collect());
+        }
+        picture.kept = picture.kept();
+        Some(picture)
     }
 
     fn step(&self) -> SyncStep {
         synchrony::decide(self.keeping, self.listing(), self.waiting())
-    }
-
-    /// The names that commits shall wait for; none: the setting is not a list of ours.
-    fn wanted_names(&self) -> Option<BTreeSet<MemberName>> {
-        match self.wanted() {
-            SyncNames::All(names) => Some(names.into_iter().collect()),
-            SyncNames::Configured | SyncNames::Unmatched => None,
-        }
     }
 
     fn wanted(&self) -> SyncNames {
@@ -143,10 +151,10 @@ impl<'a> Picture<'a> {
     }
 
     /// Whom every commit waits for, by the setting that the server shows.
-    fn enforced(&self) -> BTreeSet<MemberName> {
+    fn enforced(&self) -> &[MemberName] {
         match &self.primary.sync.waits_for {
-            WaitsFor::All(names) => names.iter().cloned().collect(),
-            WaitsFor::Unmatched | WaitsFor::Other(_) => BTreeSet::new(),
+            WaitsFor::All(names) => names,
+            WaitsFor::Unmatched | WaitsFor::Other(_) => &[],
         }
     }
 
@@ -167,7 +175,7 @@ impl<'a> Picture<'a> {
         }
         let is_late =
             memory.breaks(Mutant::CommitsStopWaitingFirst) && self.waiting() != Waiting::AsWanted;
-        if self.kept() != self.key.standbys && !is_late {
+        if self.kept != self.key.standbys && !is_late {
             Listing::TooMany
         } else if self.grown() != self.key.standbys {
             Listing::Short
@@ -187,8 +195,9 @@ impl<'a> Picture<'a> {
         };
         // What the key lists is waited for since before it was listed: only more needs a proof.
         let lists_all = self
-            .wanted_names()
-            .is_none_or(|names| names == self.key.standbys);
+            .wanted_names
+            .as_ref()
+            .is_none_or(|names| *names == self.key.standbys);
         if !is_shown {
             Waiting::Otherwise
         } else if lists_all || self.proof().is_some() {
@@ -200,36 +209,37 @@ impl<'a> Picture<'a> {
 
     /// The proof that the setting which is shown and wanted is in force.
     fn proof(&self) -> Option<&Proof> {
-        let wanted = self.wanted_names()?;
+        let wanted = self.wanted_names.as_ref()?;
         self.memory.sync_proof.as_ref().filter(|proof| {
             let is_proven = match &proof.names {
-                SyncNames::All(names) => names.iter().cloned().collect::<BTreeSet<_>>() == wanted,
+                SyncNames::All(names) => are(names, wanted),
                 SyncNames::Configured | SyncNames::Unmatched => false,
             };
             is_proven && Some(proof.generation) == self.memory.lease.leadership()
         })
     }
 
-    /// Of those that the key lists, the ones that commits wait for and shall wait for.
     fn kept(&self) -> BTreeSet<MemberName> {
-        let enforced = self.enforced();
-        let wanted = self.wanted_names().unwrap_or_default();
-        let is_kept = |name: &&MemberName| enforced.contains(*name) && wanted.contains(*name);
+        let Some(wanted) = &self.wanted_names else {
+            return BTreeSet::new();
+        };
+        let is_kept =
+            |name: &&MemberName| self.enforced().contains(*name) && wanted.contains(*name);
         self.key.standbys.iter().filter(is_kept).cloned().collect()
     }
 
     /// Those, and whoever else has everything by now.
     fn grown(&self) -> BTreeSet<MemberName> {
-        let mut names = self.kept();
+        let mut names = self.kept.clone();
+        let wanted = self.wanted_names.iter().flatten().cloned();
         if self.memory.breaks(Mutant::ListedBeforeWaitedFor) {
-            names.extend(self.wanted_names().unwrap_or_default());
+            names.extend(wanted);
             return names;
         }
         let Some(proof) = self.proof().filter(|_| self.is_shown_as_wanted()) else {
             return names;
         };
         let is_barrier_open = self.memory.breaks(Mutant::BarrierIgnored);
-        let wanted = self.wanted_names().unwrap_or_default();
         let has_all = |name: &MemberName| {
             self.primary.sync.senders.iter().any(|sender| {
                 let has = sender.confirmed >= Some(proof.barrier) || is_barrier_open;
@@ -237,13 +247,13 @@ impl<'a> Picture<'a> {
                 is_named(&sender.name, name) && counts && has
             })
         };
-        names.extend(wanted.into_iter().filter(has_all));
+        names.extend(wanted.filter(has_all));
         names
     }
 
     fn is_shown_as_wanted(&self) -> bool {
-        self.wanted_names()
-            .is_some_and(|names| names == self.enforced())
+        let wanted = self.wanted_names.as_ref();
+        wanted.is_some_and(|names| are(self.enforced(), names))
     }
 
     /// The wanted names in an order in which each standby that is waited for already changes its
@@ -274,8 +284,12 @@ fn held(names: Vec<MemberName>) -> SyncNames {
 }
 
 fn is_same(names: &[MemberName], others: &[MemberName]) -> bool {
-    let set = |names: &[MemberName]| names.iter().cloned().collect::<BTreeSet<_>>();
-    set(names) == set(others)
+    names.iter().all(|name| others.contains(name)) && others.iter().all(|name| names.contains(name))
+}
+
+/// Whether these are the names of a set.
+fn are(names: &[MemberName], set: &BTreeSet<MemberName>) -> bool {
+    names.iter().all(|name| set.contains(name)) && set.iter().all(|name| names.contains(name))
 }
 
 /// PostgreSQL compares the names of standbys without their case.

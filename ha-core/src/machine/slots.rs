@@ -89,15 +89,20 @@ impl Machine {
             return;
         };
         // Told once; asked again only when a look at the server still misses them.
-        let told = SlotWork {
-            advanced: alloc::collections::BTreeMap::new(),
-            followed: alloc::collections::BTreeMap::new(),
-            ..work.clone()
+        let is_told = |told: &SlotWork| {
+            told.wanted == work.wanted
+                && told.logical == work.logical
+                && told.dropped == work.dropped
         };
-        if self.memory.published.slots.as_ref() == Some(&told) {
+        if self.memory.published.slots.as_ref().is_some_and(is_told) {
             return;
         }
-        self.memory.published.slots = Some(told);
+        self.memory.published.slots = Some(SlotWork {
+            wanted: work.wanted.clone(),
+            logical: work.logical.clone(),
+            dropped: work.dropped.clone(),
+            ..SlotWork::default()
+        });
         self.start(Task::SyncSlots(work), step);
     }
 }
