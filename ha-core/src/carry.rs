@@ -11,6 +11,7 @@ use core::time::Duration;
 
 use crate::cascade;
 use crate::memory::Memory;
+use crate::mutant::Mutant;
 use crate::plan;
 use crate::situation::Carry;
 use crate::slots;
@@ -65,22 +66,24 @@ fn while_running(memory: &Memory) -> Option<Carry> {
     let others: Vec<(&MemberName, &MemberView)> = others(memory, view).collect();
     let before = others.iter().filter(|(name, _)| *name < memory.me());
     let turn = u32::try_from(before.count()).unwrap_or(u32::MAX);
-    let is_turn = memory.mono().since(since) >= TURN.saturating_mul(turn);
+    let is_turn = memory.mono().since(since) >= TURN.saturating_mul(turn)
+        || memory.breaks(Mutant::SlotsOutOfTurn);
     let can_lead = |(_, member): &(_, &MemberView)| !member.tags.is_nofailover();
     let mut candidates = others.iter().filter(|other| can_lead(other)).peekable();
-    let is_alone = candidates.peek().is_none();
+    let is_alone = candidates.peek().is_none() || memory.breaks(Mutant::SlotsWithNobodyLeft);
     let mut streaming = candidates.filter(|(_, member)| is_streaming(member));
     // Whoever is asked to take over is needed as it is.
-    let is_moving = view.failover.value.is_some();
+    let is_moving = view.failover.value.is_some() && !memory.breaks(Mutant::SlotsDuringAMove);
     if is_moving || !is_turn || !(is_alone || streaming.clone().next().is_some()) {
         return None;
     }
-    if !view.sync.value.standbys.contains(memory.me()) {
+    let is_listed = view.sync.value.standbys.contains(memory.me());
+    if !is_listed || memory.breaks(Mutant::SyncStandbyGoesDown) {
         return Some(Carry::Due);
     }
     // Commits would wait for nobody, or for ever.
     let has_substitute = streaming.any(|(_, member)| member.tags.sync_priority() > 0);
-    has_substitute.then_some(Carry::Listed)
+    (has_substitute || memory.breaks(Mutant::SlotsWithoutASubstitute)).then_some(Carry::Listed)
 }
 
 fn others<'a>(
@@ -126,7 +129,8 @@ pub(crate) fn is_leaving(memory: &Memory) -> bool {
     let is_running = matches!(memory.server(), Some(ServerView::Standby(_)));
     let task = memory.work.on(Lane::Server).map(|running| &running.task);
     let is_copying = matches!(task, Some(Task::CopySlots { .. }));
-    is_copying || is_running && matches!(word(memory), Carry::Listed | Carry::Due)
+    let is_about_to = is_running && matches!(word(memory), Carry::Listed | Carry::Due);
+    (is_copying || is_about_to) && !memory.breaks(Mutant::SyncStandbyNeverAsks)
 }
 
 /// The slots that the leader has and our data lacks. A server that is down does not tell what it
@@ -184,7 +188,9 @@ pub(crate) fn ended(memory: &mut Memory, task: &Task, outcome: &Outcome) {
     if is_new_data && is_done {
         memory.carried.not_before.clear();
     }
-    if let Task::CopySlots { slots, .. } = task {
+    if let Task::CopySlots { slots, .. } = task
+        && !memory.breaks(Mutant::SlotsCopiedInALoop)
+    {
         // What failed before the server was touched is tried again sooner.
         let is_untouched = matches!(
             outcome,

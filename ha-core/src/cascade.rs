@@ -11,6 +11,7 @@
 use core::time::Duration;
 
 use crate::memory::Memory;
+use crate::mutant::{Broken, Mutant};
 use crate::plan;
 use crate::remote;
 use crate::situation::Link;
@@ -106,18 +107,24 @@ pub(crate) fn relay<'a>(
     name: &MemberName,
     tags: &Tags,
 ) -> Option<&'a MemberName> {
-    let leader = view.leader.as_ref()?;
-    let timeline = led_timeline(view)?;
-    let upstream = named(view, name, tags)?;
-    let member = view.members.get(upstream)?;
-    (*upstream != leader.name && relays(member, timeline)).then_some(upstream)
+    named(view, name, tags).filter(|upstream| offers_itself(view, upstream, Broken::default()))
 }
 
-fn relays(member: &MemberView, timeline: Timeline) -> bool {
+fn offers_itself(view: &ClusterView, upstream: &MemberName, broken: Broken) -> bool {
+    let (Some(leader), Some(timeline)) = (&view.leader, led_timeline(view)) else {
+        return false;
+    };
+    let member = view.members.get(upstream);
+    *upstream != leader.name && member.is_some_and(|member| relays(member, timeline, broken))
+}
+
+fn relays(member: &MemberView, timeline: Timeline, broken: Broken) -> bool {
+    let is_streaming = member.replication_state.as_deref() == Some("streaming");
+    let is_led = member.timeline == Some(timeline);
     member.state == "running"
         && !member.is_primary()
-        && member.replication_state.as_deref() == Some("streaming")
-        && member.timeline == Some(timeline)
+        && (is_streaming || broken.breaks(Mutant::RelayNeedNotStream))
+        && (is_led || broken.breaks(Mutant::RelayOfAnotherTimeline))
         && member.endpoint.is_some()
 }
 
@@ -141,6 +148,9 @@ fn timeline_of_leader(view: &ClusterView, leads: impl Fn(&MemberView) -> bool) -
 /// Whether our standby is on the line that is led.
 fn is_on_line(memory: &Memory, view: &ClusterView, standby: &StandbyView) -> bool {
     let timeline = Some(standby.timeline);
+    if memory.breaks(Mutant::RelayOfAnotherTimeline) {
+        return true;
+    }
     if !remote::is_followed(memory) {
         return leader_timeline(view) == timeline;
     }
@@ -161,7 +171,12 @@ fn offered<'a>(memory: &'a Memory, standby: &StandbyView) -> Option<&'a MemberNa
     if !is_led_by_another || !is_on_line(memory, view, standby) {
         return None;
     }
-    relay(view, memory.me(), &memory.settings.tags)
+    let (me, tags) = (memory.me(), &memory.settings.tags);
+    let named = match memory.breaks(Mutant::RingOfRelays) {
+        true => next(view, tags).filter(|upstream| *upstream != me),
+        false => named(view, me, tags),
+    };
+    named.filter(|upstream| offers_itself(view, upstream, Broken::of(&memory.boot)))
 }
 
 /// The standby that ours should stream from; none: the leader.
@@ -186,7 +201,7 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Option<Link> {
         // It stands still: whoever has its end has all of it.
         return Some(match check {
             _ if !standby.wal_end_reached => Link::Quiet,
-            Some(check) if check.has(standby) => Link::Astray,
+            Some(check) if check.has(standby, memory) => Link::Astray,
             Some(check) if memory.mono().since(check.asked_at) < AGAIN => Link::Quiet,
             Some(_) | None => Link::Offered,
         });
@@ -202,7 +217,13 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Option<Link> {
     }
     match check {
         None => Some(Link::Offered),
-        Some(check) if check.is_near(standby) => Some(Link::Rerouted),
+        Some(check) if check.is_near(standby, memory) => {
+            let is_moved_at_once = memory.breaks(Mutant::MovesWhileReceiving);
+            Some(match is_moved_at_once {
+                true => Link::Astray,
+                false => Link::Rerouted,
+            })
+        }
         Some(_) => None,
     }
 }
@@ -246,19 +267,21 @@ fn current_check<'a>(memory: &'a Memory, name: &MemberName) -> Option<&'a Check>
 
 impl Check {
     /// Whether its server has all WAL of ours.
-    fn has(&self, standby: &StandbyView) -> bool {
-        self.is_relay(standby) && self.behind(standby) == Bytes(0)
+    fn has(&self, standby: &StandbyView, memory: &Memory) -> bool {
+        let has_all = self.behind(standby) == Bytes(0);
+        self.is_relay(standby, memory) && (has_all || memory.breaks(Mutant::RelayUnmeasured))
     }
 
     /// Whether it is about to have it.
-    fn is_near(&self, standby: &StandbyView) -> bool {
-        self.is_relay(standby) && self.behind(standby) <= NEAR
+    fn is_near(&self, standby: &StandbyView, memory: &Memory) -> bool {
+        self.is_relay(standby, memory) && self.behind(standby) <= NEAR
     }
 
     /// Whether its server is a standby on our timeline that has what we need next.
-    fn is_relay(&self, standby: &StandbyView) -> bool {
+    fn is_relay(&self, standby: &StandbyView, memory: &Memory) -> bool {
+        let is_ours = self.identity.position.timeline == standby.timeline;
         !self.identity.is_primary
-            && self.identity.position.timeline == standby.timeline
+            && (is_ours || memory.breaks(Mutant::RelayOfAnotherTimeline))
             && self.identity.missing_wal.is_none()
     }
 
@@ -325,6 +348,7 @@ pub(crate) fn note(memory: &mut Memory) {
         .is_some_and(|since| now.since(since) >= PATIENCE);
     if let Some((name, true)) = found
         && is_in_vain
+        && !memory.breaks(Mutant::RelayNeverLeft)
     {
         memory.cascade.given_up.get_or_insert((name, now));
     }

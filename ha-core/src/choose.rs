@@ -18,7 +18,9 @@ use crate::reason::Code;
 use crate::reinit;
 use crate::remote;
 use crate::restart;
-use crate::situation::{self as word, Asked, Downfall, Link, Lock, Made, Mode, Server, Writable};
+use crate::situation::{
+    self as word, Asked, Downfall, Kin, Link, Lock, Made, Mode, Server, Writable,
+};
 use crate::sync;
 use crate::view::ServerView;
 
@@ -150,7 +152,11 @@ fn following(memory: &Memory, server: Server) -> Choice {
     let server = word::unled(memory, server);
     let link = link(memory);
     let leader = word::leader(memory);
-    carry::decide(server, leader, link, word::kin(memory), word::carry(memory))
+    let kin = match memory.breaks(Mutant::SlotsOfAnotherLine) {
+        true => Kin::Same,
+        false => word::kin(memory),
+    };
+    carry::decide(server, leader, link, kin, word::carry(memory))
         .or_else(|| follower::running(server, leader, link, word::way(memory, link)))
         .unwrap_or_else(|| down(memory, server, Lock::Other))
 }

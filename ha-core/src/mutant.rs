@@ -265,6 +265,40 @@ mutants! {
         "What a leader's server said under an earlier leadership decides about our data.";
     StandbyAsWitness "standby-as-witness" "proven-witness"
         "A leader's server that is no primary counts as the proof that it holds the good copy.";
+
+    // Who streams from another standby.
+    RelayUnmeasured "relay-unmeasured" "whole-relay"
+        "A standby is pointed at another one that need not have all that it has itself.";
+    MovesWhileReceiving "moves-while-receiving" "whole-relay"
+        "A standby goes over to another one before its own end stands still.";
+    RelayOfAnotherTimeline "relay-of-another-timeline" "whole-relay"
+        "A standby is pointed at another one whatever timelines the two are on.";
+    RelayNeedNotStream "relay-need-not-stream" "fed-in-time"
+        "A standby takes its WAL from another one that gets none itself.";
+    RelayNeverLeft "relay-never-left" "fed-in-time"
+        "A standby waits for another one that gives nothing, although the leader would.";
+    RingOfRelays "ring-of-relays" "converges"
+        "A standby takes its WAL from one that takes its own from it.";
+
+    // Who goes down to get logical slots.
+    SyncStandbyGoesDown "sync-standby-goes-down" "down-for-slots"
+        "A standby goes down for slots while commits wait for it.";
+    SlotsWithoutASubstitute "slots-without-a-substitute" "down-for-slots"
+        "A standby that commits wait for goes down for slots although nobody can take its place.";
+    SyncStandbyNeverAsks "sync-standby-never-asks" "slots-carried"
+        "A standby that commits wait for does not tell the leader that it is to go down for slots.";
+    SlotsMissedOnlyWithNews "slots-missed-only-with-news" "slots-carried"
+        "A standby notices that slots are to be copied only when something changes in the store.";
+    SlotsOutOfTurn "slots-out-of-turn" "down-for-slots"
+        "All standbys that lack slots go down for them at once.";
+    SlotsWithNobodyLeft "slots-with-nobody-left" "down-for-slots"
+        "A standby goes down for slots while no other one streams that could take over.";
+    SlotsDuringAMove "slots-during-a-move" "down-for-slots"
+        "A standby goes down for slots while a move of the leadership waits.";
+    SlotsOfAnotherLine "slots-of-another-line" "down-for-slots"
+        "Slots are copied into data that may have gone another way than the leader's.";
+    SlotsCopiedInALoop "slots-copied-in-a-loop" "converges"
+        "Slots that were copied are copied again before the server is started.";
 }
 
 /// Which rule is broken, if any can be.

@@ -227,6 +227,10 @@ impl Machine {
         }
         memory.local = Some(local);
         cascade::note(memory);
+        // Nothing may change in the store for long.
+        if !memory.breaks(Mutant::SlotsMissedOnlyWithNews) {
+            carry::note(memory);
+        }
         self.note_streaming();
         self.forget_loss_when_harmless();
     }

@@ -25,7 +25,7 @@ use crate::view::{
 
 const TTL: Duration = Duration::from_secs(30);
 
-const INVARIANTS: [&str; 20] = [
+const INVARIANTS: [&str; 24] = [
     "one-writable-primary",
     "promotion-under-grant",
     "fenced-in-time",
@@ -46,6 +46,10 @@ const INVARIANTS: [&str; 20] = [
     "rightful-leader",
     "proven-witness",
     "machine-rule",
+    "whole-relay",
+    "fed-in-time",
+    "down-for-slots",
+    "slots-carried",
 ];
 
 #[test]

@@ -75,6 +75,13 @@ pub enum Fact {
         /// Whose.
         node: Node,
     },
+    /// A standby was told whom to stream from.
+    Pointed {
+        /// Whose.
+        node: Node,
+        /// Whom.
+        upstream: Node,
+    },
     /// A key of the store changed.
     Changed(Change),
     /// A machine decided something else than before.

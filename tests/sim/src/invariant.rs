@@ -8,7 +8,9 @@
 mod bounded_loss_async;
 mod can_converge;
 mod converges;
+mod down_for_slots;
 mod explained;
+mod fed_in_time;
 mod fenced_in_time;
 mod last_copy;
 mod machine_rule;
@@ -28,8 +30,10 @@ mod restart_equivalent;
 mod rightful_leader;
 mod rows;
 mod same_system;
+mod slots_carried;
 mod store_discipline;
 mod truth;
+mod whole_relay;
 
 #[cfg(test)]
 mod fixture;
@@ -42,13 +46,16 @@ use herdsman_ha_core::schema::key;
 pub use converges::{converged, what_is_missing};
 pub use quiescent::quiet;
 pub use restart_equivalent::restart_equivalent;
+pub use slots_carried::{SLOTS_LIMIT, carried, lacking};
 
 use crate::fact::Fact;
 use crate::ids::Node;
 use crate::pg::Wal;
 use crate::store::Change;
 use crate::world::World;
+use down_for_slots::Absences;
 use explained::Explained;
+use fed_in_time::Hungry;
 use one_task_per_lane::Tasks;
 use proven_witness::Witnesses;
 use remarks::Remarks;
@@ -82,6 +89,8 @@ pub struct Invariants {
     explained: Explained,
     rightful: Rightful,
     witnesses: Witnesses,
+    absences: Absences,
+    hungry: Hungry,
     writes: u64,
     /// Why the healed world was not expected to converge; asked for through `&self`.
     stuck: Cell<Option<&'static str>>,
@@ -99,6 +108,8 @@ impl Invariants {
             explained: Explained::new(world),
             rightful: Rightful::new(world),
             witnesses: Witnesses::new(world),
+            absences: Absences::new(world),
+            hungry: Hungry::new(world),
             writes: 0,
             stuck: Cell::new(None),
         }
@@ -219,10 +230,18 @@ impl Invariants {
                 self.explained.started(*node, name, *lane)?;
                 self.rightful.started(world, *node, name);
                 self.witnesses.started(world, *node, name)?;
+                self.absences
+                    .started(world, (*node, *op), name, &self.truth, &mut self.remarks)?;
                 self.tasks
                     .started(world.now, *node, *op, name, *lane, *pre_empts)
             }
-            Fact::TaskEnded { node, op } => self.tasks.ended(*node, *op),
+            Fact::TaskEnded { node, op } => {
+                self.absences.ended(*node, *op);
+                self.tasks.ended(*node, *op)
+            }
+            Fact::Pointed { node, upstream } => {
+                whole_relay::check(world, *node, *upstream, &self.truth, &mut self.remarks)
+            }
             Fact::AgentGone { node } => {
                 self.explained.gone(*node);
                 self.tasks.gone(*node);
@@ -308,6 +327,8 @@ impl Invariants {
     fn look(&mut self, world: &World) -> Verdict {
         one_writable_primary::check(world, &mut self.truth, &mut self.remarks)?;
         fenced_in_time::check(world, &mut self.truth, &mut self.remarks)?;
+        self.absences.look(world);
+        self.hungry.look(world)?;
         self.tasks.look(world)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fault::Fault;
 use crate::ids::At;
-use crate::invariant::{Invariants, converged, quiet};
+use crate::invariant::{Invariants, SLOTS_LIMIT, carried, converged, lacking, quiet};
 use crate::outcome::{Outcome, Violation};
 use crate::schedule::Schedule;
 use crate::trace::Kind;
@@ -195,6 +195,13 @@ impl Run {
             && let Err(text) = crate::invariant::restart_equivalent(&self.world)
         {
             self.violate("restart-equivalent", text);
+        }
+        let is_carried = self.pass_until(SLOTS_LIMIT, carried);
+        if self.violation.is_none()
+            && !is_carried
+            && let Some(text) = lacking(&self.world)
+        {
+            self.violate("slots-carried", text);
         }
     }
 

@@ -8,6 +8,7 @@
 use herdsman_ha_core::{Code, Input, Machine};
 
 use super::converges::converged;
+use super::slots_carried::lacks_slots;
 use crate::ids::Node;
 use crate::world::World;
 
@@ -51,8 +52,12 @@ fn compare(world: &World, node: Node) -> Result<(), String> {
     );
     // A standby that gave nothing a moment ago is left alone; a fresh machine asks it once more.
     let is_asked_anew = old == Some(Code::FollowingLeader) && new == Some(Code::AskingRelay);
+    // Slots that could not be copied are asked for again after a while, and by a fresh machine at once.
+    let is_carried_anew = old == Some(Code::FollowingLeader)
+        && matches!(new, Some(Code::CopyingSlots | Code::SlotsAwaitSync))
+        && lacks_slots(world, node);
     let is_resumed = is_leaders && new == Some(Code::ResumingLease);
-    let is_equivalent = old == new || is_resumed || is_asked_anew;
+    let is_equivalent = old == new || is_resumed || is_asked_anew || is_carried_anew;
     if is_equivalent {
         return Ok(());
     }

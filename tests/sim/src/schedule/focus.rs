@@ -8,6 +8,7 @@
 mod diverging;
 mod failsafe;
 mod favours;
+mod standbys;
 
 use std::fmt;
 use std::time::Duration;
@@ -103,6 +104,16 @@ focuses! {
     Retaken "retaken" retaken;
     /// A store that forgot everything is told again who leads, and the leader is cut off.
     ListGone "list-gone" list_gone;
+    /// A standby that others stream from gives nothing.
+    SilentRelay "silent-relay" silent_relay;
+    /// A standby that others should stream from has less than they.
+    LaggingRelay "lagging-relay" lagging_relay;
+    /// A standby beyond the fork finds the one that it should stream from on the next timeline.
+    PartedTaker "parted-taker" parted_taker;
+    /// Standbys have new data without logical slots, and are needed.
+    NewCopies "new-copies" new_copies;
+    /// A member that has diverged comes back while it lacks logical slots.
+    PartedCopy "parted-copy" parted_copy;
 }
 
 impl Focus {
@@ -118,9 +129,19 @@ impl Focus {
         Self::ListGone,
     ];
 
+    /// Those of worlds in which standbys stream from each other or get logical slots.
+    pub(super) const OF_STANDBYS: &'static [Self] = &[
+        Self::SilentRelay,
+        Self::LaggingRelay,
+        Self::PartedTaker,
+        Self::NewCopies,
+        Self::PartedCopy,
+    ];
+
     /// Those for any world; `hearsay` and `slow-beginning` are drawn apart.
     pub(super) fn usual() -> &'static [Self] {
-        &Self::ALL[..Self::ALL.len() - Self::WITHOUT_STORE.len() - 2]
+        let apart = Self::WITHOUT_STORE.len() + Self::OF_STANDBYS.len() + 2;
+        &Self::ALL[..Self::ALL.len() - apart]
     }
 
     /// Whether it is told before anything else happens, because it is about the beginning.

@@ -63,6 +63,11 @@ impl Swarm {
         };
         options.replicatefrom = cascade(&mut Chance::new(apart.clone().draw()), options.nodes);
         options.has_logical_slot = Chance::new(apart.clone().draw() ^ 1).once_in(4);
+        let mut apart = Chance::new(apart.clone().draw() ^ 2);
+        let drawn = match apart.once_in(24) {
+            true => apart.one_of(Focus::OF_STANDBYS),
+            false => drawn,
+        };
         let focus = wish.focus.or_else(|| is_drawn.then_some(drawn));
         if let Some(focus) = focus {
             focus.favours(&mut own, &mut options);

@@ -42,6 +42,17 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "late-promises-count" => Focus::StoreAway,
         "retaking-keeps-promises" => Focus::Retaken,
         "unknown-taking-forgotten" => Focus::LateTaking,
+        "relay-unmeasured" | "moves-while-receiving" => Focus::LaggingRelay,
+        "relay-of-another-timeline" => Focus::PartedTaker,
+        "relay-need-not-stream" | "relay-never-left" | "ring-of-relays" => Focus::SilentRelay,
+        "sync-standby-goes-down"
+        | "slots-without-a-substitute"
+        | "sync-standby-never-asks"
+        | "slots-missed-only-with-news"
+        | "slots-out-of-turn"
+        | "slots-with-nobody-left"
+        | "slots-during-a-move" => Focus::NewCopies,
+        "slots-of-another-line" => Focus::PartedCopy,
         _ => return None,
     })
 }

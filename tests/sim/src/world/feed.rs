@@ -149,6 +149,8 @@ impl World {
         if matches!(job.task.lane(), Lane::Server | Lane::Peers | Lane::Slots) {
             self.see_now(node);
         }
+        // What that look alone made it decide rests on what it had heard before.
+        self.tell_answers(node, &outcome);
         self.feed(node, Input::Done { op, outcome });
     }
 

@@ -126,6 +126,8 @@ pub struct Agent {
     pub(super) had_seen_cluster: bool,
     /// The leadership that the newest view tells of, and when it was told first.
     pub(super) leader_told: Option<(Generation, At)>,
+    /// Who leads by that view.
+    pub(super) leader_named: Option<MemberName>,
 }
 
 impl Agent {
@@ -139,6 +141,18 @@ impl Agent {
     #[must_use]
     pub fn has_known_the_pause(&self) -> bool {
         self.is_paused && self.knows_pause
+    }
+
+    /// The newest view that it was given.
+    #[must_use]
+    pub fn seen(&self) -> herdsman_ha_core::Revision {
+        self.seen
+    }
+
+    /// Who leads by the newest view that tells of anybody.
+    #[must_use]
+    pub fn leader(&self) -> Option<&MemberName> {
+        self.leader_named.as_ref()
     }
 
     /// When it was told of the present leadership.

@@ -197,6 +197,14 @@ impl World {
             };
             job.reports(peers, |name| self.node_named(name.as_str()))
         };
+        self.finish(node, op, Outcome::Done(Report::Peers(reports)));
+    }
+
+    /// A machine is about to hear the answers.
+    pub(super) fn tell_answers(&mut self, node: Node, outcome: &Outcome) {
+        let Outcome::Done(Report::Peers(reports)) = outcome else {
+            return;
+        };
         let answers = reports.iter().filter_map(|report| match &report.answer {
             PeerAnswer::Running(server) => {
                 let peer = self.node_named(report.name.as_str())?;
@@ -206,6 +214,5 @@ impl World {
         });
         let answers = answers.collect();
         self.tell(Fact::PeersHeard { node, answers });
-        self.finish(node, op, Outcome::Done(Report::Peers(reports)));
     }
 }

@@ -72,6 +72,9 @@ impl World {
                     .and_then(|up| self.node_named(up.name.as_str()));
                 let slot = upstream.as_ref().and_then(|up| up.slot.clone());
                 let outcome = ended(self.hosts[node.index()].server.follow(to, slot));
+                if let (Some(upstream), Outcome::Done(_)) = (to, &outcome) {
+                    self.tell(Fact::Pointed { node, upstream });
+                }
                 self.plan_pull(node, Duration::from_millis(20));
                 self.end_soon(node, op, outcome);
             }

@@ -131,6 +131,7 @@ impl World {
             let known = agent.leader_told.map(|(generation, _)| generation);
             if known != Some(leader.generation) {
                 agent.leader_told = Some((leader.generation, told_at));
+                agent.leader_named = Some(leader.name.clone());
             }
         }
         agent.seen = agent.seen.max(view.revision);

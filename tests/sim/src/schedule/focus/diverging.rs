@@ -8,7 +8,7 @@ use crate::ids::Node;
 
 impl Tale<'_, '_> {
     /// The leader dies with rows that nobody else has.
-    fn leader_diverges(&mut self, node: Node, away: Duration) -> Duration {
+    pub(super) fn leader_diverges(&mut self, node: Node, away: Duration) -> Duration {
         for other in (0..self.draw.swarm.options.nodes).map(Node) {
             if other != node {
                 let deaf = self.millis(1500, 3000);

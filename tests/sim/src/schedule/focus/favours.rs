@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Focus;
 use crate::chance::Chance;
-use crate::options::Options;
+use crate::options::{Latency, Options};
 
 impl Focus {
     /// Makes worlds likely in which the story can show something.
@@ -55,6 +55,31 @@ impl Focus {
             Self::TakenBeside | Self::LateTaking | Self::Retaken => {
                 options.is_failsafe = true;
                 options.nodes = 2;
+            }
+            Self::SilentRelay | Self::LaggingRelay => {
+                options.nodes = enough;
+                options.replicatefrom = match few {
+                    2 => [(2, 1)].into(),
+                    _ => [(2, 1), (1, 2)].into(),
+                };
+                options.write_every = Duration::from_millis(200);
+                options.latency = Latency::Near;
+            }
+            Self::PartedTaker => {
+                options.nodes = enough.max(4);
+                options.replicatefrom = [(2, 1)].into();
+                options.write_every = Duration::from_millis(200);
+            }
+            Self::NewCopies => {
+                options.nodes = enough;
+                options.has_logical_slot = true;
+                options.is_synchronous |= few == 2;
+            }
+            Self::PartedCopy => {
+                options.nodes = enough;
+                options.has_logical_slot = true;
+                options.lag_limit = 1 << 20;
+                options.write_every = Duration::from_millis(200);
             }
             Self::LateSession
             | Self::OldViews

@@ -1,0 +1,293 @@
+//! `down-for-slots`: a standby goes down to get logical slots only when it is not needed meanwhile:
+//! no commit waits for it, no move is to be made, another one streams that could take over, and not
+//! all go down at once. Nothing is copied into data that has gone another way than the leader's.
+//!
+//! Judged when the machine begins, by what the store had told it and by what the servers do.
+
+use std::time::Duration;
+
+use herdsman_ha_core::OpId;
+use herdsman_ha_core::schema::key;
+use serde_json::Value;
+
+use super::remarks::Remarks;
+use super::truth::Truth;
+use super::{Verdict, broken};
+use crate::ids::{At, Node};
+use crate::world::World;
+
+pub(super) const NAME: &str = "down-for-slots";
+
+/// How long after it was taken off the list a standby counts as one that commits waited for, unless
+/// it was started since.
+const LATELY: Duration = Duration::from_secs(30);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What was seen of each member, once in a second.
+#[derive(Clone, Debug)]
+pub(super) struct Absences {
+    members: Vec<Member>,
+    looked_at: At,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Member {
+    streamed_at: Option<At>,
+    streamed_from_leader_at: Option<At>,
+    listed_at: Option<At>,
+    away: Away,
+}
+
+/// Whether it is away for slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Away {
+    #[default]
+    No,
+    /// It streams until it is stopped.
+    Going(OpId),
+    Down,
+}
+
+impl Absences {
+    pub(super) fn new(world: &World) -> Self {
+        let members = world.nodes().map(|_| Member::default());
+        Self {
+            members: members.collect(),
+            looked_at: world.now,
+        }
+    }
+
+    /// Asked in every instant.
+    pub(super) fn look(&mut self, world: &World) {
+        if !world.options.has_logical_slot || world.now.since(self.looked_at) < SECOND {
+            return;
+        }
+        self.note(world);
+    }
+
+    fn note(&mut self, world: &World) {
+        self.looked_at = world.now;
+        let listed = listed(world);
+        let leader = leader(world);
+        for (host, member) in world.hosts.iter().zip(&mut self.members) {
+            let upstream = host.server.connected();
+            let now = Some(world.now);
+            member.away = match (member.away, upstream) {
+                (Away::Going(_), None) => Away::Down,
+                (Away::Down, Some(_)) => Away::No,
+                (away, _) => away,
+            };
+            if upstream.is_some() {
+                member.streamed_at = now;
+            }
+            if upstream.is_some() && upstream == leader {
+                member.streamed_from_leader_at = now;
+            }
+            if listed.iter().any(|name| name == host.name.as_str()) {
+                member.listed_at = now;
+            }
+        }
+    }
+
+    /// A machine has started a task.
+    pub(super) fn started(
+        &mut self,
+        world: &World,
+        (node, op): (Node, OpId),
+        name: &str,
+        truth: &Truth,
+        remarks: &mut Remarks,
+    ) -> Verdict {
+        if name == "start-standby" {
+            self.members[node.index()].listed_at = None;
+        }
+        if name != "copy-slots" {
+            return Ok(());
+        }
+        self.note(world);
+        let why = match world.host(node).server.is_standby() {
+            true => self.is_needed(world, node, remarks),
+            false if truth.is_timeline_shared => None,
+            false => parted(world, node),
+        };
+        self.members[node.index()].away = Away::Going(op);
+        match why {
+            Some(why) => broken(NAME, format!("{node} goes down for slots, and {why}")),
+            None => Ok(()),
+        }
+    }
+
+    /// A task has ended: one that found nothing to copy has not taken the server down.
+    pub(super) fn ended(&mut self, node: Node, op: OpId) {
+        let member = &mut self.members[node.index()];
+        if member.away == Away::Going(op) {
+            member.away = Away::No;
+        }
+    }
+
+    fn is_needed(&self, world: &World, node: Node, remarks: &mut Remarks) -> Option<&'static str> {
+        let name = world.host(node).name.as_str();
+        if listed(world).iter().any(|one| one == name) {
+            if is_known(world, node, key::SYNC) {
+                return Some("commits wait for it");
+            }
+            remarks.add("listed-while-it-goes-down", world.now);
+        }
+        if is_moving(world) && is_known(world, node, key::FAILOVER) {
+            return Some("a move is to be made");
+        }
+        let others = self.candidates(world, node);
+        let life = world.session_life() + SECOND * 2;
+        let lately = |at: Option<At>, within| at.is_some_and(|at| world.now.since(at) <= within);
+        let serves = |other: &&Member| lately(other.streamed_from_leader_at, life);
+        let was_listed = lately(self.members[node.index()].listed_at, LATELY);
+        if was_listed && !others.iter().any(serves) {
+            return Some("there is nobody else whom commits could wait for");
+        }
+        if others.is_empty() {
+            return None;
+        }
+        let streams = |other: &&Member| lately(other.streamed_at, life);
+        if !others.iter().any(streams) {
+            return Some("no other one streams");
+        }
+        if others.iter().all(|other| other.away != Away::No) {
+            return Some("all others are away for the same");
+        }
+        None
+    }
+
+    /// The members that could lead in its place.
+    fn candidates(&self, world: &World, node: Node) -> Vec<&Member> {
+        let leader = leader(world);
+        let others = world.hosts.iter().zip(&self.members);
+        others
+            .filter(|(host, _)| host.node != node && Some(host.node) != leader)
+            .filter(|(host, _)| !world.options.nofailover.contains(&host.node.0))
+            .filter(|(host, _)| {
+                let key = format!("{}{}", key::MEMBERS, host.name);
+                world.store.value(&key).is_some()
+            })
+            .map(|(_, member)| member)
+            .collect()
+    }
+}
+
+fn leader(world: &World) -> Option<Node> {
+    let (name, _) = world.store.leader()?;
+    world.node_named(name)
+}
+
+/// Whom the sync key names.
+fn listed(world: &World) -> Vec<String> {
+    let sync = world.store.sync_key();
+    sync.map(|(_, standbys)| standbys).unwrap_or_default()
+}
+
+/// Whether the agent has been told of what the key says.
+fn is_known(world: &World, node: Node, key: &str) -> bool {
+    let entry = world.store.entry(key);
+    let agent = world.host(node).agent.as_ref();
+    entry
+        .zip(agent)
+        .is_some_and(|(entry, agent)| agent.seen().0 >= entry.modified)
+}
+
+fn is_moving(world: &World) -> bool {
+    let text = world.store.value(key::FAILOVER).unwrap_or_default();
+    let asked: Value = serde_json::from_str(text).unwrap_or_default();
+    asked["leader"].is_string() || asked["member"].is_string()
+}
+
+/// Whether the data of a server that is down has gone another way than that of the leader, of whom
+/// its agent was told.
+fn parted(world: &World, node: Node) -> Option<&'static str> {
+    let leader = leader(world)?;
+    let told = world.host(node).agent.as_ref()?.leader();
+    if told != Some(&world.host(leader).name) {
+        return None;
+    }
+    let theirs = &world.host(leader).server;
+    let theirs = theirs.is_primary().then(|| theirs.wal()).flatten()?;
+    let mine = world.host(node).server.wal()?;
+    (!world.tree.contains(theirs, mine)).then_some("its data is not the leader's")
+}
+
+#[cfg(test)]
+mod tests {
+    use herdsman_ha_core::Lane;
+
+    use super::super::fixture::*;
+    use super::*;
+    use crate::fault::{Deed, Fault};
+    use crate::options::Options;
+    use crate::run::Run;
+
+    fn with_slot(is_synchronous: bool) -> Run {
+        let mut run = settled_with(Options {
+            has_logical_slot: true,
+            is_synchronous,
+            ..Options::default()
+        });
+        run.pass(Duration::from_secs(60));
+        assert_eq!(run.violation(), None);
+        run
+    }
+
+    fn goes_down(run: &mut Run, node: Node) {
+        begin_task(run, node, "copy-slots", Lane::Server);
+    }
+
+    #[test]
+    fn one_after_the_other_is_well() {
+        let mut run = with_slot(false);
+        goes_down(&mut run, B);
+        run.check();
+        // Those of a made-up task alone: it is not what the world does.
+        assert_ne!(run.violation().map(|found| found.invariant), Some(NAME));
+        let mut run = with_slot(false);
+        goes_down(&mut run, B);
+        goes_down(&mut run, C);
+        assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn commits_wait_for_nobody_who_goes_down() {
+        let mut run = with_slot(true);
+        let (_, standbys) = run.world.store.sync_key().expect("a list");
+        let node = run.world.node_named(&standbys[0]).expect("a member");
+        goes_down(&mut run, node);
+        assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn somebody_else_streams_meanwhile() {
+        let mut run = with_slot(false);
+        run.world.hosts[B.index()].server.disconnect();
+        let mut absences = Absences::new(&run.world);
+        let (truth, mut remarks) = (Truth::new(&run.world), Remarks::default());
+        let task = (C, OpId(1));
+        let verdict = absences.started(&run.world, task, "copy-slots", &truth, &mut remarks);
+        assert_eq!(verdict.map_err(|broken| broken.invariant), Err(NAME));
+    }
+
+    #[test]
+    fn whoever_is_asked_to_lead_stays() {
+        let mut run = with_slot(false);
+        run.world.inflict(&Fault::Deed(Deed::Failover { to: C }));
+        run.pass(Duration::from_millis(5));
+        goes_down(&mut run, C);
+        assert_violates(&mut run, NAME);
+    }
+
+    #[test]
+    fn slots_are_for_data_of_the_leaders_line() {
+        let mut run = with_slot(false);
+        kill(&mut run, B);
+        assert_eq!(parted(&run.world, B), None);
+        make_primary(&mut run, C);
+        kill(&mut run, C);
+        assert!(parted(&run.world, C).is_some());
+    }
+}
