@@ -15,6 +15,7 @@ use crate::mutant::Mutant;
 use crate::plan;
 use crate::situation::Carry;
 use crate::slots;
+use crate::sync;
 use crate::tags::Tags;
 use crate::task::{Failure, Lane, Outcome, Task};
 use crate::time::Mono;
@@ -82,7 +83,9 @@ fn while_running(memory: &Memory) -> Option<Carry> {
         return Some(Carry::Due);
     }
     // Commits would wait for nobody, or for ever.
-    let has_substitute = streaming.any(|(_, member)| member.tags.sync_priority() > 0);
+    let leader = &view.leader.as_ref()?.name;
+    let has_substitute =
+        streaming.any(|(name, member)| sync::is_willing(view, leader, name, member));
     (has_substitute || memory.breaks(Mutant::SlotsWithoutASubstitute)).then_some(Carry::Listed)
 }
 

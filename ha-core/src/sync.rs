@@ -28,6 +28,8 @@ use crate::time::Mono;
 use crate::value::{Generation, Lsn, MemberName};
 use crate::view::{ClusterView, PrimaryView, ServerView, SyncKey, SyncState, WaitsFor};
 
+pub(crate) use picks::is_willing;
+
 /// That commits wait for these, as the server has shown under this leadership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proof {

@@ -47,6 +47,21 @@ pub(super) fn picks(memory: &Memory, view: &ClusterView, primary: &PrimaryView) 
         .collect()
 }
 
+/// Whether commits of a leader may come to wait for a member, once it streams from there.
+pub(crate) fn is_willing(
+    view: &ClusterView,
+    leader: &MemberName,
+    name: &MemberName,
+    member: &MemberView,
+) -> bool {
+    let tags = &member.tags;
+    // Whoever streams from another standby confirms nothing here for long.
+    let named = cascade::named(view, name, tags);
+    let has_other_upstream = named.is_some_and(|upstream| upstream != leader);
+    let may_be = tags.sync_priority() > 0 && !tags.is_nostream();
+    member.state == "running" && may_be && !has_other_upstream
+}
+
 fn eligible<'a>(
     memory: &Memory,
     view: &ClusterView,
@@ -54,19 +69,14 @@ fn eligible<'a>(
     name: &'a MemberName,
     member: &MemberView,
 ) -> Option<Eligible<'a>> {
-    let priority = member.tags.sync_priority();
-    // Whoever streams from another standby confirms nothing here for long.
-    let named = cascade::named(view, name, &member.tags);
-    let has_other_upstream = named.is_some_and(|upstream| upstream != memory.me());
-    let is_willing = member.state == "running" && priority > 0 && !member.tags.is_nostream();
     let senders = primary.sync.senders.iter();
     let sender = senders
         .filter(|sender| sender.is_streaming && is_named(&sender.name, name))
         .filter_map(|sender| Some((sender.state, sender.confirmed?)))
         .max()?;
-    (is_willing && !has_other_upstream).then(|| Eligible {
+    is_willing(view, memory.me(), name, member).then(|| Eligible {
         name,
-        priority,
+        priority: member.tags.sync_priority(),
         state: sender.0,
         confirmed: sender.1,
         is_nofailover: member.tags.is_nofailover(),
