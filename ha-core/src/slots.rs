@@ -446,3 +446,6 @@ pub(crate) fn retained(memory: &Memory, slots: &BTreeMap<String, SlotView>) -> B
         .cloned()
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,10 @@ fn has_substitute(world: &World, leader: Node, node: Node) -> bool {
     let mut hosts = world.hosts.iter().filter(|host| host.node != node);
     hosts.any(|host| {
         let may_lead = !world.options.nofailover.contains(&host.node.0);
-        may_lead && host.server.connected() == Some(leader)
+        // Whoever should stream from another standby is never waited for.
+        let upstream = world.options.replicatefrom.get(&host.node.0);
+        let is_meant = upstream.is_none_or(|upstream| *upstream == leader.0);
+        may_lead && is_meant && host.server.connected() == Some(leader)
     })
 }
 
