@@ -1,3 +1,5 @@
+//! What of a view concerns slots.
+
 use alloc::format;
 
 use serde_json::{Value, json};
