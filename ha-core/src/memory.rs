@@ -105,7 +105,8 @@ pub(crate) struct Memory {
     pub(crate) highest_timeline: Timeline,
     /// The timeline of our last promotion.
     pub(crate) promoted_to: Timeline,
-    /// The members of the latest view that had a leader, when that is not the present one.
+    /// The members that were registered since there last was a leader for one time to live, as they
+    /// were in the last view that showed each.
     old_members: BTreeMap<MemberName, Arc<MemberView>>,
     /// Who led in the latest view that had a leader.
     pub(crate) old_leader: Option<MemberName>,
@@ -447,7 +448,8 @@ impl Memory {
     }
 
     /// All members that may have something to say: the ones registered now, and the ones that were
-    /// at any time since there last was a leader. A session that ends says nothing about a server.
+    /// at any time since there last was a leader for one time to live. A session that ends says
+    /// nothing about a server.
     pub(crate) fn known_members(&self) -> BTreeMap<&MemberName, &Arc<MemberView>> {
         let mut members: BTreeMap<&MemberName, &Arc<MemberView>> =
             self.old_members.iter().collect();
@@ -458,8 +460,8 @@ impl Memory {
         members
     }
 
-    /// Puts a view in the place of the last one. The members of one are kept when a view without a
-    /// leader follows, and not copied before.
+    /// Puts a view in the place of the last one. Its members are kept unless somebody has led for
+    /// long, and not copied before.
     pub(crate) fn take_view(&mut self, view: Arc<ClusterView>) {
         let has_leader = view.leader.is_some();
         let known = self.view.as_deref();
@@ -473,13 +475,26 @@ impl Memory {
         if self.is_own_key_other(before.as_deref()) {
             self.published.known = None;
         }
-        if has_leader {
+        let has_led = before
+            .as_ref()
+            .is_some_and(|before| before.leader.is_some());
+        let has_lasted = (has_leader || has_led) && self.has_leadership_lasted();
+        if has_lasted {
             self.old_members.clear();
-        } else if let Some(before) = before {
+        }
+        if let Some(before) = before.filter(|_| !(has_leader && has_lasted)) {
             let members = before.members.iter();
             self.old_members
                 .extend(members.map(|(name, member)| (name.clone(), Arc::clone(member))));
         }
+    }
+
+    /// Whether everybody who lives has had the time to be registered again since the leadership was
+    /// seen: after an outage in which all sessions ended somebody may lead before.
+    fn has_leadership_lasted(&self) -> bool {
+        let life = self.rules.ttl;
+        self.leader_since
+            .is_some_and(|(_, since)| self.now.mono.since(since) >= life)
     }
 
     /// Whether the view shows our own key otherwise than the one before did.
