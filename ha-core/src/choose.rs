@@ -89,6 +89,8 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     match lock {
         Lock::Unseen => blind_choice(memory, server),
         Lock::Stale if failsafe::is_bound(memory) => hold(Code::ResumeHeldBack),
+        // The key was written by hand: whoever goes on without the store is not asked by us.
+        Lock::Stale if failsafe::is_left_out(memory) => hold(Code::NotCandidate),
         Lock::Stale if !matches!(server, Server::Empty | Server::Leftover) => {
             act(Act::Resume, Code::ResumingLease)
         }

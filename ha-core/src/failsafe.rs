@@ -26,7 +26,7 @@ use crate::time::Mono;
 use crate::value::{Generation, Lsn, MemberName, SessionName};
 use crate::view::ServerView;
 use given::Given;
-pub(crate) use given::{Sent, admit, ends, is_bound, vetoes};
+pub(crate) use given::{Sent, admit, ends, is_bound, is_left_out, vetoes};
 
 /// What this member was promised, and what it has promised.
 #[derive(Clone, Debug, Default)]

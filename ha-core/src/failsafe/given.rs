@@ -186,17 +186,17 @@ fn sits_out_until(memory: &Memory) -> Mono {
     memory.started_at.plus(memory.rules.ttl)
 }
 
+/// Whether the failsafe key names others and not us. It counts also when the rules do not ask for it
+/// any more: somebody who does not know that yet may go on by the promises of those who are listed.
+pub(crate) fn is_left_out(memory: &Memory) -> bool {
+    !super::is_listed(memory, memory.me()) && !memory.breaks(Mutant::UnlistedMemberRaces)
+}
+
 /// What of failsafe mode keeps a member from leading.
 pub(crate) fn vetoes(memory: &Memory) -> Vec<Veto> {
-    let listed = memory.view.as_ref();
-    let listed = listed.and_then(|view| view.failsafe.value.as_ref());
-    // Also when the rules do not ask for it any more: somebody who does not know that yet may go on
-    // by the promises of those who are listed.
-    let is_excluded = listed.is_some_and(|names| !names.contains_key(memory.me()))
-        && !memory.breaks(Mutant::UnlistedMemberRaces);
     let promised = super::promised_to(memory).filter(|_| is_bound(memory));
     let vetoes = [
-        is_excluded.then_some(Veto::NotInFailsafe),
+        is_left_out(memory).then_some(Veto::NotInFailsafe),
         promised.map(|(to, _)| Veto::Promised { to: to.clone() }),
         is_young(memory).then_some(Veto::MayHavePromised),
     ];

@@ -12,6 +12,7 @@
 //! | `other-system` | a member never touches data of another cluster than the store names |
 //! | `store-forgot-the-cluster` | only a former primary may tell a wiped store which cluster it is |
 //! | `leader-without-data` | the leader key names, bound to nothing, a member that has no data |
+//! | `leader-left-out` | the leader key names, bound to nothing, a member that the failsafe key does not name: others may go on without the store |
 //! | `no-synchronous-member` | nobody whom the sync key names has data and may lead |
 //! | `no-failsafe-member` | nobody whom the failsafe key names has data and may lead |
 //! | `nobody-may-lead` | all data is with members that must not lead |
@@ -72,6 +73,12 @@ fn identity(world: &World) -> Option<&'static str> {
     None
 }
 
+/// Whether there is a failsafe key that does not name a member.
+fn is_left_out(world: &World, name: &str) -> bool {
+    let listed = world.store.failsafe_key();
+    listed.is_some_and(|listed| !listed.contains_key(name))
+}
+
 /// Whether somebody leads or may lead, and the others can follow.
 fn leadership(world: &World) -> Option<&'static str> {
     if let Some((name, session)) = world.store.leader() {
@@ -79,6 +86,9 @@ fn leadership(world: &World) -> Option<&'static str> {
         let files = world.host(node).server.files();
         match (files, session) {
             (None, None) => return Some("cannot-converge-leader-without-data"),
+            (Some(_), None) if is_left_out(world, name) => {
+                return Some("cannot-converge-leader-left-out");
+            }
             // Its data is enough as long as it leads, which it may cease to do.
             (Some(files), _) if world.host(node).server.is_primary() => {
                 if is_left_behind(world, files) {
@@ -294,6 +304,22 @@ mod tests {
         run.world.inflict(&Fault::LoseDisk(B));
         run.world.inflict(&Fault::Deed(Deed::OverwriteLeaderKey(B)));
         check(&run, Some("leader-without-data"));
+    }
+
+    #[test]
+    fn a_leader_key_by_hand_for_a_member_that_failsafe_leaves_out_is_left_to_people() {
+        let mut run = settled();
+        let now = run.world.now;
+        run.world.inflict(&Fault::Deed(Deed::OverwriteLeaderKey(B)));
+        for (listed, obstacle) in [
+            (r#"{"a":"x","b":"y"}"#, None),
+            (r#"{"a":"x"}"#, Some("leader-left-out")),
+        ] {
+            run.world
+                .store
+                .put_unguarded(key::FAILSAFE, listed, None, now);
+            check(&run, obstacle);
+        }
     }
 
     #[test]
