@@ -45,7 +45,7 @@ use crate::status::{HeldLease, Status};
 use crate::task::{Boot, Lane, Outcome, Progress, Purpose, StartAs, Task};
 use crate::time::{Mono, Now};
 use crate::value::{OpId, RequestId};
-use crate::view::{ClusterView, Fault, LocalView};
+use crate::view::{ClusterView, Fault, LocalView, ServerView};
 
 pub use deadlines::Deadline;
 pub(crate) use publish::{Moving, words as member_words};
@@ -374,8 +374,11 @@ impl Machine {
             memory.claim = memory.lease.session_name();
         }
         let is_wanted_down = memory.restart.is_some() || memory.move_seen.is_some();
+        // Slots that are copied while the server is down anyway take nothing down.
+        let is_down = matches!(memory.server(), Some(ServerView::Down { .. }));
         memory.is_ours_to_start |= matches!(task, Task::Stop { .. }) && is_wanted_down
-            || matches!(task, Task::Reinitialize { .. } | Task::CopySlots { .. });
+            || matches!(task, Task::CopySlots { .. }) && !is_down
+            || matches!(task, Task::Reinitialize { .. });
         let begun = reinit::begun(memory, &task);
         let op = memory.work.begin(task.clone(), now);
         step.outputs.push(Output::Start { op, task });

@@ -1,6 +1,8 @@
 //! Whether our line has parted from the cluster's: the store was put back to what it was before we
 //! got onto our timeline, and may have been led from an earlier one since.
 //!
+//! A leader that did not know of our timeline may have skipped it as well.
+//!
 //! Our bytes say nothing about what such a leader has written, so no standby leads by itself then. An
 //! operator can name one.
 //!
@@ -11,6 +13,7 @@ use crate::mutant::Mutant;
 use crate::reason::Veto;
 use crate::rejoin::{self, Relation};
 use crate::remote;
+use crate::schema::write;
 use crate::value::{Position, Timeline};
 use crate::view::{ClusterView, ServerView};
 
@@ -22,6 +25,7 @@ pub(crate) fn veto(memory: &Memory, view: &ClusterView, mine: Position) -> Optio
     seen(memory, mine)
         .or_else(|| untold(memory, view, mine.timeline))
         .or_else(|| passed_over(memory, view, mine.timeline))
+        .or_else(|| skipped(view, mine.timeline))
 }
 
 /// Whether our standby is on another line than the cluster.
@@ -78,4 +82,14 @@ fn passed_over(memory: &Memory, view: &ClusterView, mine: Timeline) -> Option<Ve
         mine,
         leader: record.from_timeline,
     })
+}
+
+/// The history has our number for one that no leadership used: its leader did not come over us, and
+/// nothing that we have since the line before is the cluster's. What is left of the cluster may be
+/// on an earlier number than ours, and would wait for us.
+fn skipped(view: &ClusterView, mine: Timeline) -> Option<Veto> {
+    let mut lines = view.history.value.iter();
+    let is_skipped = lines.any(|line| line.timeline == mine && write::is_filler(line));
+    let cluster = view.timeline().filter(|_| is_skipped)?;
+    Some(Veto::TimelineBehind { mine, cluster })
 }

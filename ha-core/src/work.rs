@@ -17,6 +17,8 @@ pub(crate) struct Running {
     pub(crate) task: Task,
     pub(crate) started_at: Mono,
     pub(crate) is_cancelled: bool,
+    /// Whether the store's history has gone backwards since it was started.
+    pub(crate) is_of_another_history: bool,
     pub(crate) progress: Option<Progress>,
 }
 
@@ -63,6 +65,7 @@ impl Work {
             task,
             started_at: now,
             is_cancelled: false,
+            is_of_another_history: false,
             progress: None,
         };
         if let Some(before) = self.running.insert(running.task.lane(), running) {
@@ -82,6 +85,13 @@ impl Work {
             .find(|(_, running)| running.op == op)
             .map(|(lane, _)| *lane)?;
         self.running.remove(&lane)
+    }
+
+    /// The store's history went backwards: which one the tasks in flight have met is not known.
+    pub(crate) fn store_replaced(&mut self) {
+        for running in self.running.values_mut() {
+            running.is_of_another_history = true;
+        }
     }
 
     /// Marks the task of a lane as cancelled; gives its number once.

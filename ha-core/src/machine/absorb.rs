@@ -51,6 +51,7 @@ impl Machine {
             self.memory.lease.store_replaced();
             failsafe::store_replaced(&mut self.memory);
             self.memory.committed.clear();
+            self.memory.work.store_replaced();
             if let Some(view) = &mut self.memory.view {
                 // Whatever is seen next is newer than what is known from another history.
                 self.memory.seen_revision = Revision(0);
@@ -248,6 +249,15 @@ impl Machine {
     fn absorb_end(&mut self, ended: &Running, outcome: Outcome, step: &mut Step) {
         let now = self.memory.mono();
         let name = ended.task.name();
+        // What it wrote may be gone with the history that it was written in, and its revision would
+        // make every view of the present one look old.
+        let is_in_doubt =
+            ended.is_of_another_history && matches!(outcome, Outcome::Done(Report::Committed(_)));
+        let outcome = if is_in_doubt {
+            Outcome::Unknown
+        } else {
+            outcome
+        };
         match &outcome {
             Outcome::Done(_) => self.memory.work.succeeded(name),
             Outcome::Failed(failure) => self.memory.work.failed(name, now, failure),
