@@ -98,7 +98,10 @@ pub(crate) fn earliest(memory: &Memory) -> Option<(Mono, Deadline)> {
         // A limit that has passed was dealt with in this step; what still waits, waits for an
         // outcome.
         .filter(|(at, _)| *at > now)
-        .min()
+        // The step deals with everything that is due, whatever it was woken for; a look is the one
+        // thing that the outside must be told. Another limit at the same moment must not hide it:
+        // one that comes as regularly, like a renewal, would hide it for ever.
+        .min_by_key(|(at, deadline)| (*at, *deadline != Deadline::Look, *deadline))
 }
 
 fn writable_limit(memory: &Memory, at: Option<Mono>) -> Option<Mono> {

@@ -128,3 +128,40 @@ fn recorded_inputs_lead_to_the_same_steps() {
         assert_eq!(replayed.step(now, read), machine.step(now, input));
     }
 }
+
+#[test]
+fn a_look_is_not_hidden_by_what_is_due_at_the_same_moment() {
+    let at = |second: u64| Now {
+        mono: Mono(second * 1_000_000_000),
+        wall: Wall(0),
+    };
+    let boot = Boot::new(InstanceId::from("run"), 1);
+    let mut machine = Machine::new(settings(), boot, at(0));
+    let standby = StandbyView {
+        timeline: Timeline(2),
+        received: Lsn(77),
+        wal_end_reached: true,
+        is_streaming: true,
+        ..StandbyView::default()
+    };
+    let local = LocalView {
+        seen_at: at(1).mono,
+        data: DataView::Leftover,
+        server: ServerView::Standby(standby),
+        about: None,
+    };
+    let _ = machine.step(at(1), Input::Local(local));
+    let step = machine.step(at(1), Input::Cluster(Ok(Arc::new(view()))));
+    let opened = step.outputs.iter().find_map(|output| match output {
+        Output::Start { op, task } => matches!(task, Task::OpenSession { .. }).then_some(*op),
+        Output::Decided(_) | Output::Cancel { .. } | Output::Reply { .. } | Output::Quit(_) => None,
+    });
+    let op = opened.expect("a session is opened");
+    let ttl = core::time::Duration::from_secs(30);
+    let name = SessionName::from("s");
+    let outcome = Outcome::Done(Report::Session { name, ttl });
+    let step = machine.step(at(2), Input::Done { op, outcome });
+    // The session is to be renewed then, and the server to be looked at.
+    assert_eq!(machine.memory.lease.next_attempt(), at(11).mono);
+    assert_eq!(step.wake, Some((at(11).mono, Deadline::Look)));
+}

@@ -158,16 +158,19 @@ impl Absences {
         None
     }
 
-    /// The members that could lead in its place.
+    /// The members that could lead in its place, as far as its agent has been told of them: who
+    /// has registered since, while no news came, can be waited for by nobody.
     fn candidates(&self, world: &World, node: Node) -> Vec<&Member> {
         let leader = leader(world);
+        let agent = world.host(node).agent.as_ref();
+        let is_told_of = |name| agent.is_none_or(|agent| agent.was_told_of(name));
         let others = world.hosts.iter().zip(&self.members);
         others
             .filter(|(host, _)| host.node != node && Some(host.node) != leader)
             .filter(|(host, _)| !world.options.nofailover.contains(&host.node.0))
             .filter(|(host, _)| {
                 let key = format!("{}{}", key::MEMBERS, host.name);
-                world.store.value(&key).is_some()
+                world.store.value(&key).is_some() && is_told_of(&host.name)
             })
             .map(|(_, member)| member)
             .collect()
@@ -270,6 +273,30 @@ mod tests {
         let task = (C, OpId(1));
         let verdict = absences.started(&run.world, task, "copy-slots", &truth, &mut remarks);
         assert_eq!(verdict.map_err(|broken| broken.invariant), Err(NAME));
+    }
+
+    #[test]
+    fn who_has_registered_unheard_of_is_nobody_to_wait_for() {
+        let mut run = with_slot(false);
+        let key = format!("{}{}", key::MEMBERS, run.world.host(B).name);
+        let entry = run.world.store.value(&key).expect("registered").to_owned();
+        kill(&mut run, B);
+        run.world.inflict(&Fault::CrashAgent(B, None));
+        run.pass(Duration::from_secs(60));
+        assert_eq!(run.world.store.value(&key), None);
+        let goes_down = |run: &Run| {
+            let mut absences = Absences::new(&run.world);
+            let (truth, mut remarks) = (Truth::new(&run.world), Remarks::default());
+            let task = (C, OpId(1));
+            let verdict = absences.started(&run.world, task, "copy-slots", &truth, &mut remarks);
+            verdict.map_err(|broken| broken.invariant)
+        };
+        let now = run.world.now;
+        run.world.store.put_unguarded(&key, &entry, None, now);
+        assert_eq!(goes_down(&run), Ok(()));
+        // The next change brings the news.
+        run.pass(Duration::from_secs(20));
+        assert_eq!(goes_down(&run), Err(NAME));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! One member's machine: its clock, its server, its agent, and the guardian beside the agent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use herdsman_ha_core::{
-    Generation, MemberName, Mono, OpId, PeerAnswer, PeerReport, PromiseAnswer, RequestId, Task,
+    ClusterView, Generation, MemberName, Mono, OpId, PeerAnswer, PeerReport, PromiseAnswer,
+    RequestId, Task,
 };
 
 use super::clock::Clock;
@@ -116,6 +118,8 @@ pub struct Agent {
     pub(super) watch: Watch,
     /// The newest view that it was given.
     pub(super) seen: herdsman_ha_core::Revision,
+    /// What that view says; none: it was given none.
+    pub(super) told: Option<Arc<ClusterView>>,
     /// Whether its latest view says that the cluster is paused.
     pub(super) is_paused: bool,
     /// Whether its machine has known that pause.
@@ -147,6 +151,13 @@ impl Agent {
     #[must_use]
     pub fn seen(&self) -> herdsman_ha_core::Revision {
         self.seen
+    }
+
+    /// Whether the newest view that it was given tells of a member.
+    #[must_use]
+    pub fn was_told_of(&self, name: &MemberName) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|view| view.members.contains_key(name))
     }
 
     /// Who leads by the newest view that tells of anybody.
@@ -194,7 +205,7 @@ pub(super) enum WatchState {
 /// A task in flight.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
-    pub(super) task: std::sync::Arc<Task>,
+    pub(super) task: Arc<Task>,
     /// Peers' answers so far.
     pub(super) answers: BTreeMap<Node, PeerAnswer>,
     /// Answers to questions for promises so far.
@@ -219,7 +230,7 @@ pub(super) enum Awaits {
 }
 
 impl Job {
-    pub(super) fn new(task: std::sync::Arc<Task>) -> Self {
+    pub(super) fn new(task: Arc<Task>) -> Self {
         Self {
             task,
             answers: BTreeMap::new(),

@@ -124,6 +124,7 @@ impl World {
                 broken: 0,
             },
             seen: herdsman_ha_core::Revision(0),
+            told: None,
             is_paused: false,
             knows_pause: false,
             has_seen_cluster: false,

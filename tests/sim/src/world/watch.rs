@@ -135,6 +135,9 @@ impl World {
             }
         }
         agent.seen = agent.seen.max(view.revision);
+        if is_newest {
+            agent.told = Some(Arc::clone(&view));
+        }
         self.feed(node, Input::Cluster(Ok(view)));
         self.note_what_it_knows(node);
     }
