@@ -78,14 +78,18 @@ fn while_running(memory: &Memory) -> Option<Carry> {
     if is_moving || !is_turn || !(is_alone || streaming.clone().next().is_some()) {
         return None;
     }
-    let is_listed = view.sync.value.standbys.contains(memory.me());
-    if !is_listed || memory.breaks(Mutant::SyncStandbyGoesDown) {
+    let leader = &view.leader.as_ref()?.name;
+    let listed = &view.sync.value.standbys;
+    // A connection that was lost for a moment has emptied the list: it will be on it again.
+    let is_next = || sync::is_willing(view, leader, memory.me(), &memory.settings.tags);
+    let is_sole = sync::is_kept(memory) && listed.is_empty() && is_next();
+    let is_waited_for = listed.contains(memory.me()) || is_sole;
+    if !is_waited_for || memory.breaks(Mutant::SyncStandbyGoesDown) {
         return Some(Carry::Due);
     }
     // Commits would wait for nobody, or for ever.
-    let leader = &view.leader.as_ref()?.name;
     let has_substitute =
-        streaming.any(|(name, member)| sync::is_willing(view, leader, name, member));
+        streaming.any(|(name, member)| sync::is_willing(view, leader, name, &member.tags));
     (has_substitute || memory.breaks(Mutant::SlotsWithoutASubstitute)).then_some(Carry::Listed)
 }
 

@@ -6,6 +6,7 @@ use core::cmp::Reverse;
 use super::is_named;
 use crate::cascade;
 use crate::memory::Memory;
+use crate::tags::Tags;
 use crate::value::{Lsn, MemberName};
 use crate::view::{ClusterView, MemberView, PrimaryView, SyncState};
 
@@ -47,19 +48,18 @@ pub(super) fn picks(memory: &Memory, view: &ClusterView, primary: &PrimaryView) 
         .collect()
 }
 
-/// Whether commits of a leader may come to wait for a member, once it streams from there.
+/// Whether commits of a leader may come to wait for a member with these tags, once it streams from
+/// there.
 pub(crate) fn is_willing(
     view: &ClusterView,
     leader: &MemberName,
     name: &MemberName,
-    member: &MemberView,
+    tags: &Tags,
 ) -> bool {
-    let tags = &member.tags;
     // Whoever streams from another standby confirms nothing here for long.
     let named = cascade::named(view, name, tags);
     let has_other_upstream = named.is_some_and(|upstream| upstream != leader);
-    let may_be = tags.sync_priority() > 0 && !tags.is_nostream();
-    member.state == "running" && may_be && !has_other_upstream
+    tags.sync_priority() > 0 && !tags.is_nostream() && !has_other_upstream
 }
 
 fn eligible<'a>(
@@ -74,7 +74,8 @@ fn eligible<'a>(
         .filter(|sender| sender.is_streaming && is_named(&sender.name, name))
         .filter_map(|sender| Some((sender.state, sender.confirmed?)))
         .max()?;
-    is_willing(view, memory.me(), name, member).then(|| Eligible {
+    let is_willing = is_willing(view, memory.me(), name, &member.tags);
+    (member.state == "running" && is_willing).then(|| Eligible {
         name,
         priority: member.tags.sync_priority(),
         state: sender.0,

@@ -178,7 +178,8 @@ impl Run {
         let before = (self.invariants.writes(), self.world.slot_copies);
         self.pass(loops * 10);
         // A member's turn to get logical slots may come only now, once.
-        let copies = (self.world.slot_copies - before.1).min(self.world.options.nodes.into());
+        let copies = self.world.slot_copies - before.1 + self.copies_under_way();
+        let copies = copies.min(self.world.options.nodes.into());
         if copies > 0 {
             self.pass_until(limit, converged);
         }
@@ -203,6 +204,18 @@ impl Run {
         {
             self.violate("slots-carried", text);
         }
+    }
+
+    /// How many members are about to get logical slots.
+    fn copies_under_way(&self) -> u64 {
+        let agents = self
+            .world
+            .hosts
+            .iter()
+            .filter_map(|host| host.agent.as_ref());
+        agents.fold(0, |count, agent| {
+            count + u64::from(agent.subject.find("copy-slots").is_some())
+        })
     }
 
     fn outcome(mut self) -> Outcome {

@@ -14,7 +14,7 @@ use super::remarks::Remarks;
 use super::truth::Truth;
 use super::{Verdict, broken};
 use crate::ids::{At, Node};
-use crate::world::World;
+use crate::world::{Host, World};
 
 pub(super) const NAME: &str = "down-for-slots";
 
@@ -140,7 +140,7 @@ impl Absences {
         let others = self.candidates(world, node);
         let life = world.session_life() + SECOND * 2;
         let lately = |at: Option<At>, within| at.is_some_and(|at| world.now.since(at) <= within);
-        let serves = |other: &&Member| lately(other.streamed_from_leader_at, life);
+        let serves = |(_, other): &(&Host, &Member)| lately(other.streamed_from_leader_at, life);
         let was_listed = lately(self.members[node.index()].listed_at, LATELY);
         if was_listed && !others.iter().any(serves) {
             return Some("there is nobody else whom commits could wait for");
@@ -148,11 +148,14 @@ impl Absences {
         if others.is_empty() {
             return None;
         }
-        let streams = |other: &&Member| lately(other.streamed_at, life);
+        // While its session lives, which an operator may have made long, nothing says that it is gone.
+        let streams = |(host, other): &(&Host, &Member)| {
+            lately(other.streamed_at, life) || !host.is_agent_awake() && has_session(world, host)
+        };
         if !others.iter().any(streams) {
             return Some("no other one streams");
         }
-        if others.iter().all(|other| other.away != Away::No) {
+        if others.iter().all(|(_, other)| other.away != Away::No) {
             return Some("all others are away for the same");
         }
         None
@@ -160,7 +163,7 @@ impl Absences {
 
     /// The members that could lead in its place, as far as its agent has been told of them: who
     /// has registered since, while no news came, can be waited for by nobody.
-    fn candidates(&self, world: &World, node: Node) -> Vec<&Member> {
+    fn candidates<'a>(&'a self, world: &'a World, node: Node) -> Vec<(&'a Host, &'a Member)> {
         let leader = leader(world);
         let agent = world.host(node).agent.as_ref();
         let is_told_of = |name| agent.is_none_or(|agent| agent.was_told_of(name));
@@ -172,9 +175,15 @@ impl Absences {
                 let key = format!("{}{}", key::MEMBERS, host.name);
                 world.store.value(&key).is_some() && is_told_of(&host.name)
             })
-            .map(|(_, member)| member)
             .collect()
     }
+}
+
+/// Whether the session that a member's key is bound to lives.
+fn has_session(world: &World, host: &Host) -> bool {
+    let key = format!("{}{}", key::MEMBERS, host.name);
+    let session = world.store.holder(&key);
+    session.is_some_and(|session| world.store.owner(session).is_some())
 }
 
 fn leader(world: &World) -> Option<Node> {
