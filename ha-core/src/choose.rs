@@ -89,8 +89,10 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
     match lock {
         Lock::Unseen => blind_choice(memory, server),
         Lock::Stale if failsafe::is_bound(memory) => hold(Code::ResumeHeldBack),
-        // The key was written by hand: whoever goes on without the store is not asked by us.
-        Lock::Stale if failsafe::is_left_out(memory) => hold(Code::NotCandidate),
+        // Whoever goes on without the store has not been asked by whom a tool wrote into the key.
+        Lock::Stale if is_by_hand(memory) && failsafe::is_left_out(memory) => {
+            hold(Code::NotCandidate)
+        }
         Lock::Stale if !matches!(server, Server::Empty | Server::Leftover) => {
             act(Act::Resume, Code::ResumingLease)
         }
@@ -102,6 +104,12 @@ fn live(memory: &Memory, server: Server, writable: Writable) -> Choice {
         Lock::Free => leaderless_choice(memory, server),
         Lock::Stale => without_data(memory, lock),
     }
+}
+
+/// Whether the leader key lives with no session: no earlier run of ours has left it.
+fn is_by_hand(memory: &Memory) -> bool {
+    let leader = memory.view.as_ref().and_then(|view| view.leader.as_ref());
+    leader.is_some_and(|leader| leader.session.is_none())
 }
 
 /// What an operator asked the server to go through.
