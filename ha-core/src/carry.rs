@@ -148,17 +148,8 @@ pub(crate) fn missing(memory: &Memory) -> BTreeMap<String, LogicalSlot> {
         let at = memory.carried.not_before.get(name);
         at.is_none_or(|at| now >= *at)
     };
-    let is_there = |name: &str| match memory.server() {
-        Some(ServerView::Standby(standby)) => standby.slots.contains_key(name),
-        Some(
-            ServerView::Down { .. }
-            | ServerView::Starting
-            | ServerView::Stopping
-            | ServerView::Unresponsive
-            | ServerView::Primary(_),
-        )
-        | None => false,
-    };
+    let standby = memory.standby();
+    let is_there = |name: &str| standby.is_some_and(|standby| standby.slots.contains_key(name));
     slots::logical_of_leader(memory, |name| is_due(name) && !is_there(name))
 }
 

@@ -19,7 +19,7 @@ use crate::tags::Tags;
 use crate::task::Upstream;
 use crate::time::Mono;
 use crate::value::{Bytes, Generation, MemberName, Timeline};
-use crate::view::{ClusterView, MemberView, ServerIdentity, ServerView, StandbyView};
+use crate::view::{ClusterView, MemberView, ServerIdentity, StandbyView};
 
 /// How long a standby waits for the WAL of the member that it should stream from before it returns
 /// to the leader. PostgreSQL asks a silent upstream again every five seconds.
@@ -230,9 +230,7 @@ pub(crate) fn link(memory: &Memory, standby: &StandbyView) -> Option<Link> {
 
 /// The member that our standby streams from or is about to, when that is not the leader.
 pub(crate) fn followed(memory: &Memory) -> Option<Upstream> {
-    let Some(ServerView::Standby(standby)) = memory.server() else {
-        return None;
-    };
+    let standby = memory.standby()?;
     match link(memory, standby)? {
         Link::Streaming | Link::Quiet | Link::Astray | Link::Offered | Link::Rerouted => {
             source(memory, standby)
@@ -248,9 +246,7 @@ pub(crate) fn followed(memory: &Memory) -> Option<Upstream> {
 
 /// The member whose server is to be asked how far it is.
 pub(crate) fn asked(memory: &Memory) -> Option<Upstream> {
-    let Some(ServerView::Standby(standby)) = memory.server() else {
-        return None;
-    };
+    let standby = memory.standby()?;
     let is_offered = link(memory, standby) == Some(Link::Offered);
     source(memory, standby).filter(|_| is_offered)
 }
@@ -319,21 +315,12 @@ pub(crate) fn note(memory: &mut Memory) {
     }
     note_streaming(memory);
     let now = memory.mono();
-    let found = match memory.server() {
-        Some(ServerView::Standby(standby)) => offered(memory, standby).map(|name| {
-            let address = plan::member_address(memory, name);
-            let is_meant = standby.upstream.is_none() || standby.upstream() == address;
-            (name.clone(), is_meant)
-        }),
-        Some(
-            ServerView::Down { .. }
-            | ServerView::Starting
-            | ServerView::Stopping
-            | ServerView::Unresponsive
-            | ServerView::Primary(_),
-        )
-        | None => None,
-    };
+    let found = memory.standby().and_then(|standby| {
+        let name = offered(memory, standby)?;
+        let address = plan::member_address(memory, name);
+        let is_meant = standby.upstream.is_none() || standby.upstream() == address;
+        Some((name.clone(), is_meant))
+    });
     let is_over = memory.cascade.given_up.as_ref().is_some_and(|(who, at)| {
         let is_offered = found.as_ref().is_some_and(|(name, _)| name == who);
         !is_offered || now.since(*at) >= RETRY
@@ -357,7 +344,7 @@ pub(crate) fn note(memory: &mut Memory) {
 /// Whoever streams from the leader is on its line, under this leadership.
 fn note_streaming(memory: &mut Memory) {
     let leader = memory.view.as_ref().and_then(|view| view.leader.as_ref());
-    let (Some(leader), Some(ServerView::Standby(standby))) = (leader, memory.server()) else {
+    let (Some(leader), Some(standby)) = (leader, memory.standby()) else {
         return;
     };
     let address = plan::member_address(memory, &leader.name);

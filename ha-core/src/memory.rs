@@ -32,7 +32,7 @@ use crate::time::{Mono, Now};
 use crate::value::{Generation, Lsn, MemberName, Position, Revision, SessionName, Timeline};
 use crate::view::{
     ClusterView, ControlState, DataView, Fault, LocalView, MemberView, PeerReport, ServerIdentity,
-    ServerView, StatusKey, SyncKey,
+    ServerView, StandbyView, StatusKey, SyncKey,
 };
 use crate::work::Work;
 
@@ -380,16 +380,21 @@ impl Memory {
         self.local.as_ref().map(|local| &local.server)
     }
 
-    /// How far the standby had replayed when it was last looked at.
-    pub(crate) fn replayed(&self) -> Option<Lsn> {
+    /// Our server, when it runs as a standby.
+    pub(crate) fn standby(&self) -> Option<&StandbyView> {
         match self.server()? {
-            ServerView::Standby(standby) => Some(standby.replayed),
+            ServerView::Standby(standby) => Some(standby),
             ServerView::Down { .. }
             | ServerView::Starting
             | ServerView::Stopping
             | ServerView::Unresponsive
             | ServerView::Primary(_) => None,
         }
+    }
+
+    /// How far the standby had replayed when it was last looked at.
+    pub(crate) fn replayed(&self) -> Option<Lsn> {
+        Some(self.standby()?.replayed)
     }
 
     pub(crate) fn control_state(&self) -> Option<ControlState> {

@@ -416,26 +416,36 @@ fn start_standby(memory: &Memory, upstream: Option<Upstream>) -> Task {
 /// The leader as a source of WAL; none while nobody else leads or its address is not known. For the
 /// leader of a standby cluster: what the cluster follows.
 pub(crate) fn upstream(memory: &Memory) -> Option<Upstream> {
-    if memory.settings.tags.is_nostream() {
-        return None;
+    match giver(memory)? {
+        Giver::Source => remote::source(memory),
+        Giver::Leader(name) => member_as_upstream(memory, name),
     }
-    let leader = memory.view.as_ref()?.leader.as_ref()?;
-    if leader.name == *memory.me() {
-        return remote::source(memory);
-    }
-    member_as_upstream(memory, &leader.name)
 }
 
 /// Where [`upstream`] is: no host when WAL comes from an archive alone.
 pub(crate) fn upstream_address(memory: &Memory) -> Option<(&str, u16)> {
+    match giver(memory)? {
+        Giver::Source => remote::source_address(memory),
+        Giver::Leader(name) => member_address(memory, name),
+    }
+}
+
+/// Who gives us WAL.
+enum Giver<'a> {
+    /// What the cluster follows: we lead.
+    Source,
+    Leader(&'a MemberName),
+}
+
+fn giver(memory: &Memory) -> Option<Giver<'_>> {
     if memory.settings.tags.is_nostream() {
         return None;
     }
     let leader = memory.view.as_ref()?.leader.as_ref()?;
-    if leader.name == *memory.me() {
-        return remote::source_address(memory);
-    }
-    member_address(memory, &leader.name)
+    Some(match leader.name == *memory.me() {
+        true => Giver::Source,
+        false => Giver::Leader(&leader.name),
+    })
 }
 
 /// Where the server of a member is.

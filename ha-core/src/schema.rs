@@ -41,6 +41,9 @@ pub mod key {
     pub const LEADERSHIP: &str = "herdsman/leadership";
 }
 
+/// What PostgreSQL keeps of a name.
+const LONGEST_SLOT_NAME: usize = 63;
+
 /// The replication slot name of a member: lower case, `-` and `.` become `_`, other characters
 /// outside `[a-z0-9_]` become `u` and their code point, cut at 63 characters.
 #[must_use]
@@ -64,9 +67,6 @@ pub fn slot_name(member: &str) -> Cow<'_, str> {
     name.truncate(LONGEST_SLOT_NAME);
     Cow::Owned(name)
 }
-
-/// What PostgreSQL keeps of a name.
-const LONGEST_SLOT_NAME: usize = 63;
 
 #[cfg(test)]
 mod tests {

@@ -47,6 +47,15 @@ struct Wish {
     passed: Option<Lsn>,
 }
 
+impl Wish {
+    fn new(used: Use, passed: impl FnOnce() -> Option<Lsn>) -> Self {
+        // Who is connected moves a slot itself.
+        let is_moved_here = used != Use::Expected;
+        let passed = is_moved_here.then(passed).flatten();
+        Self { used, passed }
+    }
+}
+
 /// The slots that should exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Wanted<'a> {
@@ -193,18 +202,13 @@ fn wanted<'a>(memory: &'a Memory, view: &'a ClusterView, side: Side) -> Wanted<'
             false => continue,
         };
         let slot = slot_name(name.as_str());
-        // Who is connected moves a slot itself.
-        let is_moved = used != Use::Expected;
-        let passed = is_moved.then(|| passed(memory, view, &slot, Some((name, member))));
-        let passed = passed.flatten();
-        wanted.physical.insert(slot, Wish { used, passed });
+        let wish = Wish::new(used, || passed(memory, view, &slot, Some((name, member))));
+        wanted.physical.insert(slot, wish);
     }
     let mine = slot_name(memory.me().as_str());
     let mut retain = |name: &'a String| {
         if *name != *mine && !wanted.physical.contains_key(&**name) {
-            let used = Use::Retained;
-            let passed = passed(memory, view, name, None);
-            let wish = Wish { used, passed };
+            let wish = Wish::new(Use::Retained, || passed(memory, view, name, None));
             wanted.physical.insert(Cow::Borrowed(name), wish);
         }
     };
@@ -219,10 +223,7 @@ fn wanted<'a>(memory: &'a Memory, view: &'a ClusterView, side: Side) -> Wanted<'
                 Side::Leader => Use::Expected,
                 Side::Standby => Use::Unexpected,
             };
-            let is_moved = used != Use::Expected;
-            let passed = is_moved.then(|| passed(memory, view, name, None));
-            let passed = passed.flatten();
-            let wish = Wish { used, passed };
+            let wish = Wish::new(used, || passed(memory, view, name, None));
             let name = Cow::Borrowed(name.as_str());
             wanted.physical.entry(name).or_insert(wish);
         }
@@ -352,11 +353,10 @@ fn timeline(memory: &Memory) -> Option<Timeline> {
 /// Whether a view differs from the one before in anything that slots are kept by. Most views tell of
 /// nothing but how far a member is.
 pub(crate) fn is_concerned(before: &ClusterView, view: &ClusterView) -> bool {
-    let is_same = |(one, other): (&MemberView, &MemberView)| {
+    let is_same = |one: &MemberView, other: &MemberView| {
         let position = |member: &MemberView| {
             // It counts only of those that may stream from another standby.
-            let counts = member.tags.replicatefrom().is_some();
-            counts.then_some((member.timeline, member.xlog_location))
+            member.tags.replicatefrom().and(member.xlog_location)
         };
         one.tags == other.tags
             && one.state == other.state
@@ -369,7 +369,7 @@ pub(crate) fn is_concerned(before: &ClusterView, view: &ClusterView) -> bool {
     let mut members = before.members.iter().zip(&view.members);
     let are_same = before.members.len() == view.members.len()
         && members.all(|((before, one), (name, other))| {
-            before == name && (Arc::ptr_eq(one, other) || is_same((one, other)))
+            before == name && (Arc::ptr_eq(one, other) || is_same(one, other))
         });
     !are_same
         || before.leader != view.leader

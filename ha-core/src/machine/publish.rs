@@ -86,10 +86,9 @@ impl Machine {
         let stored = stored.filter(|member| member.session.as_ref() == Some(session));
         let stored = stored.map(|member| member.text.as_str());
         let is_equal = stored == Some(&value);
-        let is_new = |stored| !is_equal_but_for_positions(stored, &value);
+        let is_alike = |stored| is_equal_but_for_positions(stored, &value);
         // What is told now in any case needs no closer look.
-        let is_urgent = !is_equal && !is_due && stored.is_none_or(is_new);
-        let is_left = is_equal || (!is_due && !is_urgent);
+        let is_left = is_equal || !is_due && stored.is_some_and(is_alike);
         let session = session.clone();
         self.memory.published.known = is_left.then(|| KnownKey {
             session: session.clone(),

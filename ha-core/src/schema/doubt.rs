@@ -10,7 +10,6 @@ use alloc::string::String;
 use serde_json::Value;
 
 use super::key;
-use super::read::RawEntry;
 use crate::value::SystemId;
 
 /// A name of a member is never longer.
@@ -20,17 +19,13 @@ const LONGEST_NAME: usize = 255;
 type Json = serde_json::Result<Value>;
 
 /// What is wrong with bytes that are no text.
-pub(super) fn of_text(entry: &RawEntry<'_>) -> Option<String> {
-    let is_text = core::str::from_utf8(entry.value).is_ok();
-    (!is_text).then(|| "it is not UTF-8".to_owned())
+pub(super) fn no_text(text: Option<&str>) -> Option<String> {
+    text.is_none().then(|| "it is not UTF-8".to_owned())
 }
 
 /// Why a key that is not a member's does not say what it should; nothing if it does.
-pub(super) fn reason(entry: &RawEntry<'_>, json: Option<&Json>) -> Option<String> {
-    let Ok(text) = core::str::from_utf8(entry.value) else {
-        return of_text(entry);
-    };
-    let found = match entry.key {
+pub(super) fn reason(key: &str, text: &str, json: Option<&Json>) -> Option<String> {
+    let found = match key {
         key::INITIALIZE if text.is_empty() => Ok(()),
         key::INITIALIZE => match text.parse::<SystemId>() {
             Ok(_) => Ok(()),

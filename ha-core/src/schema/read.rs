@@ -3,6 +3,8 @@
 //! Nothing here fails: a value that cannot be read counts as absent, because one broken key must
 //! not blind a member to all others.
 
+mod member;
+
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -12,8 +14,6 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::{doubt, key};
-
-mod member;
 use crate::config::Rules;
 use crate::task::{Commit, StoreWrite};
 use crate::value::{Generation, Lsn, MemberName, Revision, SessionName, SystemId, Timeline};
@@ -21,6 +21,7 @@ use crate::view::{
     ClusterView, HistoryLine, Initialize, Keyed, LeaderKey, LeadershipRecord, MoveRequest,
     StatusKey, SyncKey,
 };
+
 pub(crate) use member::object as member_object;
 
 /// One key of the store as it came.
@@ -89,17 +90,18 @@ pub(crate) fn apply(view: &mut ClusterView, commit: &Commit, revision: Revision)
 
 fn take(view: &mut ClusterView, entry: &RawEntry<'_>) {
     // Values are text. A key whose bytes are none is still there.
-    let text = core::str::from_utf8(entry.value).unwrap_or(NO_TEXT);
+    let found = core::str::from_utf8(entry.value).ok();
+    let text = found.unwrap_or(NO_TEXT);
     if let Some(name) = entry.key.strip_prefix(key::MEMBERS) {
         let (member, doubt) = member::read(text, entry);
         view.members
             .insert(MemberName::from(name), Arc::new(member));
-        note_doubt(view, entry.key, doubt::of_text(entry).or(doubt));
+        note_doubt(view, entry.key, doubt::no_text(found).or(doubt));
         return;
     }
     // Read once, for what it says and for what is wrong with it.
     let json = is_json(entry.key).then(|| serde_json::from_str(text));
-    let doubt = doubt::reason(entry, json.as_ref());
+    let doubt = doubt::no_text(found).or_else(|| doubt::reason(entry.key, text, json.as_ref()));
     let is_clear = doubt.is_none();
     note_doubt(view, entry.key, doubt);
     let json = json.and_then(Result::ok);

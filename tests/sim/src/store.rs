@@ -298,6 +298,12 @@ impl Store {
         self.content.entry(key)
     }
 
+    /// The key of a member.
+    #[must_use]
+    pub fn member(&self, name: &MemberName) -> Option<&Entry> {
+        self.entry(&format!("{}{name}", key::MEMBERS))
+    }
+
     /// Whether every guard holds; a session is named where one demands to be held by it.
     fn hold(&self, guards: &[StoreGuard], session: Option<&SessionName>) -> bool {
         guards.iter().all(|guard| {

@@ -233,6 +233,12 @@ impl World {
         self.host_mut(node).name = name;
     }
 
+    /// The member that the leader key names.
+    #[must_use]
+    pub fn leader(&self) -> Option<Node> {
+        self.node_named(self.store.leader()?.0)
+    }
+
     /// Whether the store answers this member.
     #[must_use]
     pub fn sees_store(&self, node: Node) -> bool {

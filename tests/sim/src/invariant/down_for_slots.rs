@@ -69,7 +69,7 @@ impl Absences {
     fn note(&mut self, world: &World) {
         self.looked_at = world.now;
         let listed = listed(world);
-        let leader = leader(world);
+        let leader = world.leader();
         for (host, member) in world.hosts.iter().zip(&mut self.members) {
             let upstream = host.server.connected();
             let now = Some(world.now);
@@ -164,31 +164,23 @@ impl Absences {
     /// The members that could lead in its place, as far as its agent has been told of them: who
     /// has registered since, while no news came, can be waited for by nobody.
     fn candidates<'a>(&'a self, world: &'a World, node: Node) -> Vec<(&'a Host, &'a Member)> {
-        let leader = leader(world);
+        let leader = world.leader();
         let agent = world.host(node).agent.as_ref();
         let is_told_of = |name| agent.is_none_or(|agent| agent.was_told_of(name));
         let others = world.hosts.iter().zip(&self.members);
         others
             .filter(|(host, _)| host.node != node && Some(host.node) != leader)
             .filter(|(host, _)| !world.options.nofailover.contains(&host.node.0))
-            .filter(|(host, _)| {
-                let key = format!("{}{}", key::MEMBERS, host.name);
-                world.store.value(&key).is_some() && is_told_of(&host.name)
-            })
+            .filter(|(host, _)| world.store.member(&host.name).is_some() && is_told_of(&host.name))
             .collect()
     }
 }
 
 /// Whether the session that a member's key is bound to lives.
 fn has_session(world: &World, host: &Host) -> bool {
-    let key = format!("{}{}", key::MEMBERS, host.name);
-    let session = world.store.holder(&key);
+    let entry = world.store.member(&host.name);
+    let session = entry.and_then(|entry| entry.session.as_deref());
     session.is_some_and(|session| world.store.owner(session).is_some())
-}
-
-fn leader(world: &World) -> Option<Node> {
-    let (name, _) = world.store.leader()?;
-    world.node_named(name)
 }
 
 /// Whom the sync key names.
@@ -215,7 +207,7 @@ fn is_moving(world: &World) -> bool {
 /// Whether the data of a server that is down has gone another way than that of the leader, of whom
 /// its agent was told.
 fn parted(world: &World, node: Node) -> Option<&'static str> {
-    let leader = leader(world)?;
+    let leader = world.leader()?;
     let told = world.host(node).agent.as_ref()?.leader();
     if told != Some(&world.host(leader).name) {
         return None;

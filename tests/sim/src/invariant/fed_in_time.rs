@@ -97,8 +97,7 @@ fn is_awake(world: &World, node: Node, revision: u64) -> bool {
 
 /// Whoever leads, when nothing is wrong with it.
 fn healthy_leader(world: &World, revision: u64) -> Option<Node> {
-    let (name, _) = world.store.leader()?;
-    let node = world.node_named(name)?;
+    let node = world.leader()?;
     let server = &world.host(node).server;
     let is_primary = server.process == Process::Primary && server.is_writable();
     (is_primary && is_awake(world, node, revision)).then_some(node)

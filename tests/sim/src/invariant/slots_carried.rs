@@ -21,8 +21,7 @@ pub fn carried(world: &World) -> bool {
 /// A member that lacks one, in words.
 #[must_use]
 pub fn lacking(world: &World) -> Option<String> {
-    let (name, _) = world.store.leader()?;
-    let leader = world.node_named(name)?;
+    let leader = world.leader()?;
     let theirs = world.host(leader).server.files()?;
     let may_lead = |node: Node| !world.options.nofailover.contains(&node.0);
     let listed = world.store.sync_key().map(|(_, standbys)| standbys);
@@ -43,9 +42,7 @@ pub fn lacking(world: &World) -> Option<String> {
 /// Whether a member lacks a slot of its leader, whether or not it could have it.
 pub(super) fn lacks_slots(world: &World, node: Node) -> bool {
     let logical = |node: Node| world.host(node).server.files().map(|files| &files.logical);
-    let leader = world.store.leader();
-    let leader = leader.and_then(|(name, _)| world.node_named(name));
-    let slots = leader.and_then(logical).zip(logical(node));
+    let slots = world.leader().and_then(logical).zip(logical(node));
     slots.is_some_and(|(theirs, mine)| theirs.keys().any(|slot| !mine.contains_key(slot)))
 }
 

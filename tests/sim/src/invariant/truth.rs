@@ -317,9 +317,8 @@ impl Truth {
             self.published = None;
             return;
         }
-        let leader = || world.node_named(world.store.leader()?.0);
         let wal = owner
-            .or_else(leader)
+            .or_else(|| world.leader())
             .and_then(|node| world.host(node).server.wal());
         let end = change.after.as_ref().map(|entry| position(&entry.value));
         self.published = wal.zip(end).map(|(wal, end)| world.tree.at(wal, end));

@@ -55,12 +55,6 @@ pub(super) fn end(world: &World, node: Node) -> Option<Lsn> {
     world.host(node).server.wal().map(|wal| wal.end)
 }
 
-/// Who holds the leader key, if a member does.
-pub(super) fn leader(world: &World) -> Option<Node> {
-    let (name, _) = world.store.leader()?;
-    world.node_named(name)
-}
-
 /// What a member's clock showed, as an instant of the script.
 pub(super) fn instant(world: &World, node: Node, shown: Mono) -> At {
     let at = world.host(node).clock.when(shown);
@@ -70,7 +64,7 @@ pub(super) fn instant(world: &World, node: Node, shown: Mono) -> At {
 /// Whether the cluster works: whoever leads takes writes and nobody else does, and every member
 /// that can be expected to streams.
 pub(super) fn is_stable(world: &World) -> bool {
-    let Some(leader) = leader(world) else {
+    let Some(leader) = world.leader() else {
         return false;
     };
     let is_there = |host: &Host| host.is_agent_awake() && world.sees_store(host.node);

@@ -54,7 +54,7 @@ impl Until {
         match self {
             Self::Instant(at) => world.instant() >= *at,
             Self::Stable => look::is_stable(world),
-            Self::Leader(node) => look::leader(world) == Some(*node),
+            Self::Leader(node) => world.leader() == Some(*node),
             Self::Primary(node) => world.host(*node).server.is_writable(),
             Self::Down(node) => world.host(*node).server.is_down(),
             Self::Task(node, name) => {

@@ -128,10 +128,18 @@ pub struct Agent {
     pub(super) has_seen_cluster: bool,
     /// The same, of the instant at which it last began to make one.
     pub(super) had_seen_cluster: bool,
-    /// The leadership that the newest view tells of, and when it was told first.
-    pub(super) leader_told: Option<(Generation, At)>,
-    /// Who leads by that view.
-    pub(super) leader_named: Option<MemberName>,
+    /// The leadership of the newest view that tells of one.
+    pub(super) leader_told: Option<LeaderTold>,
+}
+
+/// A leadership that an agent was told of.
+#[derive(Clone, Debug)]
+pub(super) struct LeaderTold {
+    pub(super) generation: Generation,
+    /// Whose it is.
+    pub(super) name: MemberName,
+    /// When it was told first.
+    pub(super) at: At,
 }
 
 impl Agent {
@@ -163,13 +171,13 @@ impl Agent {
     /// Who leads by the newest view that tells of anybody.
     #[must_use]
     pub fn leader(&self) -> Option<&MemberName> {
-        self.leader_named.as_ref()
+        self.leader_told.as_ref().map(|told| &told.name)
     }
 
     /// When it was told of the present leadership.
     #[must_use]
     pub fn leader_told_at(&self) -> Option<At> {
-        self.leader_told.map(|(_, at)| at)
+        self.leader_told.as_ref().map(|told| told.at)
     }
 
     /// Whether any view had told it the identifier of a cluster when it began to make one.

@@ -130,7 +130,6 @@ impl World {
             has_seen_cluster: false,
             had_seen_cluster: false,
             leader_told: None,
-            leader_named: None,
         });
         self.line(Some(node), Kind::Server, |_| {
             ("agent starts".to_owned(), String::new())

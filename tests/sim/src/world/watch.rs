@@ -8,7 +8,7 @@ use herdsman_ha_core::{ClusterView, Fault as Blindness, Initialize, Input};
 use super::World;
 use super::draws::What;
 use super::event::AgentEvent;
-use super::host::WatchState;
+use super::host::{LeaderTold, WatchState};
 use crate::fact::Fact;
 use crate::fault::End;
 use crate::ids::{At, Node};
@@ -121,17 +121,20 @@ impl World {
             self.watch_stuck(node);
             return;
         }
-        if let Some(rules) = view.rules.as_ref().filter(|_| view.revision >= agent.seen) {
+        let is_newest = view.revision >= agent.seen;
+        if let Some(rules) = view.rules.as_ref().filter(|_| is_newest) {
             agent.is_paused = rules.pause;
         }
-        let is_newest = view.revision >= agent.seen;
         agent.has_seen_cluster |=
             is_newest && matches!(view.initialize.value, Initialize::Known(_));
         if let Some(leader) = view.leader.as_ref().filter(|_| is_newest) {
-            let known = agent.leader_told.map(|(generation, _)| generation);
+            let known = agent.leader_told.as_ref().map(|told| told.generation);
             if known != Some(leader.generation) {
-                agent.leader_told = Some((leader.generation, told_at));
-                agent.leader_named = Some(leader.name.clone());
+                agent.leader_told = Some(LeaderTold {
+                    generation: leader.generation,
+                    name: leader.name.clone(),
+                    at: told_at,
+                });
             }
         }
         agent.seen = agent.seen.max(view.revision);

@@ -45,7 +45,7 @@ pub(super) fn perform(
 }
 
 fn member(world: &World, host: &Host) -> String {
-    let leads = if look::leader(world) == Some(host.node) {
+    let leads = if world.leader() == Some(host.node) {
         " leader"
     } else {
         ""

@@ -29,7 +29,7 @@ pub(super) fn perform(
 }
 
 fn row(world: &World, host: &Host) -> [String; 6] {
-    let leads = look::leader(world) == Some(host.node);
+    let leads = world.leader() == Some(host.node);
     let decision = host
         .agent
         .as_ref()
@@ -47,7 +47,7 @@ fn row(world: &World, host: &Host) -> [String; 6] {
 
 /// How much of the leader's WAL a server lacks, by positions.
 fn lag(world: &World, host: &Host) -> Option<String> {
-    let leader = look::leader(world).filter(|leader| *leader != host.node)?;
+    let leader = world.leader().filter(|leader| *leader != host.node)?;
     let (mine, theirs) = (host.server.wal()?.end, look::end(world, leader)?);
     Some(units::bytes(theirs.bytes_after(mine).0))
 }

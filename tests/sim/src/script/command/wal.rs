@@ -2,7 +2,6 @@
 
 use crate::ids::Node;
 use crate::pg::{BranchId, Wal};
-use crate::script::look;
 use crate::script::stage::Stage;
 use crate::words::Words;
 use crate::world::{Row, World};
@@ -54,7 +53,9 @@ fn holders(world: &World, id: BranchId) -> String {
 
 /// The acknowledged rows that the present leader's server lacks; without one, that nobody has.
 fn lost(world: &World) -> String {
-    let leader = look::leader(world).filter(|node| world.host(*node).server.is_primary());
+    let leader = world
+        .leader()
+        .filter(|node| world.host(*node).server.is_primary());
     let has = |node: Node, row: &Row| {
         let wal = world.host(node).server.wal();
         wal.is_some_and(|wal| world.tree.contains(wal, row.place))
