@@ -165,9 +165,15 @@ fn running(server: &pgctl::Server) -> ServerView {
                 is_streaming: receiver.is_some_and(|receiver| receiver.status == "streaming"),
                 upstream: standby.upstream.clone(),
                 slots,
+                history: standby.history.iter().map(ended).collect(),
             })
         }
     }
+}
+
+/// An earlier timeline, and where it ended.
+pub(crate) fn ended(line: &pgctl::HistoryLine) -> (Timeline, Lsn) {
+    (Timeline(line.timeline.0), Lsn(line.switch_lsn.0))
 }
 
 fn sync(server: &pgctl::Server) -> SyncView {

@@ -9,12 +9,12 @@ use core::time::Duration;
 
 use crate::config::SynchronousMode;
 use crate::failsafe;
+use crate::line;
 use crate::memory::{Evidence, Memory};
 use crate::mutant::Mutant;
 use crate::parted;
 use crate::reason::Veto;
 use crate::remote;
-use crate::schema::write;
 use crate::time::Mono;
 use crate::value::{Lsn, MemberName, Position, Timeline};
 use crate::view::{ClusterView, MoveRequest, PeerAnswer, PeerReport, PeerServer, ServerView};
@@ -131,7 +131,7 @@ pub(crate) fn standby_fitness(memory: &Memory) -> Fitness {
         // A leader that handed over in order has seen to it that its successor has everything; one
         // that died on the way has not.
         Named::Us { is_by_hand: false } | Named::Nobody => {
-            vetoes.extend(lag_veto(memory, view, mine));
+            vetoes.extend(line::lag_veto(memory, view, standby));
             if !is_standby_cluster {
                 vetoes.extend(parted::veto(memory, view, mine));
             }
@@ -319,27 +319,6 @@ fn preferred_veto(
     is_preferred.then(|| Veto::PeerPreferred {
         name: report.name.clone(),
     })
-}
-
-/// The published position is one of the cluster's latest timeline: what we have on an earlier one
-/// counts up to where that ended, and what the history does not know counts for nothing.
-fn lag_veto(memory: &Memory, view: &ClusterView, mine: Position) -> Option<Veto> {
-    let shared = match view.timeline() {
-        // Its timelines are another cluster's, which the history here may not tell of yet.
-        Some(_) if remote::is_followed(memory) => mine.lsn,
-        Some(cluster) if mine.timeline < cluster => {
-            let history = &view.history.value;
-            let ended = history
-                .iter()
-                .find(|line| line.timeline == mine.timeline && !write::is_filler(line));
-            ended.map_or(Lsn(0), |line| line.switch.min(mine.lsn))
-        }
-        Some(_) | None => mine.lsn,
-    };
-    let by = view.status.value.optime.bytes_after(shared);
-    let limit = memory.rules.maximum_lag_on_failover;
-    let is_behind = by > limit && !memory.breaks(Mutant::LagLimitIgnored);
-    is_behind.then_some(Veto::Lagging { by, limit })
 }
 
 /// What a move request says about who shall lead, while there is no leader.

@@ -71,6 +71,7 @@ mod explain;
 mod failsafe;
 mod journal;
 mod lease;
+mod line;
 mod machine;
 mod memory;
 mod moment;

@@ -8,6 +8,7 @@
 //!
 //! The others are told of it: they would wait for whoever is ahead.
 
+use crate::line;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
 use crate::reason::Veto;
@@ -34,7 +35,8 @@ pub(crate) fn has_parted(memory: &Memory) -> bool {
         return false;
     };
     // What others lead in a standby cluster is what its source has.
-    !remote::is_followed(memory) && veto(memory, view, standby.position()).is_some()
+    let is_apart = || veto(memory, view, standby.position()).is_some();
+    !remote::is_followed(memory) && (is_apart() || line::has_left(memory, view, standby))
 }
 
 /// We have compared our history with that of the last leader.

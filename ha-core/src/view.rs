@@ -360,6 +360,10 @@ pub struct StandbyView {
     pub upstream: Option<(String, u16)>,
     /// Its replication slots.
     pub slots: BTreeMap<String, SlotView>,
+    /// Where each earlier timeline of its own history ended, oldest first; empty on the first one, or
+    /// when its history file cannot be read.
+    #[serde(default)]
+    pub history: Arc<[(Timeline, Lsn)]>,
 }
 
 impl StandbyView {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::control_data::ControlData;
 use crate::lsn::Lsn;
-use crate::timeline::Timeline;
+use crate::timeline::{HistoryLine, Timeline};
 use crate::version::Version;
 
 /// One round of facts about an instance.
@@ -176,6 +176,9 @@ pub struct Standby {
     pub receiver: Option<Receiver>,
     /// Whom it is told to stream from, host and port, whether or not it does.
     pub upstream: Option<(String, u16)>,
+    /// Where each earlier timeline of its history was left, oldest first; empty on the first one, or
+    /// when its history file cannot be read.
+    pub history: Vec<HistoryLine>,
 }
 
 /// A running walreceiver.

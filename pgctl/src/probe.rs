@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::facts::{DataDirectory, Facts, Process, Server, ServerRole};
 use crate::instance::Instance;
 use crate::process::{LockFile, Postmaster, Status, orphans_of, reap_orphans};
+use crate::timeline::{HistoryLine, Timeline};
 
 /// A disk that does not answer for so long counts as unreadable.
 const DISK_LIMIT: Duration = Duration::from_secs(5);
@@ -169,6 +170,7 @@ impl Instance {
                 probe.wal_end = Some(recovery);
             }
             standby.wal_end_reached = probe.wal_end == Some(recovery);
+            standby.history = self.history_of(answer.server.timeline).await;
             if standby.replay_paused && session.version.major() >= 14 {
                 // Without an answer the server is looked at again soon.
                 let limits = self.control_data().await.map(|control| control.limits);
@@ -182,6 +184,19 @@ impl Instance {
         }
         answer.server.synchronous.is_overruled = self.overrules(&parameters);
         Ok(answer.server)
+    }
+
+    /// A disk that does not answer tells nothing.
+    async fn history_of(&self, timeline: Timeline) -> Vec<HistoryLine> {
+        let reading = tokio::time::timeout(DISK_LIMIT, self.own_history(timeline));
+        match reading.await {
+            Ok(Ok(history)) => history,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "our history is not known");
+                Vec::new()
+            }
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn read_control(

@@ -74,6 +74,7 @@ pub(crate) fn primary() -> Snapshot {
 /// `n2`, a standby 4096 bytes behind, which streams.
 pub(crate) fn replica() -> Snapshot {
     let standby = StandbyView {
+        history: [].into(),
         timeline: Timeline(3),
         received: Lsn(LEADER_AT.0 - 1024),
         replayed: Lsn(LEADER_AT.0 - 4096),

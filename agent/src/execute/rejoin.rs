@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::replica::{COPY_SILENCE, Copy};
 use super::server::{KILL_LIMIT, upstream};
 use super::{Executor, Tell, done, failed, transient};
+use crate::observe::ended;
 
 /// How long another server may take to say who it is.
 const IDENTIFY_LIMIT: Duration = Duration::from_secs(3);
@@ -60,10 +61,7 @@ impl Executor {
                 timeline: Timeline(identity.timeline.0),
                 lsn: Lsn(identity.lsn.0),
             },
-            history: history
-                .into_iter()
-                .map(|line| (Timeline(line.timeline.0), Lsn(line.switch_lsn.0)))
-                .collect(),
+            history: history.iter().map(ended).collect(),
             missing_wal,
             contradicts: None,
         })
@@ -83,16 +81,10 @@ impl Executor {
             | pgctl::DataDirectory::NotACluster(_)
             | pgctl::DataDirectory::Unreadable(_) => None,
         };
-        let own = Timeline(running.or(stopped)?);
-        let file = format!("pg_wal/{:08X}.history", own.0);
-        let path = self.instance.data_dir().join(file);
-        let content = tokio::fs::read_to_string(path).await.ok()?;
-        let lines = pgctl::parse_history(&content).ok()?;
-        let lines: Vec<(Timeline, Lsn)> = lines
-            .into_iter()
-            .map(|line| (Timeline(line.timeline.0), Lsn(line.switch_lsn.0)))
-            .collect();
-        contradiction(own, &lines, theirs)
+        let own = pgctl::Timeline(running.or(stopped)?);
+        let lines = self.instance.own_history(own).await.ok()?;
+        let lines: Vec<(Timeline, Lsn)> = lines.iter().map(ended).collect();
+        contradiction(Timeline(own.0), &lines, theirs)
     }
 
     /// The segment that a standby at this position asks for next, when the server does not have it.

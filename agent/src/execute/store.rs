@@ -161,19 +161,16 @@ impl Executor {
         (published, seen): (&[HistoryLine], KeyState),
         keep: usize,
     ) -> Outcome {
-        let file = format!("pg_wal/{:08X}.history", timeline.0);
-        let path = self.instance.data_dir().join(file);
-        let content = match tokio::fs::read_to_string(&path).await {
-            Ok(content) => content,
-            Err(error) => return transient(format!("cannot read {}: {error}", path.display())),
-        };
-        let lines = match herdsman_pgctl::parse_history(&content) {
+        let read = self
+            .instance
+            .own_history(herdsman_pgctl::Timeline(timeline.0));
+        let lines = match read.await {
             Ok(lines) => lines,
-            Err(error) => return transient(format!("{}: {error}", path.display())),
+            Err(error) => return transient(observe::chain(&error)),
         };
-        // A timeline that begins a cluster has no such file, and every later one has ancestors.
+        // A timeline that begins a cluster has no history, and every later one has ancestors.
         if lines.is_empty() {
-            return transient(format!("{} tells nothing", path.display()));
+            return transient(format!("the history of timeline {timeline} tells nothing"));
         }
         let own: Vec<_> = lines
             .into_iter()

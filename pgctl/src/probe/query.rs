@@ -179,6 +179,7 @@ fn read_standby(row: Row<'_>) -> Result<Standby> {
             .optional::<String>("conninfo")?
             .as_deref()
             .and_then(endpoint_of),
+        history: Vec::new(),
     })
 }
 

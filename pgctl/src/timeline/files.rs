@@ -13,9 +13,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Timeline, parse_history};
+use super::{HistoryLine, Timeline, parse_history};
 use crate::config::{file_mode, sync_folder_of, write_atomically};
 use crate::error::{Error, Result};
+use crate::instance::Instance;
 
 const PLACEHOLDER: &[u8] = b"# herdsman: this number belongs to another leadership\n";
 
@@ -49,8 +50,7 @@ impl HistoryFiles {
 
     /// The file of a number, whether or not it exists.
     pub(crate) fn path(&self, number: Timeline) -> PathBuf {
-        let name = format!("{:08X}.history", number.0);
-        self.data_dir.join("pg_wal").join(name)
+        path_of(&self.data_dir, number)
     }
 
     /// The newest that tells of a timeline, with its content.
@@ -131,6 +131,30 @@ impl HistoryFiles {
         let content = String::from_utf8_lossy(&bytes).into_owned();
         let is_placeholder = parse_history(&content).is_ok_and(|lines| lines.is_empty());
         Ok((!is_placeholder).then_some(content))
+    }
+}
+
+fn path_of(data_dir: &Path, number: Timeline) -> PathBuf {
+    let name = format!("{:08X}.history", number.0);
+    data_dir.join("pg_wal").join(name)
+}
+
+impl Instance {
+    /// The history of a timeline as the instance's own files tell it; empty: it begins a cluster.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when its file cannot be read, and [`Error::Unexpected`] when it is none.
+    pub async fn own_history(&self, timeline: Timeline) -> Result<Vec<HistoryLine>> {
+        if timeline == Timeline(1) {
+            return Ok(Vec::new());
+        }
+        let path = path_of(self.data_dir(), timeline);
+        let content = tokio::fs::read_to_string(&path).await;
+        let content = content.map_err(Error::io("cannot read", &path))?;
+        parse_history(&content).map_err(|error| Error::Unexpected {
+            what: "timeline history",
+            found: format!("{}: {error}", path.display()),
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod down_for_slots;
 mod explained;
 mod fed_in_time;
 mod fenced_in_time;
+mod lag;
 mod last_copy;
 mod machine_rule;
 mod no_acked_loss_sync;
@@ -320,6 +321,7 @@ impl Invariants {
         no_acked_loss_sync::check(world, node, &missing, truth, remarks)?;
         bounded_loss_async::check(world, node, from, &missing, truth, remarks)?;
         self.rows.forget(&missing);
+        self.truth.line_was_chosen(world, node, from);
         Ok(())
     }
 

@@ -169,10 +169,16 @@ impl Run {
         self.world.is_writing = false;
         let loops = self.world.options.loop_wait;
         self.pass(loops * 2);
-        // A call that comes only now changes what its sender has told since.
-        let late = self.world.last_late_call;
+        // A call that comes only now changes what its sender has told since, and whoever is told only
+        // now what was wanted while messages took long does that now.
+        let late = self
+            .world
+            .last_late_call
+            .max(self.world.last_view_on_its_way());
         if late > self.world.now {
-            self.pass(late.since(self.world.now) + loops);
+            self.pass(late.since(self.world.now));
+            self.pass_until(limit, converged);
+            self.pass(loops * 2);
         }
         self.phase("quiescence");
         let before = (self.invariants.writes(), self.world.slot_copies);

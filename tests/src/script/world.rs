@@ -4,6 +4,7 @@
 //! with all members renamed: the outputs must be the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use herdsman_ha_core::{
@@ -70,6 +71,8 @@ pub(crate) struct Member {
 pub(crate) struct Server {
     pub(crate) was_primary: bool,
     pub(crate) timeline: Timeline,
+    /// Where each earlier timeline of its history ended.
+    pub(crate) past: Arc<[(Timeline, Lsn)]>,
     pub(crate) received: Lsn,
     pub(crate) replayed: Lsn,
     pub(crate) upstream: Option<String>,
@@ -262,6 +265,7 @@ impl Server {
         Self {
             was_primary: false,
             timeline: Timeline(1),
+            past: Arc::default(),
             received: Lsn(0x300_0000),
             replayed: Lsn(0x300_0000),
             upstream: None,

@@ -23,10 +23,10 @@
 //! | `newer-than-leader` | a store that was put back is or was led from an earlier timeline; the later copy is kept |
 //! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
 
+use herdsman_ha_core::ControlState;
 use herdsman_ha_core::schema::key;
-use herdsman_ha_core::{ControlState, Lsn};
-use serde_json::Value;
 
+use super::lag;
 use super::rightful_leader::published_timeline;
 use super::same_system::known;
 use crate::ids::Node;
@@ -141,9 +141,7 @@ fn leadership(world: &World) -> Option<&'static str> {
             return Some("cannot-converge-newest-timeline-gone");
         }
     }
-    let published = published(world);
-    let is_near =
-        |files: &Files| published.bytes_after(shared(world, files)).0 <= world.lag_limit();
+    let is_near = |files: &Files| lag::behind(world, files) <= world.lag_limit();
     let fit: Vec<(Node, &Files)> = willing.into_iter().filter(|(_, it)| is_near(it)).collect();
     if fit.is_empty() {
         let files = world.hosts.iter().filter_map(|host| host.server.files());
@@ -165,8 +163,7 @@ fn leadership(world: &World) -> Option<&'static str> {
 
 /// Whether the last leader went on from an earlier timeline than this copy is on, and to a later one.
 fn is_passed_over(world: &World, node: Node, files: &Files) -> bool {
-    let text = world.store.value(key::LEADERSHIP).unwrap_or_default();
-    let record: Value = serde_json::from_str(text).unwrap_or_default();
+    let record = lag::json(world, key::LEADERSHIP);
     let number = |field: &str| record[field].as_u64();
     let (Some(from), Some(to)) = (number("from_timeline"), number("timeline")) else {
         return false;
@@ -184,8 +181,7 @@ fn is_passed_over(world: &World, node: Node, files: &Files) -> bool {
 /// remembers: whoever has compared itself with a leader of before holds back, and the others do so
 /// because of it.
 fn is_newer_than_told(world: &World) -> bool {
-    let text = world.store.value(key::LEADERSHIP).unwrap_or_default();
-    let record: Value = serde_json::from_str(text).unwrap_or_default();
+    let record = lag::json(world, key::LEADERSHIP);
     let Some(told) = record["timeline"].as_u64() else {
         return false;
     };
@@ -198,25 +194,6 @@ fn is_left_behind(world: &World, leader: &Files) -> bool {
     let timeline = world.tree.timeline(leader.wal);
     let mut files = world.hosts.iter().filter_map(|host| host.server.files());
     files.any(|files| world.tree.timeline(files.wal) > timeline)
-}
-
-/// Up to where a copy counts: on a timeline that the cluster has left, up to its end there; on one
-/// that the cluster never heard of, for nothing.
-fn shared(world: &World, files: &Files) -> Lsn {
-    let text = world.store.value(key::HISTORY).unwrap_or_default();
-    let history: Value = serde_json::from_str(text).unwrap_or_default();
-    let lines = history.as_array().map(Vec::as_slice).unwrap_or_default();
-    let timeline = u64::from(world.tree.timeline(files.wal).0);
-    let last = lines.last().and_then(|line| line[0].as_u64());
-    if last.is_none_or(|last| timeline > last) {
-        return files.wal.end;
-    }
-    let ended = lines.iter().find(|line| {
-        let is_filler = line[2] == "no leadership used this number";
-        line[0].as_u64() == Some(timeline) && !is_filler
-    });
-    let switch = ended.and_then(|line| line[1].as_u64()).unwrap_or(0);
-    files.wal.end.min(Lsn(switch))
 }
 
 /// Whether a member that could lead has removed what another one needs to follow it.
@@ -234,12 +211,6 @@ fn recycled(world: &World, leaders: &[(Node, &Files)]) -> Option<&'static str> {
     };
     let is_recycled = leaders.iter().any(needs);
     is_recycled.then_some("cannot-converge-recycled-wal")
-}
-
-fn published(world: &World) -> Lsn {
-    let text = world.store.value(key::STATUS).unwrap_or_default();
-    let status: Value = serde_json::from_str(text).unwrap_or_default();
-    Lsn(status["optime"].as_u64().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -148,9 +148,12 @@ impl Absences {
         if others.is_empty() {
             return None;
         }
-        // While its session lives, which an operator may have made long, nothing says that it is gone.
+        // While its session lives, which an operator may have made long, nothing says that it is gone;
+        // and what it has told since may be on its way.
         let streams = |(host, other): &(&Host, &Member)| {
-            lately(other.streamed_at, life) || !host.is_agent_awake() && has_session(world, host)
+            lately(other.streamed_at, life)
+                || !host.is_agent_awake() && has_session(world, host)
+                || !is_known(world, node, &format!("{}{}", key::MEMBERS, host.name))
         };
         if !others.iter().any(streams) {
             return Some("no other one streams");

@@ -324,6 +324,15 @@ impl Truth {
         self.published = wal.zip(end).map(|(wal, end)| world.tree.at(wal, end));
     }
 
+    /// The cluster goes on from here. Where an operator has chosen that, against what was published,
+    /// it is what is published next that others are measured by.
+    pub(super) fn line_was_chosen(&mut self, world: &World, node: Node, from: Wal) {
+        let has_it = |published| world.tree.contains(from, published);
+        if self.tenure(node).is_by_hand && !self.published.is_some_and(has_it) {
+            self.published = None;
+        }
+    }
+
     fn leader_changed(&mut self, change: &Change, world: &World) {
         let before = change
             .before

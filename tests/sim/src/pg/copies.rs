@@ -234,7 +234,7 @@ fn fork_by_numbers(target: Wal, source: Wal, tree: &Tree) -> Option<Lsn> {
         return None;
     }
     let lines = |wal: Wal| -> Vec<(Timeline, Lsn)> {
-        let mut lines = tree.history(wal.branch);
+        let mut lines = tree.history(wal.branch).to_vec();
         lines.push((tree.timeline(wal), wal.end));
         lines
     };

@@ -103,7 +103,7 @@ impl Server {
                 timeline: tree.timeline(wal),
                 lsn: wal.end,
             },
-            history: tree.history(wal.branch),
+            history: tree.history(wal.branch).to_vec(),
             missing_wal: None,
             contradicts: None,
         })
@@ -147,6 +147,7 @@ fn standby(files: &Files, receiver: Receiver, tree: &Tree) -> StandbyView {
         is_streaming: receiver.connected.is_some(),
         upstream: files.upstream.map(|node| (host(node), PORT)),
         slots: slots(files),
+        history: tree.history(files.wal.branch),
     }
 }
 

@@ -5,6 +5,7 @@
 //! timeline with the same number make two branches: PostgreSQL cannot tell them apart, we can.
 
 use std::iter::successors;
+use std::sync::Arc;
 
 use herdsman_ha_core::{Lsn, Position, SystemId, Timeline};
 
@@ -64,6 +65,8 @@ pub(super) enum Record {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     branches: Vec<Branch>,
+    /// The history of each.
+    histories: Vec<Arc<[(Timeline, Lsn)]>>,
     /// Where each checkpoint record begins, in the order of their writing.
     checkpoints: Vec<Wal>,
 }
@@ -123,6 +126,8 @@ impl Tree {
     fn add(&mut self, branch: Branch) -> Wal {
         let number = u32::try_from(self.branches.len()).expect("nobody makes so many branches");
         self.branches.push(branch);
+        let history = self.history_of(BranchId(number));
+        self.histories.push(history.into());
         Wal {
             branch: BranchId(number),
             end: branch.tip,
@@ -191,8 +196,17 @@ impl Tree {
     /// What a `.history` file tells: each earlier timeline and where it ended, oldest first.
     ///
     /// A branch with the number of its parent leaves no trace in it.
+    ///
+    /// # Panics
+    ///
+    /// When the branch is of another tree.
     #[must_use]
-    pub fn history(&self, branch: BranchId) -> Vec<(Timeline, Lsn)> {
+    pub fn history(&self, branch: BranchId) -> Arc<[(Timeline, Lsn)]> {
+        let index = usize::try_from(branch.0).expect("an index is 32 bits at least");
+        Arc::clone(&self.histories[index])
+    }
+
+    fn history_of(&self, branch: BranchId) -> Vec<(Timeline, Lsn)> {
         let branch = self.branch(branch);
         let mut newer = branch.timeline;
         let mut lines = Vec::new();

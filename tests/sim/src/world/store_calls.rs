@@ -217,9 +217,9 @@ impl World {
         let own = self
             .tree
             .history(wal.branch)
-            .into_iter()
+            .iter()
             .filter(|(ended, _)| *ended < timeline)
-            .map(|(ended, at)| (ended, at, "no recovery target specified".to_owned()))
+            .map(|(ended, at)| (*ended, *at, "no recovery target specified".to_owned()))
             .collect();
         Some(with_skipped(own, timeline))
     }

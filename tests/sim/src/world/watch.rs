@@ -84,6 +84,13 @@ impl World {
         old.unwrap_or_else(|| self.store.view())
     }
 
+    /// When the last view arrives that is on its way to anybody: one does not overtake another.
+    pub(crate) fn last_view_on_its_way(&self) -> At {
+        let agents = self.hosts.iter().filter_map(|host| host.agent.as_ref());
+        let arrivals = agents.map(|agent| agent.watch.last_at);
+        arrivals.max().unwrap_or_default()
+    }
+
     /// A member is shown a state that has passed: at once, or by the server of the store that it
     /// connects to anew.
     pub(super) fn show_old_state(&mut self, node: Node, back: Duration, reconnects: bool) {

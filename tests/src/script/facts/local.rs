@@ -6,6 +6,7 @@
 mod slot;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use herdsman_ha_core::{
     About, ControlState, ControlView, DataView, LocalView, Lsn, Position, PrimaryView, SenderView,
@@ -91,6 +92,14 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     })
 }
 
+/// `3:0/5000000`: an earlier timeline, and where it ended.
+fn ended(text: &str) -> Result<(Timeline, Lsn), String> {
+    let bad = || format!("{text} is not timeline:position");
+    let (timeline, end) = text.split_once(':').ok_or_else(bad)?;
+    let timeline = timeline.parse().map_err(|_| bad())?;
+    Ok((Timeline(timeline), end.parse().map_err(|_| bad())?))
+}
+
 /// `version=160004 started=T+3 pending=max_connections:100:200`: what a server says of itself. Its
 /// version and its start need not be said again.
 fn about(server: &mut Server, words: &mut Words) -> Result<Option<About>, String> {
@@ -133,6 +142,12 @@ fn value_change(text: &str) -> Result<(String, ValueChange), String> {
 fn remember(server: &mut Server, words: &mut Words) -> Result<(), String> {
     if let Some(timeline) = words.parsed("tli")? {
         server.timeline = Timeline(timeline);
+    }
+    if let Some(past) = words.value("past") {
+        server.past = list(&past)
+            .iter()
+            .map(|text| ended(text))
+            .collect::<Result<_, String>>()?;
     }
     if let Some(end) = words.parsed("at")? {
         server.received = end;
@@ -185,6 +200,7 @@ fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView
                 is_streaming,
                 upstream: server.upstream.clone().map(|host| (host, 5432)),
                 slots,
+                history: Arc::clone(&server.past),
             })
         }
         "down" | "empty" | "leftover" | "wreck" | "unusable" => ServerView::Down {

@@ -193,7 +193,7 @@ fn a_promotion_replays_all_that_was_received_and_begins_the_next_timeline() {
     assert!(pair.has(&pair.b, row));
     assert_eq!(wal.end, Lsn(row.end.0 + END_OF_RECOVERY));
     assert_eq!(pair.tree.timeline(wal), Timeline(2));
-    assert_eq!(pair.tree.history(wal.branch), [(Timeline(1), row.end)]);
+    assert_eq!(*pair.tree.history(wal.branch), [(Timeline(1), row.end)]);
     assert!(pair.b.is_writable());
     assert_eq!(control(&pair.b), ControlState::InProduction);
     let files = pair.b.files().expect("a cluster");

@@ -79,9 +79,9 @@ fn a_history_names_each_earlier_timeline_with_its_end() {
     let second = tree.fork(first, Timeline(2), B);
     let second = rows(&mut tree, second, 2);
     let third = tree.fork(second, Timeline(3), C);
-    assert_eq!(tree.history(begin.branch), []);
+    assert_eq!(*tree.history(begin.branch), []);
     assert_eq!(
-        tree.history(third.branch),
+        *tree.history(third.branch),
         [(Timeline(1), first.end), (Timeline(2), second.end)]
     );
 }
@@ -92,9 +92,9 @@ fn a_second_writer_of_a_timeline_leaves_no_trace_in_the_history() {
     let begin = tree.new_cluster(SYSTEM, A);
     let by_b = tree.fork(begin, Timeline(1), B);
     let by_b = rows(&mut tree, by_b, 2);
-    assert_eq!(tree.history(by_b.branch), []);
+    assert_eq!(*tree.history(by_b.branch), []);
     let second = tree.fork(by_b, Timeline(2), C);
-    assert_eq!(tree.history(second.branch), [(Timeline(1), by_b.end)]);
+    assert_eq!(*tree.history(second.branch), [(Timeline(1), by_b.end)]);
     assert_eq!(tree.end_of(second, Timeline(1)), Some(by_b.end));
 }
 
