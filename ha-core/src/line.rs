@@ -18,7 +18,8 @@ use crate::view::{ClusterView, StandbyView};
 /// What lacks too much of the published line.
 pub(crate) fn lag_veto(memory: &Memory, view: &ClusterView, standby: &StandbyView) -> Option<Veto> {
     let is_behind = |by| by > memory.rules.maximum_lag_on_failover;
-    let is_ignored = memory.breaks(Mutant::LagLimitIgnored) || was_told_before(view, standby);
+    let is_ignored =
+        memory.breaks(Mutant::LagLimitIgnored) || was_told_before(memory, view, standby);
     let by = view
         .status
         .value
@@ -40,7 +41,10 @@ pub(crate) fn has_left(memory: &Memory, view: &ClusterView, standby: &StandbyVie
 /// Whether the position was published before the leadership was taken that began our timeline: who
 /// was promoted then has been found good enough, or named by hand. What was published of an earlier
 /// line says nothing about this one.
-fn was_told_before(view: &ClusterView, standby: &StandbyView) -> bool {
+fn was_told_before(memory: &Memory, view: &ClusterView, standby: &StandbyView) -> bool {
+    if memory.breaks(Mutant::OlderLineMeasures) {
+        return false;
+    }
     let is_begun = view
         .leadership
         .value
@@ -74,7 +78,11 @@ fn shared(memory: &Memory, view: &ClusterView, standby: &StandbyView) -> Lsn {
     let theirs = lines()
         .map(|line| (line.timeline, Some(line.switch)))
         .chain(iter::once((cluster, None)));
-    by_number.min(in_common(theirs, standby)).min(mine.lsn)
+    let in_common = match memory.breaks(Mutant::OwnHistoryIgnored) {
+        true => mine.lsn,
+        false => in_common(theirs, standby),
+    };
+    by_number.min(in_common).min(mine.lsn)
 }
 
 /// Up to where two histories are one: ours, and that of the cluster, of which the last timeline has

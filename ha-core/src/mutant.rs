@@ -175,6 +175,10 @@ mutants! {
     // Who may lead.
     LagLimitIgnored "lag-limit-ignored" "bounded-loss-async"
         "A standby takes over however far it is behind.";
+    OwnHistoryIgnored "own-history-ignored" "bounded-loss-async"
+        "A standby that has begun a timeline elsewhere counts its bytes as those of the cluster's line.";
+    OlderLineMeasures "older-line-measures" "converges"
+        "What was published before our timeline was begun tells how far we are behind.";
     PeerAheadIgnored "peer-ahead-ignored" "rightful-leader"
         "A standby takes over although another one has more.";
     PeerTimelineIgnored "peer-timeline-ignored" "rightful-leader"

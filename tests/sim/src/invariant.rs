@@ -315,12 +315,11 @@ impl Invariants {
     fn new_line(&mut self, world: &World, node: Node, from: Wal) -> Verdict {
         let (truth, remarks) = (&self.truth, &mut self.remarks);
         let missing = self.rows.missing(world, from);
-        if missing.is_empty() {
-            return Ok(());
+        if !missing.is_empty() {
+            no_acked_loss_sync::check(world, node, &missing, truth, remarks)?;
+            bounded_loss_async::check(world, node, from, &missing, truth, remarks)?;
+            self.rows.forget(&missing);
         }
-        no_acked_loss_sync::check(world, node, &missing, truth, remarks)?;
-        bounded_loss_async::check(world, node, from, &missing, truth, remarks)?;
-        self.rows.forget(&missing);
         self.truth.line_was_chosen(world, node, from);
         Ok(())
     }

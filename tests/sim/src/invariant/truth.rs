@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::pause::Pauses;
 use crate::fact::Destruction;
 use crate::ids::{At, Node};
-use crate::pg::Wal;
+use crate::pg::{BranchId, Wal};
 use crate::store::{Change, Writer};
 use crate::world::{ADOPTING, World};
 
@@ -57,6 +57,8 @@ pub(super) struct Truth {
     /// The place whose position the store tells: a position alone says nothing about which of two
     /// lines it is on.
     published: Option<Wal>,
+    /// The line that an operator has chosen against that.
+    chosen: Option<BranchId>,
     /// Two branches with one number were let pass.
     pub(super) is_timeline_shared: bool,
 }
@@ -126,6 +128,7 @@ impl Truth {
             listed_by_hand: None,
             disk_lost_at: None,
             published: None,
+            chosen: None,
             is_timeline_shared: false,
         };
         if let Some(entry) = world.store.entry(key::LEADER)
@@ -321,16 +324,30 @@ impl Truth {
             .or_else(|| world.leader())
             .and_then(|node| world.host(node).server.wal());
         let end = change.after.as_ref().map(|entry| position(&entry.value));
+        self.chosen = None;
         self.published = wal.zip(end).map(|(wal, end)| world.tree.at(wal, end));
     }
 
-    /// The cluster goes on from here. Where an operator has chosen that, against what was published,
-    /// it is what is published next that others are measured by.
+    /// The cluster goes on from here, on a line that has just begun. Where an operator has chosen that
+    /// against what was published, whoever goes on from it is not measured by that.
     pub(super) fn line_was_chosen(&mut self, world: &World, node: Node, from: Wal) {
-        let has_it = |published| world.tree.contains(from, published);
-        if self.tenure(node).is_by_hand && !self.published.is_some_and(has_it) {
-            self.published = None;
+        if self.is_chosen(world, from) {
+            return;
         }
+        let has_it = |published| world.tree.contains(from, published);
+        let is_against = self.published.is_some_and(|published| !has_it(published));
+        let is_chosen = is_against && self.tenure(node).is_by_hand;
+        let wal = world.host(node).server.wal();
+        self.chosen = wal.filter(|_| is_chosen).map(|wal| wal.branch);
+    }
+
+    /// Whether this goes on from what an operator has chosen against what was published.
+    pub(super) fn is_chosen(&self, world: &World, from: Wal) -> bool {
+        let begin = |branch| world.tree.branch(branch).begin;
+        self.chosen.is_some_and(|branch| {
+            let end = Lsn(begin(branch).0 + 1);
+            world.tree.contains(from, Wal { branch, end })
+        })
     }
 
     fn leader_changed(&mut self, change: &Change, world: &World) {

@@ -114,6 +114,12 @@ focuses! {
     NewCopies "new-copies" new_copies;
     /// A member that has diverged comes back while it lacks logical slots.
     PartedCopy "parted-copy" parted_copy;
+    /// An operator chooses a member that lacks much, and nobody can record that it leads.
+    ChosenLine "chosen-line" chosen_line;
+    /// A planned move finds a member with more bytes on another line.
+    ForeignSuccessor "foreign-successor" foreign_successor;
+    /// A leader does not hear that its new list of those who may lead was written.
+    UnheardList "unheard-list" unheard_list;
 }
 
 impl Focus {
@@ -138,9 +144,13 @@ impl Focus {
         Self::PartedCopy,
     ];
 
+    /// Those that came last.
+    pub(super) const LATEST: &'static [Self] =
+        &[Self::ChosenLine, Self::ForeignSuccessor, Self::UnheardList];
+
     /// Those for any world; `hearsay` and `slow-beginning` are drawn apart.
     pub(super) fn usual() -> &'static [Self] {
-        let apart = Self::WITHOUT_STORE.len() + Self::OF_STANDBYS.len() + 2;
+        let apart = Self::WITHOUT_STORE.len() + Self::OF_STANDBYS.len() + Self::LATEST.len() + 2;
         &Self::ALL[..Self::ALL.len() - apart]
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{NOW, Tale};
-use crate::fault::{Deed, Fault, Mishap, Quirk, Work};
+use crate::fault::{Deed, End, Fault, Mishap, Quirk, Work};
 use crate::ids::Node;
 
 impl Tale<'_, '_> {
@@ -59,5 +59,68 @@ impl Tale<'_, '_> {
             let at = self.share(150, 350);
             self.add(at, Fault::CrashBackend(ahead));
         }
+    }
+
+    /// The chosen one and who led before lead in turn, each cut off from the store as soon as it is
+    /// promoted.
+    pub(super) fn chosen_line(&mut self) {
+        let former = self.likely_leader();
+        let chosen = self.draw.other(former);
+        for other in (0..self.draw.swarm.options.nodes).map(Node) {
+            if other != former {
+                let deaf = Some(self.ttl * 2);
+                self.add(NOW, Fault::Quirk(other, Quirk::ReceivesNothing, deaf));
+            }
+        }
+        let mut at = self.share(90, 140);
+        let turns = 1 + self.draw.chance.below(3);
+        for turn in 0..turns {
+            let (dead, next) = match turn % 2 {
+                0 => (former, chosen),
+                _ => (chosen, former),
+            };
+            let is_last = turn + 1 == turns;
+            let away = self.share(250, 330);
+            self.add(at, Fault::CrashHost(dead, Some(away)));
+            if is_last && self.once_in(2) {
+                self.add(at, Fault::LoseDisk(dead));
+            }
+            let cut = self.share(100, 150);
+            self.upon(at, Work::Promote, Mishap::CutStore, NOW, cut);
+            let asked = at + self.share(50, 120);
+            self.add(asked, Fault::Deed(Deed::Failover { to: next }));
+            at = at + away + self.share(10, 60);
+        }
+        // Whoever was chosen first is alone.
+        let away = self.share(300, 500);
+        self.add(at, Fault::CrashHost(former, Some(away)));
+    }
+
+    /// A former leader that cannot be copied anew is the only one that could be asked.
+    pub(super) fn foreign_successor(&mut self) {
+        let former = self.likely_leader();
+        let next = self.draw.other(former);
+        for other in (0..self.draw.swarm.options.nodes).map(Node) {
+            if other != former {
+                let deaf = self.millis(4000, 8000);
+                let quirk = Quirk::ReceivesNothing;
+                self.add(NOW, Fault::Quirk(other, quirk, Some(deaf)));
+            }
+        }
+        let (at, away) = (self.millis(3500, 4000), self.share(120, 200));
+        self.add(at, Fault::CrashHost(former, Some(away)));
+        let late = self.ttl * 6;
+        self.add(at, Fault::Quirk(former, Quirk::CopyFails, Some(late)));
+        for other in (0..self.draw.swarm.options.nodes).map(Node) {
+            if other != former {
+                self.cut(at, other, End::Clients, late);
+            }
+            if other != former && other != next {
+                self.add(at, Fault::CrashHost(other, Some(late)));
+            }
+        }
+        let asked = at + away + self.millis(500, 10_000);
+        let to = self.once_in(2).then_some(former);
+        self.add(asked, Fault::Deed(Deed::Switchover { at: next, to }));
     }
 }

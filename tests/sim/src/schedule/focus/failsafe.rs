@@ -50,6 +50,20 @@ impl Tale<'_, '_> {
         self.leader(at.saturating_sub(self.ttl / 2), Mishap::CutStore, NOW, last);
     }
 
+    /// The list that counts on a member that has returned is written, and the leader does not hear so
+    /// before it is cut off from the store and from that member.
+    pub(super) fn unheard_list(&mut self) {
+        let away = self.share(180, 260);
+        let at = away + self.millis(0, 1000);
+        self.add(NOW, Fault::CrashHost(self.node, Some(away)));
+        for _ in 0..6 {
+            self.add(at, Fault::LoseReply(Call::Commit));
+        }
+        let (after, last) = (self.millis(0, 3000), self.share(200, 500));
+        self.leader(at, Mishap::CutStore, after, last);
+        self.cut_from_members(at, self.node, last + after);
+    }
+
     /// Answers of members take long, and then none come any more.
     pub(super) fn slow_promises(&mut self) {
         let node = self.likely_leader();

@@ -81,6 +81,24 @@ impl Focus {
                 options.lag_limit = 1 << 20;
                 options.write_every = Duration::from_millis(200);
             }
+            Self::ChosenLine => {
+                options.nodes = few;
+                options.lag_limit = 1 << 10;
+                options.write_every = Duration::from_millis(200);
+                options.is_synchronous = false;
+                options.checks_timeline = false;
+            }
+            Self::ForeignSuccessor => {
+                options.nodes = few;
+                options.write_every = Duration::from_millis(200);
+                options.is_synchronous = false;
+                options.rewinds = false;
+            }
+            Self::UnheardList => {
+                options.is_failsafe = true;
+                options.has_guardian = false;
+                options.nodes = enough;
+            }
             Self::LateSession
             | Self::OldViews
             | Self::StalledOrder
