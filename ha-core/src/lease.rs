@@ -53,6 +53,13 @@ impl Session {
     pub(crate) fn valid_until(&self) -> Mono {
         self.proven_at.plus(self.ttl - self.ttl / 1000)
     }
+
+    fn term(&self) -> Term {
+        Term {
+            until: self.valid_until(),
+            ttl: self.ttl,
+        }
+    }
 }
 
 /// How firmly the leadership is held.
@@ -295,10 +302,7 @@ impl Lease {
     /// stop earlier than the other.
     fn terms(&self) -> impl Iterator<Item = Term> {
         let session = self.session.as_ref().filter(|_| !self.is_key_gone);
-        let session = session.map(|session| Term {
-            until: session.valid_until(),
-            ttl: session.ttl,
-        });
+        let session = session.map(Session::term);
         session.into_iter().chain(self.promised_term())
     }
 
@@ -446,6 +450,13 @@ impl Lease {
     pub(crate) fn fence_at(&self) -> Option<Mono> {
         self.leadership?;
         self.terms().map(|term| self.fence_before(term)).max()
+    }
+
+    /// When a server must be killed that may write as long as our session lives at least; none
+    /// without a session.
+    pub(crate) fn session_fence_at(&self) -> Option<Mono> {
+        let session = self.session.as_ref()?;
+        Some(self.fence_before(session.term()))
     }
 
     fn fence_before(&self, term: Term) -> Mono {

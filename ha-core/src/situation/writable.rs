@@ -122,8 +122,7 @@ pub(crate) fn unleased(memory: &Memory) -> Unleased {
         return Unleased::No;
     }
     let is_late = unleased_until(memory).is_some_and(|until| memory.mono() >= until);
-    // Without a cluster in the store nobody else can be promoted.
-    if is_late && made(memory) == Made::Known && memory.lease.leadership().is_none() {
+    if is_late && memory.lease.leadership().is_none() {
         Unleased::Overdue
     } else {
         Unleased::No
@@ -132,5 +131,12 @@ pub(crate) fn unleased(memory: &Memory) -> Unleased {
 
 /// When a primary that is not led by us must be gone.
 pub(crate) fn unleased_until(memory: &Memory) -> Option<Mono> {
-    memory.unleased_since.map(|since| since.plus(ADOPTION))
+    match made(memory) {
+        // Without a cluster in the store nobody else can be promoted. But another one can be made
+        // there, and whoever has not been heard for as long as a session lives may not know of it.
+        Made::Absent | Made::Forgotten => memory.lease.session_fence_at(),
+        Made::Known | Made::ByUs | Made::ByOther | Made::Mismatch => {
+            memory.unleased_since.map(|since| since.plus(ADOPTION))
+        }
+    }
 }
