@@ -56,9 +56,6 @@ fn was_told_before(memory: &Memory, view: &ClusterView, standby: &StandbyView) -
 /// Up to where our WAL is on the cluster's line.
 fn shared(memory: &Memory, view: &ClusterView, standby: &StandbyView) -> Lsn {
     let mine = standby.position();
-    let Some(cluster) = view.timeline() else {
-        return mine.lsn;
-    };
     if remote::is_followed(memory) {
         // Its timelines are another cluster's, which the history here may not tell of yet.
         return mine.lsn;
@@ -69,20 +66,29 @@ fn shared(memory: &Memory, view: &ClusterView, standby: &StandbyView) -> Lsn {
     };
     // What we have on an earlier timeline counts up to where that ended, and what the history does
     // not know counts for nothing.
-    let by_number = if mine.timeline < cluster {
+    let by_number = if Some(mine.timeline) < reached(memory, view) {
         let ended = lines().find(|line| line.timeline == mine.timeline);
         ended.map_or(Lsn(0), |line| line.switch)
     } else {
         mine.lsn
     };
-    let theirs = lines()
-        .map(|line| (line.timeline, Some(line.switch)))
-        .chain(iter::once((cluster, None)));
-    let in_common = match memory.breaks(Mutant::OwnHistoryIgnored) {
-        true => mine.lsn,
-        false => in_common(theirs, standby),
+    let in_common = match view.timeline() {
+        Some(present) if !memory.breaks(Mutant::OwnHistoryIgnored) => {
+            let theirs = lines().map(|line| (line.timeline, Some(line.switch)));
+            in_common(theirs.chain(iter::once((present, None))), standby)
+        }
+        Some(_) | None => mine.lsn,
     };
     by_number.min(in_common).min(mine.lsn)
+}
+
+/// The latest timeline that the cluster is known to have been on. Whoever led last came from one:
+/// that may be later than those of the history, when the leaders before could not record theirs.
+fn reached(memory: &Memory, view: &ClusterView) -> Option<Timeline> {
+    let record = view.leadership.value.as_ref();
+    let led_from = record.map(|record| record.from_timeline);
+    let led_from = led_from.filter(|_| !memory.breaks(Mutant::UnrecordedTimelineIgnored));
+    view.timeline().max(led_from)
 }
 
 /// Up to where two histories are one: ours, and that of the cluster, of which the last timeline has

@@ -177,6 +177,8 @@ mutants! {
         "A standby takes over however far it is behind.";
     OwnHistoryIgnored "own-history-ignored" "bounded-loss-async"
         "A standby that has begun a timeline elsewhere counts its bytes as those of the cluster's line.";
+    UnrecordedTimelineIgnored "unrecorded-timeline-ignored" "bounded-loss-async"
+        "A standby on an earlier timeline than the last leader came from counts all that it has.";
     OlderLineMeasures "older-line-measures" "converges"
         "What was published before our timeline was begun tells how far we are behind.";
     PeerAheadIgnored "peer-ahead-ignored" "rightful-leader"

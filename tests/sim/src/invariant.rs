@@ -290,7 +290,8 @@ impl Invariants {
         same_system::primary(world, node, to, truth, remarks)?;
         one_owner_per_timeline::check(world, node, to, truth, remarks)?;
         if !truth.standing(node, world).holds() {
-            // Excused above: what it lacks is not the cluster's loss.
+            // Excused above: what it lacks is not the cluster's loss, unless it goes on from there.
+            truth.line_was_begun(world, node, from);
             return Ok(());
         }
         self.new_line(world, node, from)
@@ -320,7 +321,7 @@ impl Invariants {
             bounded_loss_async::check(world, node, from, &missing, truth, remarks)?;
             self.rows.forget(&missing);
         }
-        self.truth.line_was_chosen(world, node, from);
+        self.truth.line_was_begun(world, node, from);
         Ok(())
     }
 

@@ -33,7 +33,8 @@ fn is_of_an_earlier_line(world: &World, timeline: Timeline) -> bool {
 }
 
 /// Up to where it counts: on a timeline that the cluster has left, up to its end there; on one that
-/// no leadership used, for nothing; on a later one, for what it has of the cluster's before, and for
+/// no leadership used, or of which nothing is told and the last leader came from a later one, for
+/// nothing; on a later one, for what it has of the cluster's before, and for
 /// all of it when it has all of that.
 fn shared(world: &World, files: &Files) -> Lsn {
     let history = json(world, key::HISTORY);
@@ -44,11 +45,13 @@ fn shared(world: &World, files: &Files) -> Lsn {
             .as_u64()
             .and_then(|number| u32::try_from(number).ok())
     };
+    let newest = world.tree.timeline(files.wal);
+    let led_from = json(world, key::LEADERSHIP)["from_timeline"].as_u64();
+    let is_before_the_last = led_from.is_some_and(|from| u64::from(newest.0) < from);
     let Some(last) = lines.last().and_then(number).map(Timeline) else {
-        return end;
+        return if is_before_the_last { Lsn(0) } else { end };
     };
     let own = world.tree.history(files.wal.branch);
-    let newest = world.tree.timeline(files.wal);
     let own = |timeline| match timeline == newest {
         true => Some(end),
         false => own.iter().find(|one| one.0 == timeline).map(|one| one.1),
@@ -58,7 +61,8 @@ fn shared(world: &World, files: &Files) -> Lsn {
         let real = lines.filter(|line| line[2] != "no leadership used this number");
         real.filter_map(|line| Some((Timeline(number(line)?), Lsn(line[1].as_u64()?))))
     };
-    if newest <= last && !real().any(|(timeline, _)| timeline == newest) {
+    let is_left = newest <= last || is_before_the_last;
+    if is_left && !real().any(|(timeline, _)| timeline == newest) {
         return Lsn(0);
     }
     let mut common = Lsn(0);

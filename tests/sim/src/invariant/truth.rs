@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::pause::Pauses;
 use crate::fact::Destruction;
 use crate::ids::{At, Node};
-use crate::pg::{BranchId, Wal};
+use crate::pg::Wal;
 use crate::store::{Change, Writer};
 use crate::world::{ADOPTING, World};
 
@@ -57,8 +57,8 @@ pub(super) struct Truth {
     /// The place whose position the store tells: a position alone says nothing about which of two
     /// lines it is on.
     published: Option<Wal>,
-    /// The line that an operator has chosen against that.
-    chosen: Option<BranchId>,
+    /// A place on the line that an operator has chosen against that.
+    chosen: Option<Wal>,
     /// Two branches with one number were let pass.
     pub(super) is_timeline_shared: bool,
 }
@@ -330,24 +330,28 @@ impl Truth {
 
     /// The cluster goes on from here, on a line that has just begun. Where an operator has chosen that
     /// against what was published, whoever goes on from it is not measured by that.
-    pub(super) fn line_was_chosen(&mut self, world: &World, node: Node, from: Wal) {
-        if self.is_chosen(world, from) {
-            return;
+    pub(super) fn line_was_begun(&mut self, world: &World, node: Node, from: Wal) {
+        let goes_on = self.is_chosen(world, from);
+        let begun = world.host(node).server.wal().map(|wal| Wal {
+            end: Lsn(world.tree.branch(wal.branch).begin.0 + 1),
+            ..wal
+        });
+        let is_chosen = self.tenure(node).is_by_hand && self.is_against(world, from);
+        if is_chosen || !goes_on {
+            self.chosen = begun.filter(|_| is_chosen);
         }
-        let has_it = |published| world.tree.contains(from, published);
-        let is_against = self.published.is_some_and(|published| !has_it(published));
-        let is_chosen = is_against && self.tenure(node).is_by_hand;
-        let wal = world.host(node).server.wal();
-        self.chosen = wal.filter(|_| is_chosen).map(|wal| wal.branch);
+    }
+
+    /// Whether this lacks what was published.
+    fn is_against(&self, world: &World, wal: Wal) -> bool {
+        let has_it = |published| world.tree.contains(wal, published);
+        self.published.is_some_and(|published| !has_it(published))
     }
 
     /// Whether this goes on from what an operator has chosen against what was published.
     pub(super) fn is_chosen(&self, world: &World, from: Wal) -> bool {
-        let begin = |branch| world.tree.branch(branch).begin;
-        self.chosen.is_some_and(|branch| {
-            let end = Lsn(begin(branch).0 + 1);
-            world.tree.contains(from, Wal { branch, end })
-        })
+        let has_it = |chosen| world.tree.contains(from, chosen);
+        self.chosen.is_some_and(has_it)
     }
 
     fn leader_changed(&mut self, change: &Change, world: &World) {
@@ -444,6 +448,10 @@ impl Truth {
         let names_us = request["member"].as_str() == Some(world.host(node).name.as_str());
         if names_us && request.get("leader").is_none() {
             self.tenures[node.index()].is_by_hand = true;
+            let wal = world.host(node).server.wal();
+            if let Some(wal) = wal.filter(|wal| self.is_against(world, *wal)) {
+                self.chosen = Some(wal);
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ impl Tale<'_, '_> {
             let is_last = turn + 1 == turns;
             let away = self.share(250, 330);
             self.add(at, Fault::CrashHost(dead, Some(away)));
-            if is_last && self.once_in(2) {
+            if is_last && self.once_in(8) {
                 self.add(at, Fault::LoseDisk(dead));
             }
             let cut = self.share(100, 150);
