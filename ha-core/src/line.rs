@@ -25,9 +25,16 @@ pub(crate) fn lag_veto(memory: &Memory, view: &ClusterView, standby: &StandbyVie
         .value
         .optime
         .bytes_after(shared(memory, view, standby));
-    (is_behind(by) && !is_ignored).then_some(Veto::Lagging {
-        by,
-        limit: memory.rules.maximum_lag_on_failover,
+    if !is_behind(by) || is_ignored {
+        return None;
+    }
+    let (mine, limit) = (standby.timeline, memory.rules.maximum_lag_on_failover);
+    Some(match reached(memory, view) {
+        // How much it is nobody knows: where this timeline was left is not told yet.
+        Some(cluster) if mine < cluster && view.timeline() <= Some(mine) => {
+            Veto::TimelineBehind { mine, cluster }
+        }
+        Some(_) | None => Veto::Lagging { by, limit },
     })
 }
 

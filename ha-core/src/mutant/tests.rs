@@ -1,5 +1,7 @@
 //! Every mutant has a name of its own, and a few are seen to break what they say.
 
+mod fixture;
+
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -22,6 +24,8 @@ use crate::value::{
 use crate::view::{
     ControlState, ControlView, DataView, Fault, LocalView, PrimaryView, ServerView, StandbyView,
 };
+
+use fixture::*;
 
 const TTL: Duration = Duration::from_secs(30);
 
@@ -231,6 +235,24 @@ fn only_the_broken_machine_promotes_the_leader_of_a_standby_cluster() {
 }
 
 #[test]
+fn only_the_broken_machine_counts_bytes_of_another_line() {
+    let races = |mutant| {
+        let mut member = Member::new(mutant);
+        let history = entry(key::HISTORY, b"[[1,3000000],[2,9000000]]");
+        let status = entry(key::STATUS, br#"{"optime":9500000}"#);
+        member.after(1, view(Revision(9), [known(), history, status]));
+        let past = [(Timeline(1), Lsn(3_000_000)), (Timeline(2), Lsn(4_000_000))];
+        member.after(1, standby_at(Timeline(3), Lsn(9_900_000), past.into()));
+        member.open_session(TTL);
+        member.is_running("acquire")
+    };
+    assert_eq!(
+        [None, Some(Mutant::OwnHistoryIgnored)].map(races),
+        [false, true]
+    );
+}
+
+#[test]
 fn a_weakened_commit_differs_in_its_guards_alone() {
     let acquire = |mutant| Member::acquiring(mutant).commit(Purpose::Acquire);
     let whole = acquire(None);
@@ -299,185 +321,4 @@ fn the_broken_judgement_turns_one_relation_around() {
         judge(Some(Mutant::EverythingDiverges), Relation::Ancestor),
         Relation::Diverged { fork: mine.lsn }
     );
-}
-
-/// A machine, its time, and what it started.
-struct Member {
-    machine: Machine,
-    now: Mono,
-    running: Vec<(OpId, Task)>,
-}
-
-impl Member {
-    fn new(mutant: Option<Mutant>) -> Self {
-        let machine = Machine::new(settings(), boot(mutant), Now::default());
-        Self {
-            machine,
-            now: Mono(0),
-            running: Vec::new(),
-        }
-    }
-
-    /// An empty member of a cluster that nobody has made, with its claim on the way.
-    fn claiming(mutant: Option<Mutant>) -> Self {
-        let mut member = Self::new(mutant);
-        member.after(1, view(Revision(1), []));
-        member.after(
-            1,
-            local(DataView::Empty, ServerView::Down { orphans: false }),
-        );
-        member.open_session(TTL);
-        member
-    }
-
-    /// A standby that takes the free leadership: the only member there is.
-    fn acquiring(mutant: Option<Mutant>) -> Self {
-        let mut member = Self::new(mutant);
-        member.after(1, view(Revision(3), [known()]));
-        member.after(1, standby());
-        member.open_session(TTL);
-        member
-    }
-
-    fn promoting(mutant: Option<Mutant>) -> Self {
-        let mut member = Self::acquiring(mutant);
-        member.end_after(0, "acquire", committed(7));
-        let lease = member.machine.status().lease;
-        assert_eq!(lease.map(|held| held.generation), Some(Generation(7)));
-        member
-    }
-
-    fn leading(mutant: Option<Mutant>) -> Self {
-        let mut member = Self::promoting(mutant);
-        let primary = ServerView::Primary(PrimaryView::default());
-        member.after(0, local(cluster(ControlState::InProduction), primary));
-        member.end_after(0, "promote", Outcome::Done(Report::Nothing));
-        member
-    }
-
-    fn open_session(&mut self, ttl: Duration) {
-        let name = SessionName::from("s");
-        let session = Report::Session { name, ttl };
-        self.end_after(0, "open-session", Outcome::Done(session));
-    }
-
-    fn after(&mut self, seconds: u64, input: Input) {
-        self.now = Mono(self.now.0 + seconds * 1_000_000_000);
-        let now = Now {
-            mono: self.now,
-            wall: Wall(0),
-        };
-        for output in self.machine.step(now, input).outputs {
-            if let Output::Start { op, task } = output {
-                self.running.push((op, task));
-            }
-        }
-    }
-
-    fn end_after(&mut self, seconds: u64, name: &str, outcome: Outcome) {
-        let mut running = self.running.iter();
-        let at = running.position(|(_, task)| task.name() == name);
-        let at = at.unwrap_or_else(|| panic!("{name} does not run: {:?}", self.running));
-        let (op, _) = self.running.remove(at);
-        self.after(seconds, Input::Done { op, outcome });
-    }
-
-    fn is_running(&self, name: &str) -> bool {
-        self.running.iter().any(|(_, task)| task.name() == name)
-    }
-
-    fn commit(self, purpose: Purpose) -> Commit {
-        for (_, task) in self.running {
-            if let Task::Commit(commit) = task
-                && commit.purpose == purpose
-            {
-                return commit;
-            }
-        }
-        panic!("no {} runs", purpose.name());
-    }
-}
-
-fn boot(mutant: Option<Mutant>) -> Boot {
-    Boot {
-        mutant,
-        ..Boot::new(InstanceId::from("run"), 1)
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        name: MemberName::from("a"),
-        conn_url: "postgres://a:5432/postgres".to_owned(),
-        api_url: "http://a:8008/patroni".to_owned(),
-        tags: Tags::default(),
-        proxy_url: None,
-        known_config: None,
-        standby_start_limit: None,
-        bootstrap_config: Some(json!({})),
-        watchdog_required: false,
-        rejoin: crate::RejoinSettings::default(),
-        scripts: crate::Scripts::default(),
-    }
-}
-
-fn entry(key: &'static str, value: &'static [u8]) -> RawEntry<'static> {
-    RawEntry {
-        key,
-        value,
-        created: Revision(1),
-        modified: Revision(1),
-        session: None,
-    }
-}
-
-fn committed(revision: u64) -> Outcome {
-    Outcome::Done(Report::Committed(Revision(revision)))
-}
-
-/// The leader key as the first acquisition of [`Member`] leaves it.
-fn leader_key() -> RawEntry<'static> {
-    RawEntry {
-        created: Revision(7),
-        modified: Revision(7),
-        session: Some("s"),
-        ..entry(key::LEADER, b"a")
-    }
-}
-
-fn known() -> RawEntry<'static> {
-    entry(key::INITIALIZE, b"7000000001")
-}
-
-fn view<const N: usize>(revision: Revision, entries: [RawEntry<'static>; N]) -> Input {
-    Input::Cluster(Ok(Arc::new(read_cluster(revision, entries))))
-}
-
-fn local(data: DataView, server: ServerView) -> Input {
-    Input::Local(LocalView {
-        seen_at: Mono(0),
-        data,
-        server,
-        about: None,
-    })
-}
-
-fn cluster(state: ControlState) -> DataView {
-    DataView::Cluster(ControlView {
-        system_id: SystemId(7_000_000_001),
-        state,
-        checkpoint: Position::default(),
-        min_recovery: None,
-        is_rewindable: true,
-    })
-}
-
-fn standby() -> Input {
-    let server = ServerView::Standby(StandbyView {
-        timeline: Timeline(1),
-        received: Lsn(500),
-        wal_end_reached: true,
-        ..StandbyView::default()
-    });
-    local(cluster(ControlState::InArchiveRecovery), server)
 }

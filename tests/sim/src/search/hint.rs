@@ -39,9 +39,7 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "unlisted-member-races" => Focus::Stranger,
         "doubtful-list-ignored" => Focus::UnheardList,
         "successor-timeline-ignored" => Focus::ForeignSuccessor,
-        "own-history-ignored" | "older-line-measures" | "unrecorded-timeline-ignored" => {
-            Focus::ChosenLine
-        }
+        "older-line-measures" | "unrecorded-timeline-ignored" => Focus::ChosenLine,
         "failsafe-list-unguarded" | "shown-leadership-frees" => Focus::CutOff,
         "missing-list-names-nobody" => Focus::ListGone,
         "late-promises-count" => Focus::StoreAway,

@@ -82,8 +82,10 @@ impl Tale<'_, '_> {
             let is_last = turn + 1 == turns;
             let away = self.share(250, 330);
             self.add(at, Fault::CrashHost(dead, Some(away)));
-            if is_last && self.once_in(8) {
-                self.add(at, Fault::LoseDisk(dead));
+            if is_last && self.once_in(2) {
+                for lost in self.draw.lose_disk(dead) {
+                    self.add(at, lost);
+                }
             }
             let cut = self.share(100, 150);
             self.upon(at, Work::Promote, Mishap::CutStore, NOW, cut);
@@ -96,7 +98,7 @@ impl Tale<'_, '_> {
         self.add(at, Fault::CrashHost(former, Some(away)));
     }
 
-    /// A former leader that cannot be copied anew is the only one that could be asked.
+    /// A former leader that does not hear who leads now is the only one that could be asked.
     pub(super) fn foreign_successor(&mut self) {
         let former = self.likely_leader();
         let next = self.draw.other(former);
@@ -110,7 +112,8 @@ impl Tale<'_, '_> {
         let (at, away) = (self.millis(3500, 4000), self.share(120, 200));
         self.add(at, Fault::CrashHost(former, Some(away)));
         let late = self.ttl * 6;
-        self.add(at, Fault::Quirk(former, Quirk::CopyFails, Some(late)));
+        let old = at + self.share(99, 106);
+        self.add(old, Fault::StaleReads(former, Some(late)));
         for other in (0..self.draw.swarm.options.nodes).map(Node) {
             if other != former {
                 self.cut(at, other, End::Clients, late);
