@@ -4,8 +4,8 @@
 //! hands it to somebody who has everything (I8).
 //!
 //! What was written after the last published position may be lost without a limit: nobody could
-//! know of it. Where an operator chose a leader that lacks it, that position says nothing about
-//! whoever goes on from there. Exempt, each as a remark: a leader that an operator chose by hand, also by writing
+//! know of it. Where an operator chose a leader that lacks it, that position measures nobody any
+//! more, until somebody who has it leads. Exempt, each as a remark: a leader that an operator chose by hand, also by writing
 //! the leader key; rows of a cluster that was made before a tool wiped the store, when another
 //! cluster is made after it.
 
@@ -54,7 +54,7 @@ pub(super) fn check(
             remarks.add("rows-lost-with-a-wiped-store", world.now);
             continue;
         }
-        let published = tenure.published.filter(|_| !truth.is_chosen(world, from));
+        let published = tenure.published.filter(|_| !truth.is_published_left);
         let Some(published) = published else {
             remarks.add("rows-lost-within-the-limit", world.now);
             continue;

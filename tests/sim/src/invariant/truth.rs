@@ -57,8 +57,8 @@ pub(super) struct Truth {
     /// The place whose position the store tells: a position alone says nothing about which of two
     /// lines it is on.
     published: Option<Wal>,
-    /// A place on the line that an operator has chosen against that.
-    chosen: Option<Wal>,
+    /// An operator has chosen a line without it.
+    pub(super) is_published_left: bool,
     /// Two branches with one number were let pass.
     pub(super) is_timeline_shared: bool,
 }
@@ -128,7 +128,7 @@ impl Truth {
             listed_by_hand: None,
             disk_lost_at: None,
             published: None,
-            chosen: None,
+            is_published_left: false,
             is_timeline_shared: false,
         };
         if let Some(entry) = world.store.entry(key::LEADER)
@@ -324,34 +324,22 @@ impl Truth {
             .or_else(|| world.leader())
             .and_then(|node| world.host(node).server.wal());
         let end = change.after.as_ref().map(|entry| position(&entry.value));
-        self.chosen = None;
+        self.is_published_left = false;
         self.published = wal.zip(end).map(|(wal, end)| world.tree.at(wal, end));
     }
 
-    /// The cluster goes on from here, on a line that has just begun. Where an operator has chosen that
-    /// against what was published, whoever goes on from it is not measured by that.
+    /// The cluster goes on from here. Where an operator has chosen that against what was published,
+    /// nobody is measured by that any more, until somebody goes on from it nevertheless.
     pub(super) fn line_was_begun(&mut self, world: &World, node: Node, from: Wal) {
-        let goes_on = self.is_chosen(world, from);
-        let begun = world.host(node).server.wal().map(|wal| Wal {
-            end: Lsn(world.tree.branch(wal.branch).begin.0 + 1),
-            ..wal
-        });
-        let is_chosen = self.tenure(node).is_by_hand && self.is_against(world, from);
-        if is_chosen || !goes_on {
-            self.chosen = begun.filter(|_| is_chosen);
-        }
+        let is_against = self.is_against(world, from);
+        self.is_published_left &= is_against;
+        self.is_published_left |= is_against && self.tenure(node).is_by_hand;
     }
 
     /// Whether this lacks what was published.
     fn is_against(&self, world: &World, wal: Wal) -> bool {
         let has_it = |published| world.tree.contains(wal, published);
         self.published.is_some_and(|published| !has_it(published))
-    }
-
-    /// Whether this goes on from what an operator has chosen against what was published.
-    pub(super) fn is_chosen(&self, world: &World, from: Wal) -> bool {
-        let has_it = |chosen| world.tree.contains(from, chosen);
-        self.chosen.is_some_and(has_it)
     }
 
     fn leader_changed(&mut self, change: &Change, world: &World) {
@@ -449,9 +437,7 @@ impl Truth {
         if names_us && request.get("leader").is_none() {
             self.tenures[node.index()].is_by_hand = true;
             let wal = world.host(node).server.wal();
-            if let Some(wal) = wal.filter(|wal| self.is_against(world, *wal)) {
-                self.chosen = Some(wal);
-            }
+            self.is_published_left |= wal.is_some_and(|wal| self.is_against(world, wal));
         }
     }
 }
