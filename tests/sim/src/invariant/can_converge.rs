@@ -20,7 +20,7 @@
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
 //! | `newest-copy-passed-over` | whoever lags less is on a timeline that the last leader passed over, as one that was named by hand does; that it was never promoted only people can tell |
 //! | `newest-timeline-gone` | whoever may lead is on an earlier timeline than the cluster, and the cluster is told to mind that |
-//! | `newer-than-leader` | a store that was put back is or was led from an earlier timeline; the later copy is kept |
+//! | `newer-than-leader` | a store that was put back is or was led from an earlier timeline, or by whom a tool made the leader; the later copy is kept |
 //! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
 
 use herdsman_ha_core::ControlState;
@@ -99,7 +99,7 @@ fn leadership(world: &World) -> Option<&'static str> {
             (Some(_) | None, _) => {}
         }
     }
-    if is_newer_than_told(world) {
+    if is_newer_than_told(world) || is_newer_than_the_last(world) {
         return Some("cannot-converge-newer-than-leader");
     }
     let listed = world.store.sync_key().map(|(leader, mut standbys)| {
@@ -187,6 +187,21 @@ fn is_newer_than_told(world: &World) -> bool {
     };
     let mut files = world.hosts.iter().filter_map(|host| host.server.files());
     files.any(|files| u64::from(world.tree.timeline(files.wal).0) > told)
+}
+
+/// Whether some member is on a later timeline than whoever led last, as far as it was told: a tool
+/// can make a leader of one that the cluster has gone on without.
+fn is_newer_than_the_last(world: &World) -> bool {
+    let timeline = |host: &Host| {
+        let files = host.server.files();
+        files.map(|files| world.tree.timeline(files.wal))
+    };
+    world.hosts.iter().any(|host| {
+        let told = host.agent.as_ref().and_then(|agent| agent.leader());
+        let last = told.and_then(|name| world.node_named(name.as_str()));
+        let last = last.and_then(|node| timeline(world.host(node)));
+        last.is_some() && last < timeline(host)
+    })
 }
 
 /// Whether some member is on a later timeline than this primary.
@@ -376,6 +391,23 @@ mod tests {
         let files = run.world.hosts[A.index()].server.files_mut();
         files.expect("data").kept_from = end;
         check(&run, Some("recycled-wal"));
+    }
+
+    #[test]
+    fn a_later_copy_than_that_of_the_last_leader_is_left_to_people() {
+        let mut run = settled();
+        make_primary(&mut run, B);
+        kill(&mut run, B);
+        kill(&mut run, A);
+        let now = run.world.now;
+        let record = json!({"owner": "b", "from_timeline": 1, "timeline": 2, "promotion": true});
+        let store = &mut run.world.store;
+        store.put_unguarded(key::LEADERSHIP, &record.to_string(), None, now);
+        store.delete_unguarded(key::LEADER, now);
+        // It was told that `a` leads, and that is on timeline 1.
+        check(&run, Some("newer-than-leader"));
+        run.world.hosts[B.index()].agent = None;
+        check(&run, None);
     }
 
     #[test]
