@@ -5,7 +5,9 @@
 //! when a server starts.
 //!
 //! Invariant: only a file that its own checksum confirms comes into `pg_replslot`, and only whole:
-//! a server refuses to start with anything else there.
+//! a server refuses to start with anything else there. And only into data whose newest log is on the
+//! timeline that the primary was on: a control file may tell of an earlier one after a crash, and
+//! where the two have parted the slot's position is a place in another history.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -19,6 +21,7 @@ use crate::instance::Instance;
 use crate::lsn::Lsn;
 use crate::slots::LogicalSlot;
 use crate::sql_text::literal;
+use crate::timeline::Timeline;
 use crate::upstream::Upstream;
 
 /// What a file begins with: `SLOT_MAGIC`.
@@ -38,6 +41,7 @@ pub struct SlotFile {
     name: String,
     content: Vec<u8>,
     restart: Lsn,
+    timeline: Timeline,
 }
 
 impl SlotFile {
@@ -47,8 +51,8 @@ impl SlotFile {
         &self.name
     }
 
-    /// The slot, when the file is whole and is that of the slot.
-    fn read(name: &str, content: Vec<u8>) -> Result<Self> {
+    /// The slot, when the file is whole and is that of the slot; with the timeline of its primary.
+    fn read(name: &str, content: Vec<u8>, timeline: Timeline) -> Result<Self> {
         let wrong = |what: &str| Error::Unexpected {
             what: "file of a logical slot",
             found: format!("{name}: {what}"),
@@ -82,6 +86,7 @@ impl SlotFile {
                 name: name.to_owned(),
                 restart: Lsn(restart),
                 content,
+                timeline,
             }),
             None => Err(wrong("it keeps no log")),
         }
@@ -95,8 +100,9 @@ impl Instance {
     ///
     /// # Errors
     /// Those of a connection, a refusal of the rewind role, [`Error::Unexpected`] for a file that is
-    /// not what it should be, for log that this data directory does not have any more, and when the
-    /// server is no primary or has none of the slots.
+    /// not what it should be, for log that this data directory does not have any more, for one whose
+    /// newest log is on another timeline than the primary, and when the server is no primary or has
+    /// none of the slots.
     pub async fn fetch_slots(
         &self,
         primary: &Upstream,
@@ -112,7 +118,9 @@ impl Instance {
         let names: Vec<String> = missing.iter().map(|slot| literal(&slot.name)).collect();
         let sql = format!(
             "SELECT pg_is_in_recovery(), \
-             (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size'); \
+             (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size'), \
+             CASE WHEN pg_is_in_recovery() THEN NULL \
+             ELSE pg_walfile_name(pg_current_wal_lsn()) END; \
              SELECT slot_name, database, plugin, \
              encode(pg_read_binary_file('pg_replslot/' || slot_name || '/state'), 'hex') \
              FROM pg_replication_slots s \
@@ -138,6 +146,9 @@ impl Instance {
         let segment = about.get(1).and_then(|text| text.parse::<u64>().ok());
         let segment = segment.filter(|bytes| *bytes > 0);
         let segment = segment.ok_or_else(|| wrong("no size of WAL segments".to_owned()))?;
+        let timeline = about.get(2).and_then(Timeline::of_wal_file);
+        let timeline = timeline.ok_or_else(|| wrong("no timeline".to_owned()))?;
+        check_line(self.data_dir(), timeline)?;
         let mut files = Vec::new();
         for row in slots {
             let text = |column| row.get(column).unwrap_or_default();
@@ -150,7 +161,7 @@ impl Instance {
             };
             if let Some(slot) = missing.iter().find(is_wanted) {
                 let content = bytes(text(3)).ok_or_else(|| wrong("no bytes".to_owned()))?;
-                let file = SlotFile::read(&slot.name, content)?;
+                let file = SlotFile::read(&slot.name, content, timeline)?;
                 check_log(self.data_dir(), &file, segment)?;
                 files.push(file);
             }
@@ -165,11 +176,14 @@ impl Instance {
     /// is left as it is.
     ///
     /// # Errors
-    /// [`Error::AlreadyRunning`], and what the system says.
+    /// [`Error::AlreadyRunning`], [`Error::Unexpected`] when the server has gone on to another timeline
+    /// since they were read, and what the system says.
     pub async fn put_slots(&self, files: Vec<SlotFile>) -> Result<()> {
         let data_dir = self.data_dir().to_owned();
         blocking(move || {
             no_processes(&data_dir)?;
+            let mut timelines = files.iter().map(|file| file.timeline);
+            timelines.try_for_each(|timeline| check_line(&data_dir, timeline))?;
             let folder = data_dir.join("pg_replslot");
             files.iter().try_for_each(|file| put(&folder, file))
         })
@@ -177,9 +191,37 @@ impl Instance {
     }
 }
 
+/// Whether the newest log of the data directory is on the timeline of the primary.
+fn check_line(data_dir: &Path, primary: Timeline) -> Result<()> {
+    let segments = segments(data_dir)?;
+    let newest = segments
+        .iter()
+        .filter_map(|name| Timeline::of_wal_file(name))
+        .max();
+    if newest == Some(primary) {
+        return Ok(());
+    }
+    let own = newest.map_or_else(|| "none".to_owned(), |newest| newest.to_string());
+    Err(Error::Unexpected {
+        what: "timeline of the newest log of a standby",
+        found: format!("{own}, while the primary is on {primary}"),
+    })
+}
+
+/// The names of the log files.
+fn segments(data_dir: &Path) -> Result<Vec<String>> {
+    let folder = data_dir.join("pg_wal");
+    let entries = fs::read_dir(&folder).map_err(Error::io("cannot list", &folder))?;
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let is_segment =
+        |name: &String| name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    Ok(names.filter(is_segment).collect())
+}
+
 /// Whether the data directory has the log from which the slot decodes, on whichever timeline.
 fn check_log(data_dir: &Path, file: &SlotFile, segment_bytes: u64) -> Result<()> {
-    let folder = data_dir.join("pg_wal");
     let per_id = 0x1_0000_0000 / segment_bytes;
     let number = file.restart.0 / segment_bytes;
     let ending = format!(
@@ -187,12 +229,8 @@ fn check_log(data_dir: &Path, file: &SlotFile, segment_bytes: u64) -> Result<()>
         number / per_id.max(1),
         number % per_id.max(1)
     );
-    let entries = fs::read_dir(&folder).map_err(Error::io("cannot list", &folder))?;
-    let has_it = entries.flatten().any(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.len() == 24 && name.ends_with(&ending)
-    });
+    let segments = segments(data_dir)?;
+    let has_it = segments.iter().any(|name| name.ends_with(&ending));
     if has_it {
         return Ok(());
     }
@@ -268,14 +306,16 @@ mod tests {
 
     #[test]
     fn a_whole_file_tells_which_log_its_slot_needs() {
-        let read = SlotFile::read("cdc", file("cdc", 0x302_1F18)).unwrap();
+        let read = SlotFile::read("cdc", file("cdc", 0x302_1F18), Timeline(2)).unwrap();
         assert_eq!((read.name(), read.restart), ("cdc", Lsn(0x302_1F18)));
     }
 
     #[test]
     fn what_a_server_would_not_start_with_is_refused() {
         let refused = |name: &str, content: Vec<u8>, why: &str| {
-            let error = SlotFile::read(name, content).unwrap_err().to_string();
+            let error = SlotFile::read(name, content, Timeline(2))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(why), "{error}");
         };
         let whole = file("cdc", 8);
@@ -293,7 +333,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("pg_replslot");
         fs::create_dir_all(folder.join("cdc.tmp")).unwrap();
-        let slot = SlotFile::read("cdc", file("cdc", 8)).unwrap();
+        let slot = SlotFile::read("cdc", file("cdc", 8), Timeline(2)).unwrap();
         put(&folder, &slot).unwrap();
         let state = folder.join("cdc").join("state");
         assert_eq!(fs::read(&state).unwrap(), slot.content);
@@ -308,10 +348,32 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("pg_wal");
         fs::create_dir_all(&folder).unwrap();
-        let slot = SlotFile::read("cdc", file("cdc", 0x302_1F18)).unwrap();
+        let slot = SlotFile::read("cdc", file("cdc", 0x302_1F18), Timeline(2)).unwrap();
         let error = check_log(data.path(), &slot, 16 << 20).unwrap_err();
         assert!(error.to_string().contains("0/3021F18"), "{error}");
         fs::write(folder.join("000000020000000000000003"), "").unwrap();
         check_log(data.path(), &slot, 16 << 20).unwrap();
+    }
+
+    #[test]
+    fn slots_are_for_data_on_the_timeline_of_the_primary() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("pg_wal");
+        fs::create_dir_all(&folder).unwrap();
+        let check = |primary| check_line(data.path(), Timeline(primary)).is_ok();
+        assert!(!check(1));
+        for name in [
+            "000000010000000000000002",
+            "00000002.history",
+            "000000020000000000000003",
+        ] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        assert_eq!([check(1), check(2), check(3)], [false, true, false]);
+        // It was seen to go on, whatever its control file tells.
+        fs::write(folder.join("000000030000000000000003.partial"), "").unwrap();
+        assert!(check(2));
+        fs::write(folder.join("000000030000000000000003"), "").unwrap();
+        assert_eq!([check(2), check(3)], [false, true]);
     }
 }

@@ -70,6 +70,13 @@ pub enum Fact {
         /// From whom.
         from: Node,
     },
+    /// Logical slots of a primary were put into the data of a server that is down.
+    SlotsCopied {
+        /// Whose data.
+        node: Node,
+        /// Whose slots.
+        from: Node,
+    },
     /// A standby took WAL that does not belong to what it has.
     Corrupted {
         /// Whose.

@@ -198,6 +198,9 @@ impl Invariants {
             Fact::Copied { node, .. } => {
                 same_system::copied(world, *node, &self.truth, &mut self.remarks)
             }
+            Fact::SlotsCopied { node, from } => {
+                down_for_slots::copied(world, (*node, *from), &self.truth)
+            }
             Fact::Corrupted { node } => {
                 no_corruption::check(world, *node, &self.truth, &mut self.remarks)
             }

@@ -194,7 +194,7 @@ impl World {
                 excused_until: At(0),
                 agent_since: At(0),
                 left: None,
-                copied_slots: BTreeMap::new(),
+                copied_slots: None,
                 is_pulling: false,
                 is_noticing: false,
                 stays_away: 0,

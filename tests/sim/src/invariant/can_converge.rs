@@ -18,7 +18,7 @@
 //! | `nobody-may-lead` | all data is with members that must not lead |
 //! | `newest-copy-gone` | whoever may lead lags more than the limit behind the published position |
 //! | `newest-copy-may-not-lead` | the same, and a member that must not lead has more |
-//! | `newest-copy-passed-over` | whoever lags less is on a timeline that the last leader passed over, as one that was named by hand does; that it was never promoted only people can tell |
+//! | `newest-copy-passed-over` | whoever lags less, and is on no earlier timeline than a cluster that minds that, is on a timeline that the last leader passed over, as one that was named by hand does; that it was never promoted only people can tell |
 //! | `newest-timeline-gone` | whoever may lead is on an earlier timeline than the cluster, and the cluster is told to mind that |
 //! | `newer-than-leader` | a store that was put back is or was led from an earlier timeline, or by whom a tool made the leader; the later copy is kept |
 //! | `recycled-wal` | a standby needs WAL that its leader has removed, and is not copied anew |
@@ -134,12 +134,14 @@ fn leadership(world: &World) -> Option<&'static str> {
     if willing.is_empty() {
         return Some("cannot-converge-nobody-may-lead");
     }
-    if world.options.checks_timeline {
-        let told = published_timeline(world);
-        let is_there = |files: &Files| Some(world.tree.timeline(files.wal)) >= told;
-        if !willing.iter().any(|(_, files)| is_there(files)) {
-            return Some("cannot-converge-newest-timeline-gone");
-        }
+    let told = published_timeline(world).filter(|_| world.options.checks_timeline);
+    let is_there = |files: &Files| Some(world.tree.timeline(files.wal)) >= told;
+    let willing: Vec<(Node, &Files)> = willing
+        .into_iter()
+        .filter(|(_, files)| is_there(files))
+        .collect();
+    if willing.is_empty() {
+        return Some("cannot-converge-newest-timeline-gone");
     }
     let is_near = |files: &Files| lag::behind(world, files) <= world.lag_limit();
     let fit: Vec<(Node, &Files)> = willing.into_iter().filter(|(_, it)| is_near(it)).collect();
@@ -230,6 +232,7 @@ fn recycled(world: &World, leaders: &[(Node, &Files)]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use herdsman_ha_core::Timeline;
     use serde_json::json;
 
     use super::super::fixture::*;
@@ -380,6 +383,40 @@ mod tests {
             run.world.inflict(&Fault::LoseDisk(A));
             check(&run, expected);
         }
+    }
+
+    /// A member that is near enough, on a timeline that the cluster has left, is no substitute for
+    /// the one that was passed over, as long as the cluster minds that.
+    #[test]
+    fn a_copy_on_an_earlier_timeline_replaces_none_that_was_passed_over() {
+        let obstacle_beside = |checks_timeline, owner: &str| {
+            let mut run = settled_with(Options {
+                checks_timeline,
+                ..Options::default()
+            });
+            kill(&mut run, B);
+            promote_to(&mut run, C, Timeline(3));
+            let now = run.world.now;
+            let store = &mut run.world.store;
+            store.delete_unguarded(key::LEADER, now);
+            store.put_unguarded(key::HISTORY, r#"[[1,50331648,"no"]]"#, None, now);
+            let passed =
+                json!({"owner": owner, "from_timeline": 1, "timeline": 4, "promotion": true});
+            store.put_unguarded(key::LEADERSHIP, &passed.to_string(), None, now);
+            obstacle(&run.world)
+        };
+        assert_eq!(obstacle_beside(false, "b"), None);
+        assert_eq!(obstacle_beside(true, "c"), None);
+        let passed_over = Some("cannot-converge-newest-copy-passed-over");
+        assert_eq!(obstacle_beside(true, "b"), passed_over);
+    }
+
+    fn promote_to(run: &mut Run, node: Node, timeline: Timeline) {
+        let World { hosts, tree, .. } = &mut run.world;
+        let server = &mut hosts[node.index()].server;
+        let begun = server.begin_promote_to(timeline, tree);
+        begun.expect("it is a standby");
+        server.finish_promote(tree).expect("it can be promoted");
     }
 
     #[test]

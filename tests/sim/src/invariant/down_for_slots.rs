@@ -2,7 +2,10 @@
 //! no commit waits for it, no move is to be made, another one streams that could take over, and not
 //! all go down at once. Nothing is copied into data that has gone another way than the leader's.
 //!
-//! Judged when the machine begins, by what the store had told it and by what the servers do.
+//! Judged when the machine begins, by what the store had told it and by what the servers do. Of a
+//! server that is down it knows what the control file tells, which lags behind the log, and of the
+//! leader what the newest view tells: so what it begins is judged by these, and what is copied in the
+//! end by what the servers have.
 
 use std::time::Duration;
 
@@ -109,7 +112,7 @@ impl Absences {
         let why = match world.host(node).server.is_standby() {
             true => self.is_needed(world, node, remarks),
             false if truth.is_timeline_shared => None,
-            false => parted(world, node),
+            false => foreseen(world, node),
         };
         self.members[node.index()].away = Away::Going(op);
         match why {
@@ -207,15 +210,36 @@ fn is_moving(world: &World) -> bool {
     asked["leader"].is_string() || asked["member"].is_string()
 }
 
-/// Whether the data of a server that is down has gone another way than that of the leader, of whom
-/// its agent was told.
-fn parted(world: &World, node: Node) -> Option<&'static str> {
+/// Slots were put into the data of a server that is down.
+pub(super) fn copied(world: &World, (node, from): (Node, Node), truth: &Truth) -> Verdict {
+    match parted(world, node, from) {
+        Some(why) if !truth.is_timeline_shared => {
+            broken(NAME, format!("{node} has got slots of {from}, and {why}"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether the data of a server that is down has gone another way than that of the leader, as far as
+/// its agent can tell: it was told of this leadership, and the control file is on another timeline.
+fn foreseen(world: &World, node: Node) -> Option<&'static str> {
     let leader = world.leader()?;
     let told = world.host(node).agent.as_ref()?.leader();
-    if told != Some(&world.host(leader).name) {
+    if told != Some(&world.host(leader).name) || !is_known(world, node, key::LEADER) {
         return None;
     }
-    let theirs = &world.host(leader).server;
+    let why = parted(world, node, leader)?;
+    let theirs = world.tree.timeline(world.host(leader).server.wal()?);
+    let files = world.host(node).server.files()?;
+    let recovered = files.min_recovery(&world.tree);
+    let recovered = recovered.map(|position| position.timeline);
+    let newest = recovered.unwrap_or_default().max(files.checkpoint.timeline);
+    (newest != theirs).then_some(why)
+}
+
+/// Whether the data of one server has gone another way than that of a primary.
+fn parted(world: &World, node: Node, primary: Node) -> Option<&'static str> {
+    let theirs = &world.host(primary).server;
     let theirs = theirs.is_primary().then(|| theirs.wal()).flatten()?;
     let mine = world.host(node).server.wal()?;
     (!world.tree.contains(theirs, mine)).then_some("its data is not the leader's")
@@ -223,10 +247,11 @@ fn parted(world: &World, node: Node) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use herdsman_ha_core::Lane;
+    use herdsman_ha_core::{Lane, Timeline};
 
     use super::super::fixture::*;
     use super::*;
+    use crate::fact::Fact;
     use crate::fault::{Deed, Fault};
     use crate::options::Options;
     use crate::run::Run;
@@ -312,13 +337,64 @@ mod tests {
         assert_violates(&mut run, NAME);
     }
 
+    /// `c` is down, with data that has gone another way than the leader's.
+    fn with_parted_data() -> Run {
+        let mut run = with_slot(false);
+        make_primary(&mut run, C);
+        kill(&mut run, C);
+        run
+    }
+
     #[test]
     fn slots_are_for_data_of_the_leaders_line() {
         let mut run = with_slot(false);
         kill(&mut run, B);
-        assert_eq!(parted(&run.world, B), None);
-        make_primary(&mut run, C);
-        kill(&mut run, C);
-        assert!(parted(&run.world, C).is_some());
+        run.world.facts.push(Fact::SlotsCopied { node: B, from: A });
+        run.check();
+        assert_eq!(run.violation(), None);
+        let mut run = with_parted_data();
+        run.world.facts.push(Fact::SlotsCopied { node: C, from: A });
+        assert_violates(&mut run, NAME);
+    }
+
+    /// The machine does not know, because its control file tells nothing of it: the driver looks at
+    /// the log.
+    #[test]
+    fn the_driver_copies_nothing_into_a_log_of_another_timeline() {
+        for is_parted in [false, true] {
+            let mut run = with_slot(false);
+            if is_parted {
+                make_primary(&mut run, C);
+            }
+            kill(&mut run, C);
+            let server = &mut run.world.hosts[C.index()].server;
+            server.files_mut().expect("data").logical.clear();
+            // Its next agent does not remember that it copied the slot not long ago.
+            run.world
+                .inflict(&Fault::CrashAgent(C, Some(Duration::from_secs(1))));
+            run.pass(Duration::from_secs(5));
+            assert_eq!(run.violation(), None);
+            let files = run.world.host(C).server.files().expect("data");
+            assert_eq!(files.logical.is_empty(), is_parted);
+        }
+    }
+
+    #[test]
+    fn what_neither_a_control_file_nor_a_view_tells_is_not_foreseen() {
+        let mut run = with_slot(false);
+        kill(&mut run, B);
+        assert_eq!(foreseen(&run.world, B), None);
+        let mut run = with_parted_data();
+        // The first checkpoint after a promotion comes late.
+        assert_eq!(foreseen(&run.world, C), None);
+        let files = run.world.hosts[C.index()].server.files_mut();
+        files.expect("data").checkpoint.timeline = Timeline(2);
+        assert!(foreseen(&run.world, C).is_some());
+        // The leadership of a later moment, whosever it is.
+        let leader = run.world.store.entry(key::LEADER).expect("led").clone();
+        let (session, now) = (leader.session.as_deref(), run.world.now);
+        let store = &mut run.world.store;
+        store.put_unguarded(key::LEADER, &leader.value, session, now);
+        assert_eq!(foreseen(&run.world, C), None);
     }
 }

@@ -43,6 +43,8 @@ pub enum Refused {
     OtherSystem,
     /// WAL that it takes has been removed.
     WalGone,
+    /// The primary is on another timeline than the newest WAL here.
+    OtherTimeline,
 }
 
 impl Refused {
@@ -67,6 +69,7 @@ impl Refused {
             Self::CopyFails => "the copy broke off",
             Self::SourceSilent => "the source does not answer",
             Self::SourceNotPrimary => "the source is no primary",
+            Self::OtherTimeline => "the newest WAL is on another timeline than the primary",
             Self::OtherSystem => "the source has another system identifier",
             Self::WalGone => "requested WAL segment has already been removed",
         }

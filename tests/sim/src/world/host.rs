@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use herdsman_ha_core::{
     ClusterView, Generation, MemberName, Mono, OpId, PeerAnswer, PeerReport, PromiseAnswer,
-    RequestId, Task,
+    RequestId, Task, Timeline,
 };
 
 use super::clock::Clock;
@@ -57,7 +57,7 @@ pub struct Host {
     /// How its control file was left before its server was started last.
     pub(super) left: Option<herdsman_ha_core::ControlState>,
     /// Logical slots that were read on the leader, on their way to our disk.
-    pub(super) copied_slots: BTreeMap<String, herdsman_ha_core::Lsn>,
+    pub(super) copied_slots: Option<CopiedSlots>,
     /// Whether a `Pull` is on its way.
     pub(super) is_pulling: bool,
     /// Whether the lost connection to its upstream will be noticed.
@@ -130,6 +130,15 @@ pub struct Agent {
     pub(super) had_seen_cluster: bool,
     /// The leadership of the newest view that tells of one.
     pub(super) leader_told: Option<LeaderTold>,
+}
+
+/// Logical slots as they were read on a primary.
+#[derive(Clone, Debug)]
+pub(super) struct CopiedSlots {
+    pub(super) from: Node,
+    /// The timeline that it was on.
+    pub(super) timeline: Timeline,
+    pub(super) slots: BTreeMap<String, herdsman_ha_core::Lsn>,
 }
 
 /// A leadership that an agent was told of.
