@@ -165,7 +165,7 @@ fn running(server: &pgctl::Server) -> ServerView {
                 is_streaming: receiver.is_some_and(|receiver| receiver.status == "streaming"),
                 upstream: standby.upstream.clone(),
                 slots,
-                history: standby.history.iter().map(ended).collect(),
+                history: server.history.iter().map(ended).collect(),
             })
         }
     }

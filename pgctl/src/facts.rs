@@ -110,6 +110,9 @@ pub struct Server {
     /// The timeline: of what is written on a primary; on a standby the newest
     /// it received, recovered to or started from.
     pub timeline: Timeline,
+    /// Where each earlier timeline of a standby's history was left, oldest first; empty on the first
+    /// one, or when its history file cannot be read. A primary is not asked for it.
+    pub history: Vec<HistoryLine>,
     /// Primary or standby, with what only that one has.
     pub role: ServerRole,
     /// The parameters of which a standby was started with less than the primary has, while its replay
@@ -176,9 +179,6 @@ pub struct Standby {
     pub receiver: Option<Receiver>,
     /// Whom it is told to stream from, host and port, whether or not it does.
     pub upstream: Option<(String, u16)>,
-    /// Where each earlier timeline of its history was left, oldest first; empty on the first one, or
-    /// when its history file cannot be read.
-    pub history: Vec<HistoryLine>,
 }
 
 /// A running walreceiver.

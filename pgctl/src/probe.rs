@@ -170,7 +170,7 @@ impl Instance {
                 probe.wal_end = Some(recovery);
             }
             standby.wal_end_reached = probe.wal_end == Some(recovery);
-            standby.history = self.history_of(answer.server.timeline).await;
+            answer.server.history = self.history_of(answer.server.timeline).await;
             if standby.replay_paused && session.version.major() >= 14 {
                 // Without an answer the server is looked at again soon.
                 let limits = self.control_data().await.map(|control| control.limits);

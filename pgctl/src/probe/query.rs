@@ -120,6 +120,7 @@ pub(super) fn read(results: &Results, version: Version, parameters: &Parameters)
             postmaster_start_millis: row.value("start_millis")?,
             system_id: row.value("system_id")?,
             timeline: read_timeline(row)?,
+            history: Vec::new(),
             role,
             too_small: Vec::new(),
             senders: senders
@@ -179,7 +180,6 @@ fn read_standby(row: Row<'_>) -> Result<Standby> {
             .optional::<String>("conninfo")?
             .as_deref()
             .and_then(endpoint_of),
-        history: Vec::new(),
     })
 }
 
