@@ -142,6 +142,12 @@ impl Store {
         self.sessions.owner(session)
     }
 
+    /// Whether a member has a session that lives.
+    #[must_use]
+    pub fn has_session(&self, node: Node) -> bool {
+        self.sessions.is_owner(node)
+    }
+
     /// Applies a commit as a whole or not at all. Guards are looked at before the session.
     ///
     /// # Panics

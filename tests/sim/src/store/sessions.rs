@@ -103,6 +103,10 @@ impl Sessions {
         self.find(name).map(|session| session.owner)
     }
 
+    pub(super) fn is_owner(&self, node: Node) -> bool {
+        self.living.iter().any(|session| session.owner == node)
+    }
+
     pub(super) fn expires_at(&self, name: &SessionName) -> Option<At> {
         self.find(name).map(|session| session.expires_at)
     }
