@@ -83,7 +83,10 @@ impl Tale<'_, '_> {
             let away = self.share(250, 330);
             self.add(at, Fault::CrashHost(dead, Some(away)));
             if is_last && self.once_in(2) {
-                self.add(at, Fault::LoseDisk(dead));
+                // Never a majority of them.
+                for fault in self.draw.lose_disk(dead) {
+                    self.add(at, fault);
+                }
             }
             let cut = self.share(100, 150);
             self.upon(at, Work::Promote, Mishap::CutStore, NOW, cut);
