@@ -201,7 +201,8 @@ impl Machine {
                     memory.stalled_since = None;
                 }
                 memory.stalled_since.get_or_insert(now);
-                memory.is_known_standby |= !word::is_made_writable(memory);
+                memory.is_known_standby |=
+                    !standby.is_being_promoted && !word::is_made_writable(memory);
                 if standby.is_streaming {
                     memory.idle_since = None;
                 } else {

@@ -17,7 +17,7 @@ impl Machine {
         let memory = &mut self.memory;
         let is_primary = memory.local.as_ref().is_some_and(|local| {
             matches!(local.server, ServerView::Primary(_)) || word::is_silent_primary(memory, local)
-        });
+        }) || word::is_being_promoted(memory);
         let is_known = word::made(memory) == word::Made::Known;
         let is_unleased = is_primary && is_known && memory.lease.leadership().is_none();
         let now = memory.now.mono;

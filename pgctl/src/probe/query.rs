@@ -122,6 +122,8 @@ pub(super) fn read(results: &Results, version: Version, parameters: &Parameters)
             timeline: read_timeline(row)?,
             role,
             too_small: Vec::new(),
+            // A file says so, and no statement.
+            is_being_promoted: false,
             senders: senders
                 .iter()
                 .map(|row| read_sender(Row(row)))

@@ -197,6 +197,7 @@ fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView
                 // A walreceiver starts only when all local WAL is read.
                 wal_end_reached: words.flag("end") || is_streaming,
                 is_blocked: words.flag("blocked"),
+                is_being_promoted: words.flag("promoting"),
                 is_streaming,
                 upstream: server.upstream.clone().map(|host| (host, 5432)),
                 slots,
