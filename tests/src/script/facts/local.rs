@@ -257,11 +257,12 @@ fn control(server: &Server, view: &ServerView, words: &mut Words) -> Result<Cont
         lsn: server.end(),
     });
     let lsn = words.parsed("checkpoint")?.unwrap_or_else(|| server.end());
+    let timeline = words.parsed::<u32>("checkpoint-tli")?.map(Timeline);
     Ok(ControlView {
         system_id: server.system,
         state,
         checkpoint: Position {
-            timeline: server.timeline,
+            timeline: timeline.unwrap_or(server.timeline),
             lsn,
         },
         min_recovery,
