@@ -162,6 +162,7 @@ fn running(server: &pgctl::Server) -> ServerView {
                 replayed: lsn(standby.replayed),
                 wal_end_reached: standby.wal_end_reached,
                 is_blocked: !server.too_small.is_empty(),
+                is_being_promoted: server.is_being_promoted,
                 is_streaming: receiver.is_some_and(|receiver| receiver.status == "streaming"),
                 upstream: standby.upstream.clone(),
                 slots,

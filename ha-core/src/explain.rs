@@ -122,6 +122,7 @@ pub(crate) fn explain(memory: &Memory, code: Code) -> Reason {
             holder: holder(memory),
         },
         Code::PrimaryUnleased => Reason::PrimaryUnleased {},
+        Code::PromotionLeftOver => Reason::PromotionLeftOver {},
         Code::WaitingForStore => Reason::WaitingForStore {},
         Code::StoreUnreachableLeading => Reason::StoreUnreachableLeading {
             left_ms: left_ms(memory),

@@ -113,6 +113,8 @@ mutants! {
         "A server that does not answer and is in production is left alone beside another leader.";
     UnknownServerCountsAsStandby "unknown-server-counts-as-standby" "fenced-in-time"
         "A server that does not answer and that its agent has never seen counts as a standby.";
+    LeftOrderIsForgotten "left-order-is-forgotten" "promotion-under-grant"
+        "A standby that was told to become a primary counts as any other once that task has ended.";
     BlindAgentWaits "blind-agent-waits" "fenced-in-time"
         "An agent that has never seen the store lets a running primary be for as long as it takes.";
     ReleaseBeforeProof "release-before-proof" "one-writable-primary"

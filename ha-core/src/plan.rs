@@ -283,7 +283,7 @@ fn release(memory: &Memory) -> Option<Commit> {
         status.optime = status.optime.max(end);
         writes.push(put(key::STATUS, write::status(&status)));
     }
-    let mut guards = vec![guard(key::LEADER, held_as_seen(memory))];
+    let mut guards = held_as_seen(memory);
     let was_never_primary = word::origin(memory) == word::Origin::Standby;
     if let Some(view) = memory.current_view().filter(|_| was_never_primary)
         && let Some((guard, write)) = sync::restored(memory, view)
@@ -299,17 +299,18 @@ fn release(memory: &Memory) -> Option<Commit> {
     })
 }
 
-/// The leader key as we last saw it written by us: a request that is held up on its way must not
-/// end a later leadership of the same session.
-fn held_as_seen(memory: &Memory) -> KeyState {
-    memory
+/// The leader key is ours, and as we last saw it written by us: a request that is held up on its way
+/// must not end a later leadership of the same session. Nor another member's: a store that is put
+/// back counts its revisions anew, so a revision alone may be that of anybody's key by then.
+fn held_as_seen(memory: &Memory) -> Vec<StoreGuard> {
+    let seen = memory
         .view
         .as_ref()
         .and_then(|view| view.leader.as_ref())
         .filter(|leader| leader.session == memory.lease.session_name())
-        .map_or(KeyState::HeldBySession, |leader| {
-            KeyState::At(leader.revision)
-        })
+        .map(|leader| guard(key::LEADER, KeyState::At(leader.revision)));
+    let held = guard(key::LEADER, KeyState::HeldBySession);
+    seen.into_iter().chain([held]).collect()
 }
 
 pub(crate) fn claim(memory: &Memory) -> Option<Commit> {

@@ -171,6 +171,8 @@ reasons! {
     PrimaryBesideLeader { holder: MemberName } "primary-beside-leader" "our PostgreSQL runs as primary while {holder} leads: every process of it is killed";
     /// A primary without a lease and without a store to ask.
     PrimaryUnleased {} "primary-unleased" "our PostgreSQL runs as primary, the store cannot be asked and no lease is known: every process of it is killed";
+    /// A standby that an earlier order makes a primary at any moment, and nobody who leads it.
+    PromotionLeftOver {} "promotion-left-over" "our standby was told to become a primary under a lease that is over: every process of it is killed";
     /// The agent has just started and the store has not answered yet.
     WaitingForStore {} "waiting-for-store" "waiting for the store to answer";
     /// The store is out of reach, the lease still holds.

@@ -29,7 +29,8 @@ pub use words::{
     Reinit, Restart, Server, Standing, Synchrony, Unleased, Waiting, Way, Writable,
 };
 pub(crate) use writable::{
-    is_made_writable, is_silent_primary, makes_writable, unleased, unleased_until, unled, writable,
+    is_being_promoted, is_made_writable, is_silent_primary, makes_writable, unleased,
+    unleased_until, unled, writable,
 };
 
 /// How long an agent that cannot see the store lets a running primary be: enough for a store that

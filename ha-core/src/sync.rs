@@ -331,7 +331,8 @@ fn lists(memory: &Memory, standbys: BTreeSet<MemberName>) -> SyncKey {
 }
 
 /// A change of the key: only while the leader key is the one that we saw as ours, and the key is as
-/// it was when we decided. A request that is held up on its way cannot outlive either.
+/// it was when we decided. A request that is held up on its way cannot outlive either, nor a store
+/// that is put back and counts its revisions anew: the leader key must be ours as well.
 fn commit(memory: &Memory, value: Option<&SyncKey>) -> Option<Task> {
     let session = memory.lease.session_name()?;
     let view = memory.current_view()?;
@@ -357,6 +358,7 @@ fn commit(memory: &Memory, value: Option<&SyncKey>) -> Option<Task> {
         session: Some(session),
         guards: vec![
             guard(key::LEADER, KeyState::At(leader.revision)),
+            guard(key::LEADER, KeyState::HeldBySession),
             guard(key::SYNC, KeyState::seen(view.sync.revision)),
         ],
         writes: vec![write],

@@ -354,6 +354,10 @@ pub struct StandbyView {
     /// with: it goes on, and can be promoted, only after a restart.
     #[serde(default)]
     pub is_blocked: bool,
+    /// Whether it was told to become a primary since it started, by whatever run of the agent: it
+    /// does so at any moment, and nothing but its end takes that back.
+    #[serde(default)]
+    pub is_being_promoted: bool,
     /// Whether WAL is streaming in.
     pub is_streaming: bool,
     /// Where it is told to stream from: `host` and `port`.

@@ -119,6 +119,9 @@ pub struct Server {
     /// stands still for that (version 14 and later): only a restart lets it go on, and there is no
     /// promotion before.
     pub too_small: Vec<&'static str>,
+    /// Whether it is a standby that was told by [`promote`](crate::Instance::promote) to become a
+    /// primary, by this program or by one that ran before: it does so at any moment.
+    pub is_being_promoted: bool,
     /// Who streams from it.
     pub senders: Vec<Sender>,
     /// Its replication slots.

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::facts::{DataDirectory, Facts, Process, Server, ServerRole};
 use crate::instance::Instance;
 use crate::process::{LockFile, Postmaster, Status, orphans_of, reap_orphans};
+use crate::promote::mark;
 use crate::timeline::{HistoryLine, Timeline};
 
 /// A disk that does not answer for so long counts as unreadable.
@@ -49,6 +50,8 @@ struct Ground {
     seen: Seen,
     orphans: bool,
     lock: Option<LockFile>,
+    /// The mark of a promotion.
+    order: Option<String>,
 }
 
 impl Instance {
@@ -61,10 +64,14 @@ impl Instance {
         let mut probe = self.probe().lock().await;
         let postmaster = self.postmaster();
         let ground = self.look_at_ground(postmaster.is_none()).await;
-        let (process, server) = match &postmaster {
+        let (process, mut server) = match &postmaster {
             None => (Process::Down, None),
             Some(postmaster) => self.ask(&mut probe, postmaster, ground.lock.as_ref()).await,
         };
+        if let (Some(postmaster), Some(server)) = (&postmaster, &mut server) {
+            let is_told = mark::is_for(ground.order.as_deref(), postmaster);
+            server.is_being_promoted = is_told && server.is_in_recovery();
+        }
         let running = match (&process, &postmaster) {
             (Process::Running { .. }, Some(postmaster)) => Some(id_of(postmaster)),
             (_, _) => None,
@@ -93,6 +100,7 @@ impl Instance {
                     // Nobody has seen that there are none.
                     orphans: is_down,
                     lock: None,
+                    order: None,
                 }
             }
         }
@@ -248,6 +256,7 @@ fn look_around(data_dir: &Path, is_down: bool) -> Ground {
         // What cannot be looked at is not known to be free of them.
         orphans: is_down && !orphans_of(data_dir).is_ok_and(|pids| pids.is_empty()),
         lock: LockFile::read(data_dir).ok().flatten(),
+        order: mark::read(data_dir),
     }
 }
 

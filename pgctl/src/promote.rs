@@ -1,7 +1,10 @@
 //! Promotion of a standby.
 
+pub(crate) mod mark;
+
 use std::fs;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -13,7 +16,7 @@ use crate::control_data::{ClusterState, Leading};
 use crate::data_directory::blocking;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
-use crate::process::{StartAs, StopMode, open_pidfd, proc, signal_pidfd};
+use crate::process::{Postmaster, StartAs, StopMode, open_pidfd, proc, signal_pidfd};
 use crate::standby::Recovery;
 use crate::timeline::{HistoryFiles, Timeline, Unfinished};
 
@@ -51,7 +54,9 @@ impl Instance {
     /// Without, PostgreSQL takes the number behind the newest that it knows of,
     /// which another server may have taken too.
     ///
-    /// Dropping the future does not take the order back.
+    /// Dropping the future does not take the order back. Whoever looks at the server before it has
+    /// been carried out sees it as [`Server::is_being_promoted`](crate::Server::is_being_promoted),
+    /// also after a restart of this program.
     ///
     /// # Errors
     /// [`Error::NotRunning`], [`Error::TimedOut`] (it may still come out of
@@ -75,11 +80,26 @@ impl Instance {
             result = self.promote_once(&order).await;
         }
         result?;
+        self.forget_order().await;
         self.set_recovery(Recovery::Primary);
         if let Err(error) = self.forget_standby_settings().await {
             tracing::warn!(%error, "the promoted server goes on with settings of a standby");
         }
         Ok(())
+    }
+
+    /// Says on the disk that the postmaster is about to be told, for whoever comes after us.
+    async fn mark_order(&self, postmaster: &Arc<Postmaster>) -> Result<()> {
+        let (data_dir, postmaster) = (self.data_dir().to_owned(), Arc::clone(postmaster));
+        blocking(move || mark::mark(&data_dir, &postmaster)).await
+    }
+
+    /// A mark that stays is about a standby that there is not any more.
+    async fn forget_order(&self) {
+        let data_dir = self.data_dir().to_owned();
+        if let Err(error) = blocking(move || mark::forget(&data_dir)).await {
+            tracing::warn!(%error, "the mark of a promotion stays");
+        }
     }
 
     /// A primary whose processes crash recovers by itself, as its configuration says.
@@ -180,6 +200,7 @@ impl Instance {
         };
         self.prepare_timeline(order, timeline_of(session, limit))
             .await?;
+        self.mark_order(&postmaster).await?;
         self.unless_killed(kills, || ())?;
         // It fails if recovery has ended since, which is then seen below.
         let ordered = session
@@ -198,6 +219,7 @@ impl Instance {
             if let Err(error) = ordered {
                 if is_refusal(&error) {
                     // It is not promoted, and may have to fetch these files.
+                    self.forget_order().await;
                     self.remove_trailing_placeholders().await?;
                 }
                 return Err(error);
@@ -248,6 +270,7 @@ impl Instance {
         self.prepare_timeline(order, self.timeline_on_disk())
             .await?;
         let mode = file_mode(data_dir)?;
+        self.mark_order(&postmaster).await?;
         self.unless_killed(kills, || {
             write_atomically(&data_dir.join("promote"), b"", mode)?;
             let signalled = postmaster.signal(Signal::USR1);

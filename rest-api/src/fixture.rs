@@ -80,6 +80,7 @@ pub(crate) fn replica() -> Snapshot {
         replayed: Lsn(LEADER_AT.0 - 4096),
         wal_end_reached: true,
         is_blocked: false,
+        is_being_promoted: false,
         is_streaming: true,
         upstream: Some(("10.0.0.1".to_owned(), 5432)),
         slots: BTreeMap::new(),

@@ -236,6 +236,7 @@ impl Run {
                 replayed: self.position().lsn,
                 wal_end_reached: !self.chance.once_in(3),
                 is_blocked: self.chance.once_in(8),
+                is_being_promoted: self.chance.once_in(8),
                 is_streaming: self.chance.once_in(2),
                 upstream: self.chance.one_of(&[None, Some(("b".to_owned(), 5432))]),
                 ..StandbyView::default()

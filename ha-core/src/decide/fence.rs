@@ -30,6 +30,11 @@ pub fn decide(
         {
             Some(act(Act::Fence, Code::BootstrapLost))
         }
+        (Mode::Normal | Mode::Leaving, Hold::None, Writable::Yes, _)
+            if unleased == Unleased::LeftOver =>
+        {
+            Some(act(Act::Fence, Code::PromotionLeftOver))
+        }
         (Mode::Paused, _, _, _) | (_, Hold::None | Hold::Firm, _, _) | (_, _, Writable::No, _) => {
             None
         }

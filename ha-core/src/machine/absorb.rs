@@ -182,6 +182,7 @@ impl Machine {
         if let Some(position) = local.server.position() {
             memory.last_timeline = position.timeline;
         }
+        let was_primary = memory.was_primary;
         match &local.server {
             ServerView::Down { orphans } => {
                 memory.down_since.get_or_insert(now);
@@ -201,7 +202,8 @@ impl Machine {
                     memory.stalled_since = None;
                 }
                 memory.stalled_since.get_or_insert(now);
-                memory.is_known_standby |= !word::is_made_writable(memory);
+                memory.is_known_standby |=
+                    !standby.is_being_promoted && !word::is_made_writable(memory);
                 if standby.is_streaming {
                     memory.idle_since = None;
                 } else {
@@ -227,12 +229,17 @@ impl Machine {
             memory.stalled_since = None;
         }
         memory.local = Some(local);
+        let is_new_primary = memory.was_primary && !was_primary;
         cascade::note(memory);
         // Nothing may change in the store for long.
         if !memory.breaks(Mutant::SlotsMissedOnlyWithNews) {
             carry::note(memory);
         }
         self.note_streaming();
+        // A promotion that runs yet tells its end itself.
+        if is_new_primary && !word::is_made_writable(&self.memory) {
+            self.look_for_checkpoint();
+        }
         self.forget_loss_when_harmless();
     }
 

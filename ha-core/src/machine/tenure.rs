@@ -17,7 +17,7 @@ impl Machine {
         let memory = &mut self.memory;
         let is_primary = memory.local.as_ref().is_some_and(|local| {
             matches!(local.server, ServerView::Primary(_)) || word::is_silent_primary(memory, local)
-        });
+        }) || word::is_being_promoted(memory);
         let is_known = word::made(memory) == word::Made::Known;
         let is_unleased = is_primary && is_known && memory.lease.leadership().is_none();
         let now = memory.now.mono;
@@ -47,7 +47,8 @@ impl Machine {
         self.look_for_checkpoint();
     }
 
-    /// The run that promoted the server may have ended before the checkpoint that others wait for.
+    /// The run that promoted the server may have ended before the checkpoint that others wait for, or
+    /// the promotion came to its end after the task that asked for it.
     pub(super) fn look_for_checkpoint(&mut self) {
         self.memory.is_checkpointed &= self.memory.local.as_ref().is_none_or(has_checkpoint);
     }
@@ -65,6 +66,10 @@ impl Machine {
     }
 
     pub(super) fn absorb_promotion(&mut self, timeline: Timeline, outcome: &Outcome) {
+        if !matches!(outcome, Outcome::Done(_)) {
+            // The server may be a primary all the same.
+            self.look_for_checkpoint();
+        }
         let memory = &mut self.memory;
         match outcome {
             Outcome::Done(_) => {

@@ -70,7 +70,7 @@ words! {
         /// It cannot.
         No,
     }
-    /// Whether a primary has gone on for too long without anybody leading it.
+    /// Whether a primary, or what becomes one, has gone on for too long without anybody leading it.
     Unleased {
         /// It has not.
         No,
@@ -78,6 +78,8 @@ words! {
         ClaimOver,
         /// It has.
         Overdue,
+        /// It is a standby yet, and was told to become a primary under a lease that is over.
+        LeftOver,
     }
     /// What runs on the server's lane.
     Busy {

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use super::{Made, Server, Unleased, Writable, made};
+use super::{Lock, Made, Server, Unleased, Writable, lock, made};
 use crate::claim;
 use crate::memory::Memory;
 use crate::mutant::Mutant;
@@ -14,8 +14,9 @@ use crate::task::{Lane, StartAs, Task};
 use crate::time::Mono;
 use crate::view::{ControlState, DataView, LocalView, ServerView};
 
-/// How long a primary that nobody leads may go on while its member tries to lead it: an agent that
-/// was started anew needs a moment, and another member may be promoted meanwhile.
+/// How long a primary that nobody leads, or what becomes one, may go on while its member tries to
+/// lead it: an agent that was started anew needs a moment, and another member may be promoted
+/// meanwhile.
 const ADOPTION: Duration = Duration::from_secs(4);
 
 /// A server that we do not lead. One that does not answer and is in production according to its
@@ -42,7 +43,8 @@ pub(crate) fn writable(memory: &Memory) -> Writable {
                 && !memory.breaks(Mutant::SilenceCountsAsHarmless)
         }
         Some(ServerView::Down { .. }) => has_writing_orphans(memory),
-        Some(ServerView::Standby(_)) | None => false,
+        Some(ServerView::Standby(_)) => is_being_promoted(memory),
+        None => false,
     };
     let may_begin = is_made_writable(memory) && !memory.breaks(Mutant::PromotingCountsAsHarmless);
     if may_begin || may_write {
@@ -50,6 +52,15 @@ pub(crate) fn writable(memory: &Memory) -> Writable {
     } else {
         Writable::No
     }
+}
+
+/// A standby that was told to become a primary, also by an earlier run of the agent: it answers as
+/// any standby does until it has replayed all that it has, and becomes one whoever leads by then.
+pub(crate) fn is_being_promoted(memory: &Memory) -> bool {
+    let standby = memory.standby();
+    standby.is_some_and(|standby| standby.is_being_promoted)
+        && !memory.breaks(Mutant::LeftOrderIsForgotten)
+        && !memory.breaks(Mutant::PromotingCountsAsHarmless)
 }
 
 /// Whether a task that runs lets the server write.
@@ -70,9 +81,9 @@ pub(crate) fn makes_writable(task: &Task) -> bool {
 }
 
 /// A server that does not answer and may write at any moment: it is in production according to its
-/// control file, or nobody knows that it is a standby. A promotion leaves no mark that says so
-/// before it is over, so a server that stood still in one while its agent was started anew looks
-/// like any standby.
+/// control file, or nobody knows that it is a standby. PostgreSQL says nothing on its disk of a
+/// promotion before that is over, so a server that stood still in one while its agent was started
+/// anew looks like any standby.
 pub(crate) fn is_silent_primary(memory: &Memory, local: &LocalView) -> bool {
     let DataView::Cluster(control) = &local.data else {
         return false;
@@ -101,6 +112,12 @@ fn is_silence_harmless(memory: &Memory) -> bool {
         || memory.breaks(Mutant::SilenceCountsAsHarmless)
 }
 
+/// Whether the leadership under which a standby was told to become a primary may go on: it is taken
+/// up again by whoever finds its key, or is not known yet.
+fn may_go_on(memory: &Memory) -> bool {
+    matches!(lock(memory), Lock::Mine | Lock::Stale | Lock::Unseen)
+}
+
 /// Processes that a dead postmaster of a primary left behind. A fresh agent knows what the server
 /// was from its control file.
 fn has_writing_orphans(memory: &Memory) -> bool {
@@ -122,6 +139,14 @@ pub(crate) fn unleased(memory: &Memory) -> Unleased {
         return Unleased::No;
     }
     let is_late = unleased_until(memory).is_some_and(|until| memory.mono() >= until);
+    if is_being_promoted(memory) && memory.lease.leadership().is_none() {
+        let is_over = is_late || !may_go_on(memory);
+        return if is_over {
+            Unleased::LeftOver
+        } else {
+            Unleased::No
+        };
+    }
     if is_late && memory.lease.leadership().is_none() {
         Unleased::Overdue
     } else {

@@ -123,6 +123,8 @@ pub(super) fn read(results: &Results, version: Version, parameters: &Parameters)
             history: Vec::new(),
             role,
             too_small: Vec::new(),
+            // A file says so, and no statement.
+            is_being_promoted: false,
             senders: senders
                 .iter()
                 .map(|row| read_sender(Row(row)))

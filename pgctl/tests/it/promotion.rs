@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use herdsman_pgctl::{ServerRole, StartAs, StopMode, Timeline};
+use herdsman_pgctl::{Error, ServerRole, StartAs, StopMode, Timeline};
 
-use crate::support::{LONG, TestServer, wait_for};
+use crate::support::{LONG, TestServer, signal, wait_for};
 
 /// PostgreSQL's default `wal_retrieve_retry_interval` is 5 seconds: a promotion
 /// that slept it out cannot be below this.
@@ -67,6 +67,40 @@ async fn a_server_without_a_free_session_is_promoted_all_the_same() {
         })
     })
     .await;
+}
+
+/// A standby answers like any other while it replays what it has, however it was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_not_carried_out_yet_shows_to_whoever_comes_after() {
+    let one = TestServer::primary("one").await;
+    let two = TestServer::standby("two", &one.upstream()).await;
+    assert!(!two.server().await.is_being_promoted);
+    let recovery = startup_process(&two).await;
+    assert!(signal(recovery, "STOP"));
+    let late = two.instance.promote(None, Duration::from_secs(1)).await;
+    assert!(matches!(late, Err(Error::TimedOut { .. })), "{late:?}");
+
+    let again = two.reopened("two");
+    let shown = again.facts().await.server.expect("it answers");
+    assert!(shown.is_in_recovery() && shown.is_being_promoted);
+
+    // The end of the server is the end of the order.
+    let _ = again.kill_all(LONG).await.unwrap();
+    let upstream = Some(one.upstream());
+    let standby = StartAs::Standby { upstream };
+    let _ = again.start(standby, LONG).await.unwrap();
+    assert!(!two.server().await.is_being_promoted);
+
+    two.instance.promote(None, LONG).await.unwrap();
+    assert!(!two.server().await.is_in_recovery());
+    assert!(!two.instance.data_dir().join("herdsman.promotion").exists());
+}
+
+async fn startup_process(server: &TestServer) -> u32 {
+    let client = server.client().await;
+    let ask = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'";
+    let pid: i32 = client.query_one(ask, &[]).await.unwrap().get(0);
+    pid.try_into().unwrap()
 }
 
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) {

@@ -396,6 +396,8 @@ mod tests {
             });
             kill(&mut run, B);
             promote_to(&mut run, C, Timeline(3));
+            // It was told of no leader since.
+            run.world.hosts[C.index()].agent = None;
             let now = run.world.now;
             let store = &mut run.world.store;
             store.delete_unguarded(key::LEADER, now);

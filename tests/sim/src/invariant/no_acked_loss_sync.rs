@@ -106,7 +106,11 @@ mod tests {
                 let writes = vec![StoreWrite::Put { key, value }];
                 let entry = run.world.store.entry("leader").expect("b leads");
                 let leads = KeyState::At(Revision(entry.modified));
-                let guards = [("leader", leads), ("sync", KeyState::Absent)];
+                let guards = [
+                    ("leader", leads),
+                    ("leader", KeyState::HeldBySession),
+                    ("sync", KeyState::Absent),
+                ];
                 commit(
                     &mut run,
                     Purpose::PublishSync,

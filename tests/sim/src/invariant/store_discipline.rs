@@ -6,14 +6,14 @@
 //! |---|---|---|
 //! | leader | acquire, record | no leader, and for acquire the other keys as they were seen |
 //! | leader | resume | the very key that was seen; the same name |
-//! | leader | release | held by the own session, or the very key that was seen |
+//! | leader | release | held by the own session |
 //! | leadership | with the leader key | no leader; for acquire the record as it was seen |
 //! | initialize | claim | no claim and no leader; bound to the session |
 //! | initialize | record, adopt | the own claim; the key as it was seen |
 //! | status, config, history | the leader | the leader key held by the own session |
 //! | failover | anybody | the request as it was seen; to clear it, the leader key too |
 //! | members/x | x | a session of x |
-//! | sync | the leader | the very leader key that was seen, and the key as it was seen |
+//! | sync | the leader | the very leader key that was seen, and still its own; the key as it was seen |
 //! | failsafe | the leader | the leader key held by the own session, and the key as it was seen |
 //!
 //! A tool may do anything. After it touched the history, or a leader that an operator chose by
@@ -135,8 +135,8 @@ impl Commit<'_> {
 
     fn may_change_leader(&self, world: &World) -> bool {
         let Some(after) = &self.change.after else {
-            let is_seen = self.demands(key::LEADER, |is| matches!(is, KeyState::At(_)));
-            return self.is_for(&[Purpose::Release]) && (self.leads() || is_seen);
+            // A revision alone may be that of anybody's key once the store was put back.
+            return self.is_for(&[Purpose::Release]) && self.leads();
         };
         let owner = self.session.and_then(|session| world.store.owner(session));
         let is_own = owner.is_some_and(|node| world.host(node).name.as_str() == &*after.value);
@@ -162,9 +162,7 @@ impl Commit<'_> {
     }
 
     fn may_change_status(&self) -> bool {
-        let is_seen = self.demands(key::LEADER, |is| matches!(is, KeyState::At(_)));
-        (self.is_for(&[Purpose::PublishStatus]) && self.leads())
-            || (self.is_for(&[Purpose::Release]) && (self.leads() || is_seen))
+        self.is_for(&[Purpose::PublishStatus, Purpose::Release]) && self.leads()
     }
 
     fn may_change_leadership(&self) -> bool {
@@ -221,6 +219,7 @@ impl Commit<'_> {
         let is_seen = self.demands(key::LEADER, |is| matches!(is, KeyState::At(_)));
         self.is_for(&[Purpose::PublishSync, Purpose::Release])
             && is_seen
+            && self.leads()
             && self.demands_seen(key::SYNC)
     }
 

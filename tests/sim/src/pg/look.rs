@@ -71,9 +71,12 @@ impl Server {
             return ServerView::Unresponsive;
         };
         match self.process {
-            Process::Standby(receiver) | Process::Promoting(receiver) => {
-                ServerView::Standby(standby(files, receiver, tree))
-            }
+            Process::Standby(receiver) => ServerView::Standby(standby(files, receiver, tree)),
+            // The mark beside the order outlives the agent that gave it, and not the postmaster.
+            Process::Promoting(receiver) => ServerView::Standby(StandbyView {
+                is_being_promoted: true,
+                ..standby(files, receiver, tree)
+            }),
             Process::Primary
             | Process::Down { .. }
             | Process::Starting { .. }
@@ -144,6 +147,7 @@ fn standby(files: &Files, receiver: Receiver, tree: &Tree) -> StandbyView {
         replayed: files.replayed,
         wal_end_reached: receiver.wal_end_reached,
         is_blocked: false,
+        is_being_promoted: false,
         is_streaming: receiver.connected.is_some(),
         upstream: files.upstream.map(|node| (host(node), PORT)),
         slots: slots(files),

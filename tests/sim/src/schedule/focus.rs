@@ -8,6 +8,7 @@
 mod diverging;
 mod failsafe;
 mod favours;
+mod returning;
 mod standbys;
 
 use std::fmt;
@@ -120,6 +121,8 @@ focuses! {
     ForeignSuccessor "foreign-successor" foreign_successor;
     /// A leader does not hear that its new list of those who may lead was written.
     UnheardList "unheard-list" unheard_list;
+    /// An agent dies while its server is long in its promotion, and returns when somebody else leads.
+    LeftOrder "left-order" left_order;
 }
 
 impl Focus {
@@ -148,9 +151,9 @@ impl Focus {
     pub(super) const LATEST: &'static [Self] =
         &[Self::ChosenLine, Self::ForeignSuccessor, Self::UnheardList];
 
-    /// Those for any world; `hearsay` and `slow-beginning` are drawn apart.
+    /// Those for any world; `hearsay`, `slow-beginning` and `left-order` are drawn apart.
     pub(super) fn usual() -> &'static [Self] {
-        let apart = Self::WITHOUT_STORE.len() + Self::OF_STANDBYS.len() + Self::LATEST.len() + 2;
+        let apart = Self::WITHOUT_STORE.len() + Self::OF_STANDBYS.len() + Self::LATEST.len() + 3;
         &Self::ALL[..Self::ALL.len() - apart]
     }
 
@@ -304,39 +307,6 @@ impl Tale<'_, '_> {
         let (deaf, cut) = (self.share(200, 400), self.share(150, 400));
         self.leader(NOW, Mishap::IgnoreStops, NOW, deaf);
         self.leader(NOW, Mishap::CutStore, NOW, cut);
-    }
-
-    fn blind_return(&mut self) {
-        let (blind, away) = (self.share(200, 500), self.millis(300, 4000));
-        self.leader(NOW, Mishap::CutStore, NOW, blind);
-        let after = self.millis(0, 1000);
-        self.leader(NOW, Mishap::CrashAgent, after, away);
-        let after = self.millis(0, 4000);
-        match self.draw.chance.below(3) {
-            0 => self.leader(NOW, Mishap::Orphan, after, NOW),
-            1 => self.leader(NOW, Mishap::FreezeServer, after, blind),
-            _ => {}
-        }
-    }
-
-    fn late_return(&mut self) {
-        let away = self.share(110, 250);
-        self.leader(NOW, Mishap::CrashAgent, NOW, away);
-        let after = self.millis(0, 4000);
-        if self.once_in(2) {
-            self.leader(NOW, Mishap::Orphan, after, NOW);
-        } else {
-            let frozen = away + self.millis(4800, 15_000);
-            self.leader(NOW, Mishap::FreezeServer, NOW, frozen);
-        }
-    }
-
-    fn silent_primary(&mut self) {
-        let frozen = self.share(110, 300);
-        self.leader(NOW, Mishap::FreezeServer, NOW, frozen);
-        let after = self.millis(0, 2000);
-        let cut = frozen + self.millis(100, 10_000);
-        self.leader(NOW, Mishap::CutStore, after, cut);
     }
 
     fn rivals(&mut self) {

@@ -73,6 +73,11 @@ impl Swarm {
             true => apart.one_of(Focus::LATEST),
             false => drawn,
         };
+        let mut apart = Chance::new(apart.clone().draw() ^ 4);
+        let drawn = match apart.once_in(40) {
+            true => Focus::LeftOrder,
+            false => drawn,
+        };
         let focus = wish.focus.or_else(|| is_drawn.then_some(drawn));
         if let Some(focus) = focus {
             focus.favours(&mut own, &mut options);

@@ -15,6 +15,7 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "orphans-count-as-harmless" | "blind-agent-waits" => Focus::BlindReturn,
         "silence-counts-as-harmless" => Focus::SilentPrimary,
         "unknown-silence-is-left-alone" | "replaying-standby-races" => Focus::LateReturn,
+        "left-order-is-forgotten" => Focus::LeftOrder,
         "older-views-accepted" => Focus::OldPause,
         "forgotten-cluster-counts-as-absent" => Focus::ForgottenCluster,
         "peer-ahead-ignored" | "peer-timeline-ignored" => Focus::Rivals,

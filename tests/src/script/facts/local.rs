@@ -197,6 +197,7 @@ fn view(server: &mut Server, kind: &str, words: &mut Words) -> Result<ServerView
                 // A walreceiver starts only when all local WAL is read.
                 wal_end_reached: words.flag("end") || is_streaming,
                 is_blocked: words.flag("blocked"),
+                is_being_promoted: words.flag("promoting"),
                 is_streaming,
                 upstream: server.upstream.clone().map(|host| (host, 5432)),
                 slots,
@@ -256,11 +257,12 @@ fn control(server: &Server, view: &ServerView, words: &mut Words) -> Result<Cont
         lsn: server.end(),
     });
     let lsn = words.parsed("checkpoint")?.unwrap_or_else(|| server.end());
+    let timeline = words.parsed::<u32>("checkpoint-tli")?.map(Timeline);
     Ok(ControlView {
         system_id: server.system,
         state,
         checkpoint: Position {
-            timeline: server.timeline,
+            timeline: timeline.unwrap_or(server.timeline),
             lsn,
         },
         min_recovery,

@@ -133,6 +133,35 @@ fn the_leader_may_write_its_position() {
     assert_eq!(violated(&mut run), None);
 }
 
+/// A store that was put back counts its revisions anew.
+#[test]
+fn a_revision_alone_does_not_tell_whose_leader_key_it_is() {
+    let delete = |key: &str| StoreWrite::Delete {
+        key: key.to_owned(),
+    };
+    for (purpose, key) in [
+        (Purpose::Release, key::LEADER),
+        (Purpose::PublishSync, key::SYNC),
+    ] {
+        for (is_held, expected) in [(true, None), (false, Some(NAME))] {
+            let (mut run, session) = leaders();
+            kill(&mut run, A);
+            let now = run.world.now;
+            run.world
+                .store
+                .put_unguarded(key::SYNC, r#"{"leader":"a"}"#, None, now);
+            let mut guards = vec![
+                (key::LEADER, seen(&run, key::LEADER)),
+                (key::SYNC, seen(&run, key::SYNC)),
+            ];
+            guards.extend(is_held.then_some((key::LEADER, HELD)));
+            let writes = vec![delete(key)];
+            commit(&mut run, purpose, Some(&session), &guards, writes);
+            assert_eq!(violated(&mut run), expected, "{key} {is_held}");
+        }
+    }
+}
+
 #[test]
 fn a_member_writes_its_own_key_and_no_other() {
     for (member, expected) in [("members/b", None), ("members/c", Some(NAME))] {

@@ -83,8 +83,9 @@ impl Tale<'_, '_> {
             let away = self.share(250, 330);
             self.add(at, Fault::CrashHost(dead, Some(away)));
             if is_last && self.once_in(2) {
-                for lost in self.draw.lose_disk(dead) {
-                    self.add(at, lost);
+                // Never a majority of them.
+                for fault in self.draw.lose_disk(dead) {
+                    self.add(at, fault);
                 }
             }
             let cut = self.share(100, 150);

@@ -99,6 +99,10 @@ impl Focus {
                 options.has_guardian = false;
                 options.nodes = enough;
             }
+            Self::LeftOrder => {
+                options.has_guardian = false;
+                options.nodes = enough;
+            }
             Self::LateSession
             | Self::OldViews
             | Self::StalledOrder
