@@ -46,7 +46,12 @@ fn from_tables(memory: &Memory) -> Choice {
     let busy = word::busy(memory);
     let writable = word::writable(memory);
     let unleased = word::unleased(memory);
-    if let Some(choice) = fence::decide(mode, word::hold(memory), writable, busy, unleased) {
+    // An agent that leaves a paused cluster leaves the server as it is.
+    let kept = match word::is_paused(memory) {
+        true => Mode::Paused,
+        false => mode,
+    };
+    if let Some(choice) = fence::decide(kept, word::hold(memory), writable, busy, unleased) {
         return choice;
     }
     if memory.name == NameCheck::Taken {

@@ -43,11 +43,16 @@ const CONFIRM: Duration = Duration::from_secs(5);
 pub(crate) fn mode(memory: &Memory) -> Mode {
     if memory.leaving_since.is_some() {
         Mode::Leaving
-    } else if memory.rules.pause && !memory.breaks(Mutant::PauseIgnored) {
+    } else if is_paused(memory) {
         Mode::Paused
     } else {
         Mode::Normal
     }
+}
+
+/// Whether the cluster is paused, also when the agent is asked to leave.
+pub(crate) fn is_paused(memory: &Memory) -> bool {
+    memory.rules.pause && !memory.breaks(Mutant::PauseIgnored)
 }
 
 pub(crate) fn hold(memory: &Memory) -> Hold {

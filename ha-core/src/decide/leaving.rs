@@ -50,6 +50,14 @@ pub fn decide(
             Gone::Unproven,
             _,
         ) => act(Act::ProveGone, Code::LeavingConfirm),
+        // The leader key may still be bound to our session, and goes with it.
+        (
+            Server::Down | Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,
+            Lock::Stale | Lock::Unseen,
+            _,
+            Gone::Unproven,
+            SessionState::Open,
+        ) => act(Act::ProveGone, Code::ProvingDeath),
         (Server::Down, Lock::Mine, Successor::Ready | Successor::Missing, Gone::Proven, _)
         | (
             Server::Empty | Server::Leftover | Server::Wreck | Server::Unusable,

@@ -27,7 +27,10 @@ const LATELY: Duration = Duration::from_secs(30);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What was seen of each member, once in a second.
+/// How often it is looked who streams: one that goes over to another standby may do so for a moment.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What was seen of each member, again and again.
 #[derive(Clone, Debug)]
 pub(super) struct Absences {
     members: Vec<Member>,
@@ -63,7 +66,7 @@ impl Absences {
 
     /// Asked in every instant.
     pub(super) fn look(&mut self, world: &World) {
-        if !world.options.has_logical_slot || world.now.since(self.looked_at) < SECOND {
+        if !world.options.has_logical_slot || world.now.since(self.looked_at) < EVERY {
             return;
         }
         self.note(world);
