@@ -27,10 +27,8 @@ const LATELY: Duration = Duration::from_secs(30);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How often it is looked who streams: one that goes over to another standby may do so for a moment.
-const EVERY: Duration = Duration::from_millis(100);
-
-/// What was seen of each member, again and again.
+/// What was seen of each member: who streams, in every instant, because one that goes over to another
+/// standby may do so for a moment; and the rest once in a second.
 #[derive(Clone, Debug)]
 pub(super) struct Absences {
     members: Vec<Member>,
@@ -66,10 +64,18 @@ impl Absences {
 
     /// Asked in every instant.
     pub(super) fn look(&mut self, world: &World) {
-        if !world.options.has_logical_slot || world.now.since(self.looked_at) < EVERY {
+        if !world.options.has_logical_slot {
             return;
         }
-        self.note(world);
+        if world.now.since(self.looked_at) >= SECOND {
+            self.note(world);
+            return;
+        }
+        for (host, member) in world.hosts.iter().zip(&mut self.members) {
+            if host.server.connected().is_some() {
+                member.streamed_at = Some(world.now);
+            }
+        }
     }
 
     fn note(&mut self, world: &World) {
