@@ -215,6 +215,16 @@ impl Machine {
         claim::ends_at(&self.memory)
     }
 
+    /// When a primary that nobody leads must be gone at the latest; none: there is none here. What
+    /// watches over an agent has nothing else to go by before that has a lease.
+    #[must_use]
+    pub fn unleased_until(&self) -> Option<Mono> {
+        let memory = &self.memory;
+        let is_unleased =
+            memory.lease.leadership().is_none() && word::writable(memory) == word::Writable::Yes;
+        is_unleased.then(|| word::unleased_until(memory)).flatten()
+    }
+
     fn decide(&mut self, step: &mut Step) {
         let choice = choose(&self.memory);
         // A member that is held back by the others' answers asks them again and again.

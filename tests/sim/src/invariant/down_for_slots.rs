@@ -161,9 +161,13 @@ impl Absences {
             return None;
         }
         // While its session lives, which an operator may have made long, nothing says that it is gone;
-        // and what it has told since may be on its way.
+        // what it has told since may be on its way; and a store that was put back tells what it told
+        // before.
+        let back = world.put_back_at;
+        let is_put_back = back > At(0) && world.now.since(back) <= life;
         let streams = |(host, other): &(&Host, &Member)| {
             lately(other.streamed_at, life)
+                || is_put_back
                 || !host.is_agent_awake() && has_session(world, host)
                 || !is_known(world, node, &format!("{}{}", key::MEMBERS, host.name))
         };

@@ -42,6 +42,10 @@ pub(super) fn check(change: &Change, world: &World, remarks: &mut Remarks) -> Ve
             remarks.add("released-beside-a-standby", world.now);
             return Ok(());
         }
+        Process::Down { orphans: true } if !world.host(node).server.is_writable() => {
+            remarks.add("released-beside-what-a-standby-left", world.now);
+            return Ok(());
+        }
         Process::Down { orphans: true } => "processes without a postmaster are",
         Process::Primary => "a primary is",
         Process::Promoting(_) => "a standby that is being promoted is",

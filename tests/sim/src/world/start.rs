@@ -167,9 +167,12 @@ impl World {
             host.guardian = None;
             return;
         }
-        // A new cluster's server rests on the claim until its first leadership.
+        // A new cluster's server rests on the claim until its first leadership, and one that a fresh
+        // agent finds on nothing.
+        let machine = agent.subject.machine();
         let leads_until = agent.grant.map(|(_, fence_at)| fence_at);
-        let Some(fence_at) = leads_until.or_else(|| agent.subject.machine().claim_ends_at()) else {
+        let rests_until = leads_until.or_else(|| machine.claim_ends_at());
+        let Some(fence_at) = rests_until.or_else(|| machine.unleased_until()) else {
             return;
         };
         let at = clock.when(fence_at).max(now);
