@@ -172,7 +172,10 @@ impl World {
         let machine = agent.subject.machine();
         let leads_until = agent.grant.map(|(_, fence_at)| fence_at);
         let rests_until = leads_until.or_else(|| machine.claim_ends_at());
-        let Some(fence_at) = rests_until.or_else(|| machine.unleased_until()) else {
+        // What a lease has left is not made longer by its end.
+        let has_deadline = host.guardian.is_some_and(|at| at >= now);
+        let unleased = || machine.unleased_until().filter(|_| !has_deadline);
+        let Some(fence_at) = rests_until.or_else(unleased) else {
             return;
         };
         let at = clock.when(fence_at).max(now);
