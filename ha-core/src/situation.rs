@@ -75,8 +75,13 @@ pub(crate) fn lock(memory: &Memory) -> Lock {
     };
     match &view.leader {
         None => Lock::Free,
-        // An old view still shows the leadership that was taken from us.
-        Some(leader) if Some(leader.generation) == memory.lease.lost() => Lock::Unseen,
+        // An old view still shows the leadership that was taken from us. A key that a tool wrote over
+        // has another name in it, and may keep its generation.
+        Some(leader)
+            if leader.name == *memory.me() && Some(leader.generation) == memory.lease.lost() =>
+        {
+            Lock::Unseen
+        }
         // So does one from before we gave it up. Only a key that lives with no session at all
         // stays for ever, and may be bound to ours.
         Some(leader)

@@ -351,7 +351,9 @@ impl Truth {
         let holder = after.and_then(|entry| entry.session.as_ref());
         // A restarted agent goes on with the leadership that it finds.
         let is_chosen = |tenure: &Tenure| tenure.session.as_ref() == before && tenure.is_by_hand;
+        let is_tools = |tenure: &Tenure| tenure.session.as_ref() == before && tenure.is_by_tool;
         let was_chosen = before.is_some() && self.tenures.iter().any(is_chosen);
+        let was_by_tool = before.is_some() && self.tenures.iter().any(is_tools);
         if before != holder
             && let Some(session) = before
         {
@@ -368,7 +370,7 @@ impl Truth {
                     ..
                 }
             );
-            let is_by_tool = by_tool || (is_resumed && self.is_key_by_tool);
+            let is_by_tool = by_tool || (is_resumed && (self.is_key_by_tool || was_by_tool));
             let goes_on = is_resumed && was_chosen;
             self.begin(session, &entry.value, world, is_by_tool, goes_on);
         }
@@ -401,7 +403,13 @@ impl Truth {
     fn end(&mut self, session: &Arc<SessionName>, change: &Change, world: &World) {
         let unheard_until = match change.by {
             Writer::Tool => {
+                // A store that was put back may know the session as it was before.
                 let end = world.store.expires_at(session);
+                let known = self
+                    .tenures
+                    .iter()
+                    .find(|held| held.session.as_ref() == Some(session));
+                let end = end.max(known.map(|held| held.good_until));
                 Some(end.unwrap_or_else(|| change.at.plus(LONGEST.max(world.options.ttl))))
             }
             // Its own commit, or the end of its session, which it has counted itself.
