@@ -390,9 +390,17 @@ impl Truth {
             return;
         };
         self.untold.retain(|(untold, _)| *untold != node);
+        // A tool that writes a leader over itself leaves it what it had.
+        let before = &self.tenures[node.index()];
+        let unheard_until = before.ended.and_then(|ended| ended.unheard_until);
+        let left = unheard_until.filter(|_| is_by_tool).unwrap_or_default();
         self.tenures[node.index()] = Tenure {
             session: Some(Arc::clone(session)),
-            good_until: world.store.expires_at(session).unwrap_or(world.now),
+            good_until: world
+                .store
+                .expires_at(session)
+                .unwrap_or(world.now)
+                .max(left),
             ended: None,
             is_by_hand: is_by_tool || goes_on || self.listed_by_hand == Some(node),
             is_by_tool,
