@@ -417,7 +417,8 @@ impl Truth {
                     .tenures
                     .iter()
                     .find(|held| held.session.as_ref() == Some(session));
-                let end = end.max(known.map(|held| held.good_until));
+                let known = known.map(|held| held.good_until);
+                let end = end.map(|end| known.map_or(end, |known| known.max(end)));
                 Some(end.unwrap_or_else(|| change.at.plus(LONGEST.max(world.options.ttl))))
             }
             // Its own commit, or the end of its session, which it has counted itself.
