@@ -43,7 +43,11 @@ pub(super) fn obstacle(world: &World) -> Option<&'static str> {
     };
     if with_data().next().is_none() {
         let was_made = world.tree.branches().next().is_some();
-        return was_made.then_some("cannot-converge-all-data-lost");
+        let is_led = matches!(world.store.leader(), Some((_, None)));
+        return match was_made {
+            true => Some("cannot-converge-all-data-lost"),
+            false => is_led.then_some("cannot-converge-leader-without-data"),
+        };
     }
     if with_data().any(|host| host.server.is_corrupt()) {
         return Some("cannot-converge-corrupt-data");

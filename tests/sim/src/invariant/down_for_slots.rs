@@ -163,12 +163,13 @@ impl Absences {
         // While its session lives, which an operator may have made long, nothing says that it is gone;
         // what it has told since may be on its way; and a store that was put back tells what it told
         // before.
+        let is_as_before = |host: &Host| !host.is_agent_awake() || host.is_agent_new(world.now);
         let back = world.put_back_at;
         let is_put_back = back > At(0) && world.now.since(back) <= life;
         let streams = |(host, other): &(&Host, &Member)| {
             lately(other.streamed_at, life)
                 || is_put_back
-                || !host.is_agent_awake() && has_session(world, host)
+                || is_as_before(host) && has_session(world, host)
                 || !is_known(world, node, &format!("{}{}", key::MEMBERS, host.name))
         };
         if !others.iter().any(streams) {

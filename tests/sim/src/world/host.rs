@@ -77,6 +77,11 @@ impl Host {
         self.is_up && self.agent.is_some() && self.agent_freezes == 0
     }
 
+    /// Whether its agent was started so lately that what it tells may still be an earlier run's.
+    pub(crate) fn is_agent_new(&self, now: At) -> bool {
+        now.since(self.agent_since) < Duration::from_secs(2)
+    }
+
     /// Why this machine may do what it must not: nobody who could prevent it was there.
     #[must_use]
     pub fn excuse(&self, now: At, has_guardian: bool) -> Option<&'static str> {
