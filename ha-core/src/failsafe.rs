@@ -46,6 +46,9 @@ pub(crate) struct Failsafe {
     next_round: Mono,
     /// A list that was written with an unknown outcome, and what it was written over.
     doubt: Option<(KeyState, BTreeMap<MemberName, String>)>,
+    /// The state of the key that a change of ours rested on and that the store did not have: what
+    /// we see is not the list that there is.
+    refuted: Option<KeyState>,
 }
 
 impl Failsafe {
@@ -77,6 +80,10 @@ fn worth(ttl: Duration) -> Duration {
 /// Everybody whose promise a leader needs, and where each answers; none: it cannot know.
 fn needed(memory: &Memory) -> Option<BTreeMap<MemberName, String>> {
     let listed = memory.view.as_ref()?.failsafe.value.as_ref();
+    // Whoever stands on the list that there is may lead, and is not on the one that we see.
+    if memory.failsafe.refuted.is_some() && !memory.breaks(Mutant::RefusedListTrusted) {
+        return None;
+    }
     let mut needed = match listed {
         Some(listed) if listed.contains_key(memory.me()) => listed.clone(),
         Some(_) | None if memory.breaks(Mutant::MissingListNamesNobody) => BTreeMap::new(),
@@ -319,14 +326,16 @@ pub(crate) fn list_sent(memory: &mut Memory) {
 
 /// A change of the list has ended.
 pub(crate) fn list_ended(memory: &mut Memory, commit: &Commit, is_known: bool, is_applied: bool) {
+    let guard = commit
+        .guards
+        .iter()
+        .find(|guard| guard.key == crate::schema::key::FAILSAFE);
+    let over = guard.map_or(KeyState::Absent, |guard| guard.is);
     if is_applied {
         memory.failsafe.doubt = None;
-    } else if !is_known {
-        let guard = commit
-            .guards
-            .iter()
-            .find(|guard| guard.key == crate::schema::key::FAILSAFE);
-        let over = guard.map_or(KeyState::Absent, |guard| guard.is);
+    } else if is_known {
+        memory.failsafe.refuted = Some(over);
+    } else {
         let names = crate::schema::failsafe_list(commit);
         match &mut memory.failsafe.doubt {
             Some((before, known)) if *before == over => known.extend(names),
@@ -342,6 +351,7 @@ pub(crate) fn observe(memory: &mut Memory) {
     let failsafe = &mut memory.failsafe;
     let listed = KeyState::seen(view.failsafe.revision);
     failsafe.doubt = failsafe.doubt.take().filter(|(over, _)| *over == listed);
+    failsafe.refuted = failsafe.refuted.take().filter(|over| *over == listed);
     failsafe.sent.retain(|sent| sent.may_apply(view));
     // The record of the last leadership is written with its key, and outlives it.
     let recorded = view.leadership.revision.map(|revision| revision.0);

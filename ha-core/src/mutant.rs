@@ -137,6 +137,8 @@ mutants! {
         "A member promises to hold back although its own request for the leadership is on its way.";
     UnlistedMemberRaces "unlisted-member-races" "fenced-in-time"
         "A member that the failsafe key does not name takes the leadership.";
+    RefusedListTrusted "refused-list-trusted" "fenced-in-time"
+        "A leader that was refused to change the list goes on by the one that it sees.";
     DoubtfulListIgnored "doubtful-list-ignored" "fenced-in-time"
         "Members of a list that was written with an unknown outcome need not promise.";
     FailsafeListUnguarded "failsafe-list-unguarded" "store-discipline"

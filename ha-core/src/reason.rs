@@ -150,7 +150,7 @@ reasons! {
     /// The leadership was taken by an earlier run, and this one has promised to hold back.
     ResumeHeldBack { to: MemberName } "resume-held-back" "the leader key is in our name from an earlier run of this agent, and we have promised {to} to hold back";
     /// The store does not answer, and failsafe mode cannot help.
-    FailsafeUnlisted { left_ms: u64 } "failsafe-unlisted" "the store does not confirm our leadership, which ends in {left_ms} ms: failsafe_mode is on, and the failsafe key that we know does not name us";
+    FailsafeUnlisted { left_ms: u64 } "failsafe-unlisted" "the store does not confirm our leadership, which ends in {left_ms} ms: failsafe_mode is on, and we know no present failsafe key that names us";
     /// The store does not answer: the others are asked to hold back.
     FailsafeAsking { left_ms: u64 } "failsafe-asking" "the store does not confirm our leadership, which ends in {left_ms} ms: asking all members of the failsafe key to hold back";
     /// The store does not answer, and all others hold back.

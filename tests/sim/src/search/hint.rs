@@ -41,7 +41,9 @@ pub(super) fn focus(mutant: &str) -> Option<Focus> {
         "doubtful-list-ignored" => Focus::UnheardList,
         "successor-timeline-ignored" => Focus::ForeignSuccessor,
         "older-line-measures" | "unrecorded-timeline-ignored" => Focus::ChosenLine,
-        "failsafe-list-unguarded" | "shown-leadership-frees" => Focus::CutOff,
+        "refused-list-trusted" | "failsafe-list-unguarded" | "shown-leadership-frees" => {
+            Focus::CutOff
+        }
         "missing-list-names-nobody" => Focus::ListGone,
         "retaking-keeps-promises" => Focus::Retaken,
         "unknown-taking-forgotten" => Focus::LateTaking,
