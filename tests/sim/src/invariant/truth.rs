@@ -49,6 +49,8 @@ pub(super) struct Truth {
     sync_told_at: At,
     /// When a leader last said who may lead while the store is away.
     failsafe_told_at: At,
+    /// When a tool last removed or changed that.
+    failsafe_touched_at: Option<At>,
     /// Whom an operator chose who then said that only it has every commit: it goes on being chosen
     /// until somebody else says who has.
     listed_by_hand: Option<Node>,
@@ -125,6 +127,7 @@ impl Truth {
             sync_touched_at: None,
             sync_told_at: At(0),
             failsafe_told_at: At(0),
+            failsafe_touched_at: None,
             listed_by_hand: None,
             disk_lost_at: None,
             published: None,
@@ -267,6 +270,7 @@ impl Truth {
                 return;
             }
             key::SYNC => &mut self.sync_touched_at,
+            key::FAILSAFE => &mut self.failsafe_touched_at,
             key::CONFIG if is_synchronous(&before.value) && !is_synchronous(after) => {
                 &mut self.sync_touched_at
             }
@@ -292,11 +296,15 @@ impl Truth {
         })
     }
 
-    /// Whether the store was put back to where it named others who may lead while it is away, and
-    /// no leader has come to say it again. One that the store does not reach cannot hear of them.
+    /// Whether the store was put back to where it named others who may lead while it is away, or a
+    /// tool took away whom it named, and no leader has come to say it again. One that the store does
+    /// not reach cannot hear of it.
     pub(super) fn is_failsafe_in_doubt(&self, world: &World) -> bool {
         let is_put_back = world.put_back_at > At(0) && self.failsafe_told_at <= world.put_back_at;
-        is_put_back && world.store.failsafe_key().is_some()
+        let is_by_tool = self
+            .failsafe_touched_at
+            .is_some_and(|at| self.failsafe_told_at <= at);
+        (is_put_back && world.store.failsafe_key().is_some()) || is_by_tool
     }
 
     /// Who changed the sync key, if it leads because an operator chose it.
