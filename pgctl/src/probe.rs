@@ -62,8 +62,14 @@ impl Instance {
     /// Rounds of one instance do not overlap; a second call waits for the first.
     pub async fn facts(&self) -> Facts {
         let mut probe = self.probe().lock().await;
-        let postmaster = self.postmaster();
-        let ground = self.look_at_ground(postmaster.is_none()).await;
+        let mut postmaster = self.postmaster();
+        let mut ground = self.look_at_ground(postmaster.is_none()).await;
+        if postmaster.is_none() {
+            // One that was started while we looked is what was seen, and no remains of another: they
+            // would be killed.
+            postmaster = self.postmaster();
+            ground.orphans &= postmaster.is_none();
+        }
         let (process, mut server) = match &postmaster {
             None => (Process::Down, None),
             Some(postmaster) => self.ask(&mut probe, postmaster, ground.lock.as_ref()).await,
