@@ -370,6 +370,10 @@ impl Machine {
             memory.was_primary = false;
             memory.is_known_standby = true;
         }
+        if matches!(task, Task::Bootstrap | Task::Clone { .. }) {
+            // Nothing is left of what was here: processes that are seen meanwhile make the new data.
+            memory.was_primary = false;
+        }
         memory.is_known_standby &= !word::makes_writable(&task);
         if matches!(&task, Task::Commit(commit) if commit.purpose == Purpose::Release) {
             memory.releasing = memory.lease.leadership();
