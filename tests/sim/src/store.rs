@@ -21,6 +21,7 @@ use herdsman_ha_core::{
     ClusterView, Commit, HistoryLine, KeyState, Lsn, MemberName, Revision, SessionName, StoreGuard,
     StoreWrite, Timeline,
 };
+use serde_json::Value;
 
 pub use changes::{Change, Entry, Expired, Writer};
 use content::Content;
@@ -284,6 +285,13 @@ impl Store {
     pub fn leader(&self) -> Option<(&str, Option<&SessionName>)> {
         let entry = self.entry(key::LEADER)?;
         Some((&entry.value, entry.session.as_deref()))
+    }
+
+    /// What a key says; null: nothing, or nothing that can be read.
+    #[must_use]
+    pub fn json(&self, key: &str) -> Value {
+        let text = self.value(key).unwrap_or_default();
+        serde_json::from_str(text).unwrap_or_default()
     }
 
     /// What a key contains.

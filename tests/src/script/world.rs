@@ -16,6 +16,7 @@ use super::command::finish;
 use super::print;
 use super::store::Store;
 use herdsman_sim::checked::Checked;
+use herdsman_sim::words::list;
 
 /// `T+0` on the clock of the machines: late enough that subtracting a lease time is exact.
 const ZERO: Mono = Mono(1_000_000_000_000);
@@ -302,6 +303,18 @@ pub(crate) fn since_zero(instant: Mono) -> Duration {
 pub(crate) fn wall_at(instant: Mono) -> Wall {
     let milliseconds = instant.0 / 1_000_000;
     Wall(i64::try_from(milliseconds).unwrap_or(i64::MAX))
+}
+
+/// `1:0/3000000,2:0/4000000`: which timeline ended where.
+pub(crate) fn read_history(text: &str) -> Result<Vec<(Timeline, Lsn)>, String> {
+    let lines = list(text);
+    let lines = lines.iter().map(|line| {
+        let wrong = || format!("{line} is not timeline:position");
+        let (timeline, end) = line.split_once(':').ok_or_else(wrong)?;
+        let timeline = timeline.parse().map_err(|_| wrong())?;
+        Ok((Timeline(timeline), end.parse().map_err(|_| wrong())?))
+    });
+    lines.collect()
 }
 
 /// `T+12.5` as an instant.

@@ -5,9 +5,11 @@
 //!
 //! What was written after the last published position may be lost without a limit: nobody could
 //! know of it. Where an operator chose a leader that lacks it, that position measures nobody any
-//! more, until somebody who has it leads. Exempt, each as a remark: a leader that an operator chose by hand, also by writing
-//! the leader key; rows of a cluster that was made before a tool wiped the store, when another
-//! cluster is made after it.
+//! more, until somebody who has it leads.
+//!
+//! Exempt, each as a remark: a leader that an operator chose by hand, also by writing the leader key;
+//! rows of a cluster that was made before a tool wiped the store, when another cluster is made after
+//! it.
 
 use std::time::Duration;
 

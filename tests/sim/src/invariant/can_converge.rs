@@ -169,7 +169,7 @@ fn leadership(world: &World) -> Option<&'static str> {
 
 /// Whether the last leader went on from an earlier timeline than this copy is on, and to a later one.
 fn is_passed_over(world: &World, node: Node, files: &Files) -> bool {
-    let record = lag::json(world, key::LEADERSHIP);
+    let record = world.store.json(key::LEADERSHIP);
     let number = |field: &str| record[field].as_u64();
     let (Some(from), Some(to)) = (number("from_timeline"), number("timeline")) else {
         return false;
@@ -187,7 +187,7 @@ fn is_passed_over(world: &World, node: Node, files: &Files) -> bool {
 /// remembers: whoever has compared itself with a leader of before holds back, and the others do so
 /// because of it.
 fn is_newer_than_told(world: &World) -> bool {
-    let record = lag::json(world, key::LEADERSHIP);
+    let record = world.store.json(key::LEADERSHIP);
     let Some(told) = record["timeline"].as_u64() else {
         return false;
     };

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use herdsman_ha_core::OpId;
 use herdsman_ha_core::schema::key;
-use serde_json::Value;
 
 use super::remarks::Remarks;
 use super::truth::Truth;
@@ -219,8 +218,7 @@ fn is_known(world: &World, node: Node, key: &str) -> bool {
 }
 
 fn is_moving(world: &World) -> bool {
-    let text = world.store.value(key::FAILOVER).unwrap_or_default();
-    let asked: Value = serde_json::from_str(text).unwrap_or_default();
+    let asked = world.store.json(key::FAILOVER);
     asked["leader"].is_string() || asked["member"].is_string()
 }
 

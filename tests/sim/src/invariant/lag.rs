@@ -12,20 +12,14 @@ pub(super) fn behind(world: &World, files: &Files) -> u64 {
     if is_of_an_earlier_line(world, world.tree.timeline(files.wal)) {
         return 0;
     }
-    let status = json(world, key::STATUS);
+    let status = world.store.json(key::STATUS);
     let published = Lsn(status["optime"].as_u64().unwrap_or(0));
     published.bytes_after(shared(world, files)).0
 }
 
-/// What a key says, or nothing.
-pub(super) fn json(world: &World, key: &str) -> Value {
-    let text = world.store.value(key).unwrap_or_default();
-    serde_json::from_str(text).unwrap_or_default()
-}
-
 /// Whether what is published was so before the last leadership was taken, which began this timeline.
 fn is_of_an_earlier_line(world: &World, timeline: Timeline) -> bool {
-    let record = json(world, key::LEADERSHIP);
+    let record = world.store.json(key::LEADERSHIP);
     let begun = record["timeline"].as_u64();
     let is_begun = record["promotion"] == true && begun == Some(timeline.0.into());
     let changed = |key| world.store.entry(key).map(|entry| entry.modified);
@@ -37,7 +31,7 @@ fn is_of_an_earlier_line(world: &World, timeline: Timeline) -> bool {
 /// nothing; on a later one, for what it has of the cluster's before, and for
 /// all of it when it has all of that.
 fn shared(world: &World, files: &Files) -> Lsn {
-    let history = json(world, key::HISTORY);
+    let history = world.store.json(key::HISTORY);
     let lines = history.as_array().map(Vec::as_slice).unwrap_or_default();
     let end = files.wal.end;
     let number = |line: &Value| {
@@ -46,7 +40,7 @@ fn shared(world: &World, files: &Files) -> Lsn {
             .and_then(|number| u32::try_from(number).ok())
     };
     let newest = world.tree.timeline(files.wal);
-    let led_from = json(world, key::LEADERSHIP)["from_timeline"].as_u64();
+    let led_from = world.store.json(key::LEADERSHIP)["from_timeline"].as_u64();
     let is_before_the_last = led_from.is_some_and(|from| u64::from(newest.0) < from);
     let Some(last) = lines.last().and_then(number).map(Timeline) else {
         return if is_before_the_last { Lsn(0) } else { end };

@@ -11,7 +11,6 @@
 use std::time::Duration;
 
 use herdsman_ha_core::schema::key;
-use serde_json::Value;
 
 use super::converges::{converged, what_is_missing};
 use crate::options::Latency;
@@ -49,8 +48,7 @@ pub fn quiet(world: &World, writes: u64) -> Result<(), String> {
 
 /// Whether the network is fast enough for the leases that there are.
 fn is_quick_enough(world: &World) -> bool {
-    let text = world.store.value(key::CONFIG).unwrap_or_default();
-    let config: Value = serde_json::from_str(text).unwrap_or_default();
+    let config = world.store.json(key::CONFIG);
     let ttl = config["ttl"].as_u64().map(Duration::from_secs);
     let ttl = ttl.unwrap_or(world.options.ttl);
     let granted = world.options.max_ttl.map_or(ttl, |most| ttl.min(most));

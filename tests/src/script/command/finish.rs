@@ -11,8 +11,8 @@ use herdsman_ha_core::{
 };
 
 use crate::script::facts;
-use crate::script::world::{World, session};
-use herdsman_sim::words::{Words, list};
+use crate::script::world::{World, read_history, session};
+use herdsman_sim::words::Words;
 
 pub(crate) fn perform(
     world: &mut World,
@@ -202,13 +202,7 @@ fn identity(words: &mut Words) -> Result<ServerIdentity, String> {
         "standby" => false,
         other => return Err(format!("a server is not {other}")),
     };
-    let history = list(&words.value("history").unwrap_or_default());
-    let history = history.iter().map(|line| {
-        let wrong = || format!("{line} is not timeline:position");
-        let (timeline, end) = line.split_once(':').ok_or_else(wrong)?;
-        let timeline = timeline.parse().map_err(|_| wrong())?;
-        Ok((Timeline(timeline), end.parse().map_err(|_| wrong())?))
-    });
+    let history = read_history(&words.value("history").unwrap_or_default())?;
     Ok(ServerIdentity {
         system_id: words
             .parsed("system")?
@@ -220,7 +214,7 @@ fn identity(words: &mut Words) -> Result<ServerIdentity, String> {
                 .parsed("at")?
                 .ok_or("at= must say where its WAL ends")?,
         },
-        history: history.collect::<Result<_, String>>()?,
+        history,
         missing_wal: words.value("missing"),
         contradicts: words.parsed("contradicts")?,
     })

@@ -9,7 +9,7 @@ use herdsman_ha_core::schema::{INTERFACE_VERSION, key, slot_name};
 use herdsman_ha_core::{ClusterView, Fault, Lsn};
 use serde_json::{Map, Value, json};
 
-use super::super::world::{World, instance, session};
+use super::super::world::{World, instance, read_history, session};
 use herdsman_sim::words::{Words, list};
 
 pub(super) type Seen = Result<Arc<ClusterView>, Fault>;
@@ -373,22 +373,12 @@ fn failover(world: &World, text: &str) -> Result<String, String> {
     Ok(value.to_string())
 }
 
-/// `1:0/3000000,2:0/4000000`: which timeline ended where.
+/// Which timeline ended where.
 fn history(_: &World, text: &str) -> Result<String, String> {
-    let lines = list(text);
-    let lines = lines.iter().map(|line| {
-        let (timeline, end) = line.split_once(':').ok_or("a line is timeline:position")?;
-        let timeline: u32 = timeline
-            .parse()
-            .map_err(|_| format!("{line} cannot be read"))?;
-        Ok(json!([
-            timeline,
-            lsn(end)?.0,
-            "no recovery target specified"
-        ]))
-    });
-    let lines: Vec<Value> = lines.collect::<Result<_, String>>()?;
-    Ok(Value::Array(lines).to_string())
+    let lines = read_history(text)?
+        .into_iter()
+        .map(|(timeline, end)| json!([timeline.0, end.0, "no recovery target specified"]));
+    Ok(Value::Array(lines.collect()).to_string())
 }
 
 /// `b@2` or `b@2->3`: who took the leadership last, on which timeline, and which it reserved.

@@ -14,7 +14,7 @@ use herdsman_ha_core::{
     WaitsFor, WreckView,
 };
 
-use super::super::world::{Server, World, read_instant, wall_at};
+use super::super::world::{Server, World, read_history, read_instant, wall_at};
 use herdsman_sim::words::{Words, list};
 
 pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<LocalView, String> {
@@ -92,14 +92,6 @@ pub(super) fn read(world: &mut World, member: &str, mut words: Words) -> Result<
     })
 }
 
-/// `3:0/5000000`: an earlier timeline, and where it ended.
-fn ended(text: &str) -> Result<(Timeline, Lsn), String> {
-    let bad = || format!("{text} is not timeline:position");
-    let (timeline, end) = text.split_once(':').ok_or_else(bad)?;
-    let timeline = timeline.parse().map_err(|_| bad())?;
-    Ok((Timeline(timeline), end.parse().map_err(|_| bad())?))
-}
-
 /// `version=160004 started=T+3 pending=max_connections:100:200`: what a server says of itself. Its
 /// version and its start need not be said again.
 fn about(server: &mut Server, words: &mut Words) -> Result<Option<About>, String> {
@@ -144,10 +136,7 @@ fn remember(server: &mut Server, words: &mut Words) -> Result<(), String> {
         server.timeline = Timeline(timeline);
     }
     if let Some(past) = words.value("past") {
-        server.past = list(&past)
-            .iter()
-            .map(|text| ended(text))
-            .collect::<Result<_, String>>()?;
+        server.past = read_history(&past)?.into();
     }
     if let Some(end) = words.parsed("at")? {
         server.received = end;
